@@ -1,0 +1,62 @@
+"""eqci_space: plan satellite QKD passes and terrestrial key relay together, from orbit to delivered key.
+
+Public names load on first use, so that ``import eqci_space`` stays light::
+
+    import eqci_space as eq
+
+    scn = eq.load_scenario("quant-gpicz")
+    study = eq.Study(scn)
+    study.relay.delivery
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Network": "eqci_space.fiber.network",
+    "Plan": "eqci_space.schedule.contacts",
+    "Relay": "eqci_space.fiber.relay",
+    "Run": "eqci_space.report.run_io",
+    "Scenario": "eqci_space.scenario",
+    "Study": "eqci_space.study",
+    "build_network": "eqci_space.fiber.network",
+    "contact_candidates": "eqci_space.schedule.candidates",
+    "exposure": "eqci_space.fiber.relay",
+    "find_passes": "eqci_space.orbits.passes",
+    "key_deposits": "eqci_space.fiber.relay",
+    "link_budget": "eqci_space.linkbudget.budget",
+    "load_run": "eqci_space.report.run_io",
+    "load_scenario": "eqci_space.scenario_io",
+    "observable_windows": "eqci_space.ogs.windows",
+    "plot": "eqci_space.report.plots",
+    "relay_keys": "eqci_space.fiber.relay",
+    "sample_windows": "eqci_space.ogs.windows",
+    "schedule_contacts": "eqci_space.schedule.contacts",
+    "station_table": "eqci_space.ogs.sites",
+    "verify_plan": "eqci_space.schedule.verify",
+    "window_keys": "eqci_space.qkd.window_keys",
+    "with_variant": "eqci_space.scenario",
+}
+_MODULES = {"plot"}
+
+__all__ = [  # noqa: PLE0604 - the names are the keys of the table above
+    "__version__",
+    *_PUBLIC,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'eqci_space' has no attribute '{name}'")
+    module = importlib.import_module(_PUBLIC[name])
+    value = module if name in _MODULES else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

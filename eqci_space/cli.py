@@ -1,0 +1,228 @@
+"""The command line. Heavy imports stand inside the commands, so that ``eqci --help`` is quick.
+
+Exit codes: 0 ok, 1 internal error, 2 usage or invalid input, 3 nothing feasible, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eqci_space.errors import EqciError, EqciWarning, InfeasibleError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eqci_space.scenario import Scenario
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="eqci",
+    help="Plan satellite QKD passes and terrestrial key relay together, from orbit to delivered key.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ScenarioArgument = Annotated[str, typer.Argument(help="Name of a shipped scenario, or path of a .toml file.")]
+
+
+def main() -> None:
+    """Entry point of ``eqci``; turns errors into one message and an exit code."""
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    try:
+        app()
+    except InfeasibleError as error:
+        _fail(error, 3)
+    except EqciError as error:
+        _fail(error, 2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+
+
+def _fail(error: EqciError, code: int) -> None:
+    typer.echo(f"error: {error}", err=True)
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    if issubclass(category, EqciWarning):
+        typer.echo(f"warning: {message}", err=True)
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    out: Annotated[Path, typer.Option(help="Directory for tables, exports, report.html and run.json.")],
+    fail_on_empty: Annotated[bool, typer.Option("--fail-on-empty", help="Exit with 3 when there is no pass.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Plan a scenario from orbit to delivered key and write everything to a directory."""
+    loaded = _load(scenario)
+    _check_inputs(loaded)
+    from eqci_space.report.html import format_bits
+    from eqci_space.study import STAGES, Study
+
+    study = Study(loaded)
+    with _Progress(len(STAGES) + 1, quiet) as advance:
+        result = study.save(out, progress=advance)
+    delivered = study.relay.delivery.groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum()
+    contacts = study.plan.contacts
+    typer.echo(
+        f"{loaded.name}: {len(study.passes)} passes, {len(study.windows)} windows, {len(contacts)} contacts, "
+        f"{format_bits(contacts['expected_skl_bit'].sum())} expected from space"
+    )
+    for name, row in delivered.iterrows():
+        typer.echo(f"  {name}: {format_bits(row['delivered_bit'])} of {format_bits(row['asked_bit'])}")
+    if loaded.satellites and study.passes.empty:
+        typer.echo("no pass in the period", err=True)
+        if fail_on_empty:
+            raise typer.Exit(3)
+    typer.echo(f"report: {out / 'report.html'} ({sum(result.manifest['wall_s'].values()):.1f} s)")
+
+
+@app.command()
+def check(scenario: ScenarioArgument) -> None:
+    """Validate a scenario with its element sets and network, and list what it assumes."""
+    loaded = _load(scenario)
+    _check_inputs(loaded)
+    typer.echo(
+        f"{loaded.name}: valid; {len(loaded.satellites)} satellites, {len(loaded.stations)} stations, "
+        f"{len(loaded.demands)} demands, {(loaded.end - loaded.start).total_seconds() / 86400:g} days"
+    )
+    for path, value, source in loaded.sources:
+        if "assumed" in source.lower():
+            typer.echo(f"  assumed: {path} = {value} ({source})")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files."""
+    import json
+
+    from eqci_space.scenario_io import scenario_schema
+
+    typer.echo(json.dumps(scenario_schema(), indent=2))
+
+
+@app.command()
+def passes(
+    scenario: ScenarioArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write (.csv, .json, .parquet); default: CSV to stdout.")
+    ] = None,
+    fail_on_empty: Annotated[bool, typer.Option("--fail-on-empty", help="Exit with 3 when there is no pass.")] = False,
+) -> None:
+    """List the passes of a scenario."""
+    loaded = _load(scenario)
+    from eqci_space.orbits.passes import find_passes
+
+    table = find_passes(loaded)
+    _write_table(table, out)
+    if table.empty:
+        typer.echo("no pass in the period", err=True)
+        if fail_on_empty:
+            raise typer.Exit(3)
+
+
+@app.command()
+def doctor() -> None:
+    """Report versions and data, and compute one known key length as a self-test."""
+    import hashlib
+    import importlib.metadata
+    import platform
+
+    from eqci_space.data import data_root
+    from eqci_space.fiber.rates import fibre_key_rate_bit_s
+    from eqci_space.orbits.earth import orientation_end
+    from eqci_space.scenario_io import load_scenario
+
+    typer.echo(f"eqci-space {importlib.metadata.version('eqci-space')}, Python {platform.python_version()}")
+    wrong = []
+    import csv
+
+    with (data_root() / "SOURCES.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        content = (data_root() / row["file"]).read_bytes()
+        if hashlib.sha256(content).hexdigest() != row["sha256"]:
+            wrong.append(row["file"])
+    typer.echo(f"data: {len(rows)} files, " + (f"changed: {', '.join(wrong)}" if wrong else "all checksums right"))
+    typer.echo(f"Earth orientation until {orientation_end():%Y-%m-%d}")
+    rate = fibre_key_rate_bit_s(16.4, load_scenario("quant-gpicz").fiber.device)
+    right = abs(rate / 282_458.2 - 1) < 1e-5
+    typer.echo(f"self-test: {rate:.1f} bit/s over 16.4 dB, " + ("as published" if right else "expected 282458.2"))
+    if wrong or not right:
+        raise typer.Exit(1)
+
+
+def _load(scenario: str) -> Scenario:
+    from eqci_space.scenario_io import load_scenario
+
+    return load_scenario(scenario)
+
+
+def _check_inputs(scenario: Scenario) -> None:
+    """Read everything the scenario points to, so that a bad file stops a run before it begins."""
+    from eqci_space.fiber.network import build_network
+    from eqci_space.orbits.elements import propagator
+    from eqci_space.orbits.ephemeris import satellite_elements
+
+    for satellite in scenario.satellites:
+        propagator(satellite_elements(satellite, scenario))
+    build_network(scenario)
+
+
+def _write_table(table: pd.DataFrame, out: Path | None) -> None:
+    if out is None:
+        typer.echo(table.to_csv(lineterminator="\n"), nl=False)
+        return
+    writers = {
+        ".csv": lambda p: table.to_csv(p, lineterminator="\n"),
+        ".json": lambda p: table.reset_index().to_json(p, orient="records", date_format="iso", indent=1),
+        ".parquet": table.to_parquet,
+    }
+    if out.suffix not in writers:
+        raise typer.BadParameter(f"'{out.name}' ends in none of {', '.join(writers)}")
+    part = out.with_name(f".{out.name}.part")
+    writers[out.suffix](part)
+    part.replace(out)
+
+
+class _Progress:
+    """A progress bar on stderr when it is a terminal, silent otherwise."""
+
+    def __init__(self, total: int, quiet: bool):
+        self._total = total
+        self._on = sys.stderr.isatty() and not quiet
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Any:
+        if self._on:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description:>12}"), BarColumn(), TimeElapsedColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self._total)
+        return self._advance
+
+    def _advance(self, stage: str) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, description=stage, advance=1)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The exceptions and warnings of the toolkit.
+
+::
+
+    EqciError
+    ├── ScenarioError      a scenario file or one of its values is wrong
+    ├── TableError         a table lacks a column, or a column has the wrong kind
+    ├── TimeError          a time is naive, reversed or outside the data
+    ├── ElementsError      an orbital element set is malformed
+    ├── DataError          a data file is missing or malformed
+    └── PlanError          a plan breaks its own rules
+        └── InfeasibleError    no plan satisfies the constraints
+
+    EqciWarning
+    ├── StaleElementsWarning    elements are far from the times asked for
+    └── ModelValidityWarning    a formula is used outside its stated range
+
+Every message says what failed, where, what was found, what was expected and how to mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DataError",
+    "ElementsError",
+    "EqciError",
+    "EqciWarning",
+    "InfeasibleError",
+    "ModelValidityWarning",
+    "PlanError",
+    "ScenarioError",
+    "StaleElementsWarning",
+    "TableError",
+    "TimeError",
+    "near_matches",
+]
+
+
+class EqciError(Exception):
+    """Root of all errors that the toolkit raises on purpose."""
+
+
+class ScenarioError(EqciError):
+    """A scenario is wrong; ``problems`` lists every finding as ``(path, message)``."""
+
+    def __init__(self, source: str, problems: list[tuple[str, str]]):
+        self.source = source
+        self.problems = problems
+        lines = [f"  {path}: {message}" if path else f"  {message}" for path, message in problems]
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{source}: {count}\n" + "\n".join(lines))
+
+
+class TableError(EqciError):
+    """A table does not fulfil its contract."""
+
+
+class TimeError(EqciError):
+    """A time is naive, reversed or out of range."""
+
+
+class ElementsError(EqciError):
+    """An orbital element set is malformed."""
+
+
+class DataError(EqciError):
+    """A data file is missing, unreadable or inconsistent."""
+
+
+class PlanError(EqciError):
+    """A plan breaks one of the rules it was made under."""
+
+
+class InfeasibleError(PlanError):
+    """No plan satisfies the constraints."""
+
+
+class EqciWarning(UserWarning):
+    """Root of all warnings of the toolkit."""
+
+
+class StaleElementsWarning(EqciWarning):
+    """Element sets are old for the times asked for."""
+
+
+class ModelValidityWarning(EqciWarning):
+    """A model is used outside the range in which its source states it to hold."""
+
+
+def near_matches(name: str, known: Iterable[str]) -> str:
+    """Return a hint for an unknown name: the closest known ones, else the whole list when it is short."""
+    choices = sorted(map(str, known))
+    close = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(repr(c) for c in close) + "?"
+    if choices and len(choices) <= 12:
+        return "known: " + ", ".join(choices)
+    return f"{len(choices)} names are known, none close to it"

@@ -1,0 +1,1 @@
+"""The terrestrial network: spans, relay, stores, delivery."""

@@ -1,0 +1,1 @@
+"""The optical link budget, one physical topic per module."""

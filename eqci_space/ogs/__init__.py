@@ -1,0 +1,1 @@
+"""Optical ground stations and their observable windows."""

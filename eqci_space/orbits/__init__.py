@@ -1,0 +1,1 @@
+"""Orbits: elements, ephemerides, passes, and the sky."""

@@ -1,0 +1,77 @@
+"""Orbits by design: element sets made from altitude and local time instead of observation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from eqci_space.errors import ElementsError
+from eqci_space.orbits.elements import ElementSet
+from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M
+
+__all__ = ["mean_sun_longitude_deg", "sun_synchronous", "sun_synchronous_inclination_deg"]
+
+_J2 = 1.082_626_68e-3
+_TROPICAL_YEAR_S = 365.242_190 * 86400.0
+
+
+def sun_synchronous_inclination_deg(altitude_km: float) -> float:
+    """Inclination [deg] at which J2 turns the node of a circular orbit once a tropical year.
+
+    First-order secular rate, ``dΩ/dt = -(3/2) J2 n (R/a)² cos i`` (Vallado 2013, eq. 9-37).
+    Published for 500 km: 97.40 deg.
+
+    Raises
+    ------
+    ElementsError
+        The altitude (valid: 200 to 5,900 km) admits no sun-synchronous orbit.
+    """
+    semi_major_m = EARTH_RADIUS_M + altitude_km * 1e3
+    motion = np.sqrt(EARTH_GM_M3_S2 / semi_major_m**3)
+    cosine = -(2 * np.pi / _TROPICAL_YEAR_S) / (1.5 * _J2 * motion * (EARTH_RADIUS_M / semi_major_m) ** 2)
+    if not -1.0 <= cosine <= 1.0 or altitude_km < 0:
+        raise ElementsError(f"sun_synchronous_inclination_deg: altitude {altitude_km} km; expected 200 to 5900 km")
+    return float(np.degrees(np.arccos(cosine)))
+
+
+def mean_sun_longitude_deg(epoch: datetime) -> float:
+    """Mean longitude of the Sun [deg] (Astronomical Almanac, low precision): 280.460 + 0.9856474 d."""
+    days = (epoch - datetime(2000, 1, 1, 12, tzinfo=UTC)).total_seconds() / 86400.0
+    return (280.460 + 0.985_647_4 * days) % 360.0
+
+
+def sun_synchronous(
+    name: str, *, altitude_km: float, ltan_h: float, epoch: datetime, mean_anomaly_deg: float = 0.0
+) -> ElementSet:
+    """Circular sun-synchronous orbit with a local mean time of the ascending node.
+
+    The mean motion is that of a two-body orbit of radius R + altitude, as altitudes are quoted from
+    mean motions in the field; the eccentricity is 1e-4 and the drag zero.
+
+    Parameters
+    ----------
+    name : str
+    altitude_km : float
+        [km] above the equatorial radius, 200 to 2000.
+    ltan_h : float
+        Local mean solar time of the ascending node [h], 0 to 24.
+    epoch : datetime
+        Epoch of the elements (aware); the satellite is then at the node for zero anomaly.
+    mean_anomaly_deg : float
+        [deg], counted from the node.
+    """
+    semi_major_m = EARTH_RADIUS_M + altitude_km * 1e3
+    motion_rev_day = 86400.0 * np.sqrt(EARTH_GM_M3_S2 / semi_major_m**3) / (2 * np.pi)
+    return ElementSet(
+        name=name,
+        catalogue_number=0,
+        epoch=epoch,
+        mean_motion_rev_day=float(motion_rev_day),
+        eccentricity=1e-4,
+        inclination_deg=sun_synchronous_inclination_deg(altitude_km),
+        raan_deg=(mean_sun_longitude_deg(epoch) + 15.0 * (ltan_h - 12.0)) % 360.0,
+        argument_of_pericenter_deg=0.0,
+        mean_anomaly_deg=mean_anomaly_deg % 360.0,
+        design=True,
+    )

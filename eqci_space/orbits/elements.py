@@ -1,0 +1,86 @@
+"""Mean orbital elements as one frozen record, and the SGP4 propagator made from it."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sgp4.api import WGS72, Satrec
+
+from eqci_space.errors import ElementsError, StaleElementsWarning
+
+__all__ = ["ElementSet", "check_age", "propagator"]
+
+_STALE_AFTER_DAYS = 14.0
+_SGP4_EPOCH_ZERO = datetime(1949, 12, 31, tzinfo=UTC)
+_LARGEST_SGP4_NUMBER = 339_999
+_RAD_PER_DEG = 0.017453292519943295
+_TWO_PI = 6.283185307179586
+
+
+class ElementSet(BaseModel):
+    """SGP4 mean elements (OMM fields with unit suffixes) and the identity of the object.
+
+    The catalogue number may have nine digits; SGP4 is given a placeholder beyond 339,999.
+    The two derivatives of the mean motion are kept as the element sets print them (half and a sixth
+    of the derivative); SGP4 does not use them. `design` marks orbits made for a scenario, which have no age.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    object_id: str = ""
+    catalogue_number: Annotated[int, Field(ge=0, le=999_999_999)]
+    epoch: AwareDatetime
+    mean_motion_rev_day: Annotated[float, Field(gt=0, le=18)]
+    eccentricity: Annotated[float, Field(ge=0, lt=1)]
+    inclination_deg: Annotated[float, Field(ge=0, le=180)]
+    raan_deg: Annotated[float, Field(ge=0, le=360)]
+    argument_of_pericenter_deg: Annotated[float, Field(ge=0, le=360)]
+    mean_anomaly_deg: Annotated[float, Field(ge=0, le=360)]
+    bstar_per_earth_radius: float = 0.0
+    mean_motion_dot_rev_day2: float = 0.0
+    mean_motion_ddot_rev_day3: float = 0.0
+    design: bool = False
+
+
+def propagator(elements: ElementSet) -> Satrec:
+    """SGP4 propagator (WGS 72 constants, as element sets are made for).
+
+    Raises
+    ------
+    ElementsError
+        SGP4 refuses the elements at their epoch (decayed or impossible orbit).
+    """
+    e = elements
+    satrec = Satrec()
+    days = (e.epoch - _SGP4_EPOCH_ZERO).total_seconds() / 86400.0
+    number = e.catalogue_number if e.catalogue_number <= _LARGEST_SGP4_NUMBER else 0
+    per_minute = _TWO_PI / 1440.0
+    satrec.sgp4init(
+        WGS72, "i", number, days, e.bstar_per_earth_radius,
+        e.mean_motion_dot_rev_day2 * per_minute / 1440.0, e.mean_motion_ddot_rev_day3 * per_minute / 1440.0**2,
+        e.eccentricity, e.argument_of_pericenter_deg * _RAD_PER_DEG, e.inclination_deg * _RAD_PER_DEG,
+        e.mean_anomaly_deg * _RAD_PER_DEG, e.mean_motion_rev_day * per_minute, e.raan_deg * _RAD_PER_DEG,
+    )  # fmt: skip
+    if satrec.error:
+        raise ElementsError(f"propagator: SGP4 refuses '{e.name}' (error {satrec.error}: decayed or impossible orbit)")
+    return satrec
+
+
+def check_age(elements: ElementSet, start: datetime, end: datetime) -> float:
+    """Largest distance [day] of the period from the epoch; warns beyond 14 days unless the orbit is a design.
+
+    The SGP4 error of a low orbit grows by kilometres a day, so older elements misplace passes by seconds.
+    """
+    age = max(abs((t - elements.epoch).total_seconds()) for t in (start, end)) / 86400.0
+    if age > _STALE_AFTER_DAYS and not elements.design:
+        warnings.warn(
+            f"elements of '{elements.name}' are {age:.1f} days from the period (limit {_STALE_AFTER_DAYS:g}); "
+            "get newer elements",
+            StaleElementsWarning,
+            stacklevel=2,
+        )
+    return age

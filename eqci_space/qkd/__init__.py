@@ -1,0 +1,1 @@
+"""Finite-key secret key lengths."""

@@ -1,0 +1,1 @@
+"""Plots, maps, the HTML report and exports."""

@@ -1,0 +1,68 @@
+"""Files for other programs: Parquet, CSV, iCalendar, GeoPackage. Same inputs, same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+from icalendar import Calendar, Event
+
+from eqci_space.fiber.network import Network
+from eqci_space.scenario import Scenario
+
+__all__ = ["write_contacts_csv", "write_contacts_ics", "write_network_gpkg", "write_tables"]
+
+
+def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Every table as ``<name>.parquet``, index included."""
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", engine="pyarrow")
+
+
+def write_contacts_csv(path: Path, contacts: pd.DataFrame) -> None:
+    """CONTACTS as CSV, times in ISO 8601 UTC to the second."""
+    table = contacts.copy()
+    for column in ("start", "end"):
+        table[column] = table[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for column in ("skl_bit", "expected_skl_bit"):
+        table[column] = table[column].round(0).astype("int64")
+    table["p_clear"] = table["p_clear"].round(4)
+    table.to_csv(path, lineterminator="\n")
+
+
+def write_contacts_ics(path: Path, contacts: pd.DataFrame, scenario: Scenario) -> None:
+    """CONTACTS as iCalendar (RFC 5545), tentative until confirmed; the stamp is the scenario's start."""
+    calendar = Calendar()
+    calendar.add("prodid", "-//eqci_space//contact plan//EN")
+    calendar.add("version", "2.0")
+    calendar.add("x-wr-calname", f"{scenario.name}: QKD contacts")
+    for contact_id, row in contacts.iterrows():
+        station = scenario.stations[row["ogs"]]
+        note = " (hypothetical station)" if station.status_class == "hypothetical" else ""
+        event = Event()
+        event.add("uid", f"{contact_id}@eqci_space")
+        event.add("dtstamp", scenario.start)
+        event.add("dtstart", row["start"].to_pydatetime().replace(microsecond=0))
+        event.add("dtend", row["end"].to_pydatetime().replace(microsecond=0))
+        event.add("summary", f"QKD {row['satellite']} – {row['ogs']}{note}")
+        event.add("location", station.name)
+        event.add("status", "TENTATIVE")
+        event.add("description", (
+            f"Clear-sky key {row['skl_bit'] / 1e3:.0f} kbit, chance of a clear sky {100 * row['p_clear']:.0f} %, "
+            f"expected {row['expected_skl_bit'] / 1e3:.0f} kbit; {row['reason']}."
+        ))  # fmt: skip
+        calendar.add_component(event)
+    path.write_bytes(calendar.to_ical())
+
+
+def write_network_gpkg(path: Path, network: Network, sites: gpd.GeoDataFrame, scenario: Scenario) -> None:
+    """GeoPackage with the layers nodes, links and stations; its time stamps are the scenario's start."""
+    stamp = scenario.start.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": stamp})
+    try:
+        for layer, table in (("nodes", network.nodes), ("links", network.links), ("stations", sites)):
+            pyogrio.write_dataframe(table.reset_index(), path, layer=layer, driver="GPKG")
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})

@@ -1,0 +1,159 @@
+"""Plots of budgets, plans and stores: ``ax=`` in, Axes out, no global style."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.dates as mdates
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from eqci_space.fiber.relay import Relay, exposure
+from eqci_space.linkbudget.budget import LOSS_TERMS
+from eqci_space.ogs.windows import night_intervals
+from eqci_space.orbits.earth import times_from
+from eqci_space.orbits.sky import make_sky
+from eqci_space.report.maps import network_map
+from eqci_space.report.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, new_axes
+from eqci_space.scenario import Scenario
+from eqci_space.schedule.contacts import Plan
+
+__all__ = ["delivery", "gantt", "key_stores", "network_map", "station_label", "waterfall"]
+
+_LINE_STYLES = [
+    (BLUE, "-"),
+    (RED, "-"),
+    (GREEN, "-"),
+    (ORANGE, "-"),
+    (PURPLE, "-"),
+    (SKY, "--"),
+    (GREY, "--"),
+]
+
+
+def station_label(ogs: str, scenario: Scenario) -> str:
+    """Station id, with the status of a station that does not operate yet."""
+    status = scenario.stations[ogs].status_class
+    return ogs if status == "operational" else f"{ogs} ({status})"
+
+
+def waterfall(budget: pd.DataFrame, window_id: str, *, ax: Axes | None = None) -> Axes:
+    """Loss terms of a window at its culmination, adding up to the total.
+
+    Parameters
+    ----------
+    budget : DataFrame
+        BUDGET.
+    window_id : str
+    """
+    ax = ax or new_axes(8, 3.6)
+    part = budget[budget["window_id"] == window_id]
+    if part.empty:
+        raise KeyError(f"waterfall: no window '{window_id}' in the budget")
+    top = part.loc[part["elevation_deg"].idxmax()]
+    labels, left = [], 0.0
+    for i, (term, label) in enumerate(LOSS_TERMS.items()):
+        ax.barh(i, top[term], left=left, color=BLUE, height=0.65)
+        left += top[term]
+        ax.text(left + 0.4, i, f"{top[term]:.2f} dB", va="center", fontsize=9)
+        labels.append(label)
+    ax.barh(len(labels), left, color=GREY, height=0.65)
+    ax.text(left + 0.4, len(labels), f"{left:.2f} dB", va="center", fontsize=9, fontweight="bold")
+    ax.set_yticks(range(len(labels) + 1), [*labels, "total"])
+    ax.invert_yaxis()
+    ax.set_xlim(0, left * 1.16)
+    ax.set_xlabel("loss from the exit aperture to the click [dB]")
+    ax.set_title(
+        f"{top['satellite']} over {top['ogs']}, {top['time']:%Y-%m-%d %H:%M} UTC: "
+        f"elevation {top['elevation_deg']:.0f}°, range {top['range_m'] / 1e3:.0f} km", fontsize=10,
+    )  # fmt: skip
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def gantt(plan: Plan, scenario: Scenario, *, windows: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
+    """Contacts by station over the period, night shaded, windows not taken in outline.
+
+    Contacts last minutes in a week; each bar is drawn at least forty minutes wide so that it can be seen.
+    """
+    ax = ax or new_axes(10, 0.75 + 0.55 * max(2, len(scenario.stations)))
+    stations = list(scenario.stations)
+    sky = make_sky(scenario.start, scenario.end)
+    length_s = (scenario.end - scenario.start).total_seconds()
+    limit = scenario.station_rules.sun_max_elevation_deg if scenario.station_rules else 90.0
+    widest = pd.Timedelta(minutes=40)
+    for row, ogs in enumerate(stations):
+        for a, b in night_intervals(sky, scenario.stations[ogs], length_s, limit):
+            start, end = times_from(scenario.start, np.array([a, b]))
+            ax.broken_barh([(start, end - start)], (row - 0.45, 0.9), facecolor=NIGHT)
+        if windows is not None:
+            mine = windows[windows["ogs"] == ogs]
+            _bars(ax, mine, row, widest, facecolor="white", edgecolor=GREY, linewidth=0.8)
+        chosen = plan.contacts[plan.contacts["ogs"] == ogs]
+        _bars(ax, chosen, row, widest, facecolor=BLUE, edgecolor=BLUE, linewidth=0.8)
+    ax.set_yticks(range(len(stations)), [station_label(o, scenario) for o in stations])
+    ax.set_ylim(len(stations) - 0.5, -0.5)
+    ax.set_xlim(mdates.date2num(scenario.start), mdates.date2num(scenario.end))
+    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=4, maxticks=9))
+    ax.xaxis.set_major_formatter(mdates.DateFormatter("%a %d %b", tz="UTC"))
+    ax.set_xlabel("UTC (ticks at 00:00)")
+    ax.set_title("Contacts by station", fontsize=10)
+    handles = [
+        Patch(facecolor=BLUE, label="planned contact"),
+        Patch(facecolor="white", edgecolor=GREY, label="window not taken"),
+        Patch(facecolor=NIGHT, label="night"),
+    ]  # fmt: skip
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.32), ncols=3, fontsize=8, frameon=False)
+    return ax
+
+
+def _bars(ax: Axes, table: pd.DataFrame, row: int, widest: pd.Timedelta, **look: Any) -> None:
+    spans = [(s, max(e - s, widest)) for s, e in zip(table["start"], table["end"], strict=True)]
+    ax.broken_barh(spans, (row - 0.3, 0.6), **look)
+
+
+def key_stores(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> Axes:
+    """Stock of every satellite-station store at the end of each bin, on expected key."""
+    ax = ax or new_axes(8, 3.6)
+    space = relay.stores[relay.stores["edge"].str.contains("|", regex=False)]
+    for i, (edge, group) in enumerate(space.groupby("edge", sort=True)):
+        colour, style = _LINE_STYLES[i % len(_LINE_STYLES)]
+        ogs = str(edge).split("|")[1]
+        end = [*group["bin"].iloc[1:], pd.Timestamp(scenario.end)]
+        ax.step(
+            [group["bin"].iloc[0], *end], [group["initial_bit"].iloc[0] / 1e3, *(group["stock_bit"] / 1e3)],
+            where="post", color=colour, linestyle=style, label=station_label(ogs, scenario), marker="o", markersize=3,
+        )  # fmt: skip
+    if space.empty:
+        ax.text(0.5, 0.5, "no satellite store", transform=ax.transAxes, ha="center")
+    else:
+        ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("key in store [kbit]")
+    ax.xaxis.set_major_formatter(mdates.DateFormatter("%d %b", tz="UTC"))
+    ax.set_xlabel("end of the daily bin (12:00 UTC)")
+    ax.set_title("Key shared by satellite and station (expected)", fontsize=10)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def delivery(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> Axes:
+    """Delivered share of every demand, split into fibre and space."""
+    table = exposure(relay, scenario)
+    ax = ax or new_axes(8, 0.9 + 0.36 * len(table))
+    share = 100 * table["delivered_bit"] / table["asked_bit"]
+    space = share * table["space_share"]
+    rows = np.arange(len(table))
+    ax.barh(rows, share - space, color=GREY, height=0.65, label="by fibre")
+    ax.barh(rows, space, left=share - space, color=BLUE, height=0.65, label="through the satellite")
+    for row, value in zip(rows, share, strict=True):
+        ax.text(value + 1, float(row), f"{value:.0f} %", va="center", fontsize=8)
+    ax.set_yticks(rows, table.index)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 112)
+    ax.set_xlabel("delivered share of the key asked for [%]")
+    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

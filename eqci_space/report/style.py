@@ -1,0 +1,51 @@
+"""Colours and figure helpers shared by all plots; colour-blind safe (Okabe and Ito 2008)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "NIGHT",
+    "ORANGE",
+    "PURPLE",
+    "RED",
+    "SKY",
+    "STATUS_COLOURS",
+    "new_axes",
+    "svg_text",
+]
+
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, GREY, NIGHT = "#CC79A7", "#56B4E9", "#6B6B6B", "#E4E8F2"
+STATUS_COLOURS = {"operational": GREEN, "planned": BLUE, "hypothetical": ORANGE}
+
+
+@contextmanager
+def _fixed_ids() -> Iterator[None]:
+    with mpl.rc_context({"svg.hashsalt": "eqci_space", "svg.fonttype": "path"}):
+        yield
+
+
+def new_axes(width_in: float = 8.0, height_in: float = 4.0) -> Axes:
+    """Axes on a figure of its own, outside pyplot's global state."""
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    return figure.subplots()
+
+
+def svg_text(axes: Axes) -> str:
+    """The figure of `axes` as SVG, the same bytes for the same content."""
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)  # axes of ours always stand on a figure
+    stream = io.StringIO()
+    with _fixed_ids():
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": "eqci_space"})
+    return stream.getvalue()

@@ -1,0 +1,319 @@
+"""The records of a scenario: validated, frozen facts without behaviour.
+
+A scenario says who (satellites, stations), where, when, with what (terminals, receivers, devices)
+and for whom (demands). `eqci_space.scenario_io.load_scenario` reads one from TOML. Names carry
+their units; ranges are part of the type, so a record that exists is a record in range.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Atmosphere",
+    "Demand",
+    "FiberNetwork",
+    "Protocol",
+    "QkdDevice",
+    "Receiver",
+    "Satellite",
+    "Scenario",
+    "SchedulePolicy",
+    "Station",
+    "StationRules",
+    "SunSynchronousOrbit",
+    "Terminal",
+    "Variant",
+    "Weather",
+    "with_variant",
+]
+
+
+def _require_zone(value: object) -> object:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError(f"{value.isoformat()} has no time zone; write {value.isoformat()}Z for UTC")
+    return value
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _finite_name(value: str) -> str:
+    if not value.strip() or any(c in value for c in "|/\n\r\t"):
+        raise ValueError(f"{value!r} is no name; use text without '|', '/' and line breaks")
+    return value
+
+
+UtcTime = Annotated[datetime, BeforeValidator(_require_zone), AfterValidator(_to_utc)]
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_finite_name)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
+Obscuration = Annotated[float, Field(ge=0, lt=0.9)]
+Wavelength = Annotated[float, Field(ge=0.3e-6, le=12e-6)]
+Epsilon = Annotated[float, Field(gt=0, lt=0.1)]
+AssuranceClass = Literal["any", "national_only", "space_path"]
+
+
+class Record(BaseModel):
+    """Frozen base: unknown keys are refused, infinities and NaN too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+
+class SunSynchronousOrbit(Record):
+    """Circular sun-synchronous orbit by altitude [km] and local mean time of the ascending node [h]."""
+
+    kind: Literal["sun_synchronous"]
+    altitude_km: Annotated[float, Field(ge=200, le=2000)]
+    ltan_h: Annotated[float, Field(ge=0, lt=24)]
+    mean_anomaly_deg: Annotated[float, Field(ge=0, lt=360)] = 0.0
+
+
+class Terminal(Record):
+    """Transmitting telescope and source of a satellite.
+
+    `beam_radius_m` is the 1/e² intensity radius in the pupil, `jitter_rad` the standard deviation
+    per axis, `bias_rad` the radial static offset. The mean photon number is defined at the exit
+    aperture, so truncation in the transmitter is no link loss.
+    """
+
+    wavelength_m: Wavelength
+    aperture_diameter_m: Annotated[float, Field(gt=0, le=5)]
+    obscuration_ratio: Obscuration = 0.0
+    beam_radius_m: Annotated[float, Field(gt=0, le=5)]
+    jitter_rad: Annotated[float, Field(ge=0, le=1e-3)]
+    bias_rad: Annotated[float, Field(ge=0, le=1e-3)] = 0.0
+    pulse_rate_hz: Annotated[float, Field(gt=0, le=1e11)]
+    intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
+
+
+class Receiver(Record):
+    """Receiving telescope, coupling and detectors of a station.
+
+    `coupling_loss_db` is the stated mean loss into the fibre or onto the detector, turbulence and
+    adaptive optics included. `field` says whether the sky is seen through one spatial mode or
+    through the full angle `field_of_view_rad`.
+    """
+
+    aperture_diameter_m: Annotated[float, Field(gt=0, le=50)]
+    obscuration_ratio: Obscuration = 0.0
+    optics_transmittance: PositiveFraction
+    coupling_loss_db: NotNegative
+    field: Literal["single_mode", "free_space"]
+    field_of_view_rad: Annotated[float, Field(gt=0, le=0.1)] | None = None
+    filter_bandwidth_m: Annotated[float, Field(gt=0, le=1e-6)]
+    detector_efficiency: PositiveFraction
+    detectors: Annotated[int, Field(ge=1, le=16)] = 2
+    dark_count_rate_hz: NotNegative
+    gate_s: Annotated[float, Field(gt=0, le=1e-3)]
+    afterpulse_probability: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
+
+    @model_validator(mode="after")
+    def _field_of_view_when_needed(self) -> Receiver:
+        if self.field == "free_space" and self.field_of_view_rad is None:
+            raise ValueError("field = 'free_space' needs field_of_view_rad (full angle)")
+        return self
+
+
+class Satellite(Record):
+    """A satellite: its orbit by design or by element sets, and its terminal."""
+
+    name: Name
+    orbit: SunSynchronousOrbit | None = None
+    elements: str | None = Field(None, description="file of element sets (OMM JSON or TLE), relative to the scenario")
+    object_name: str | None = Field(None, description="which object of the file; default: the satellite's name")
+    terminal: Terminal
+
+    @model_validator(mode="after")
+    def _one_orbit(self) -> Satellite:
+        if (self.orbit is None) == (self.elements is None):
+            raise ValueError("give exactly one of orbit and elements")
+        return self
+
+
+class Station(Record):
+    """An optical ground station as used in the scenario, its receiver included."""
+
+    name: str
+    country: Annotated[str, Field(min_length=2, max_length=2)]
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
+    height_ellipsoid_m: Annotated[float, Field(ge=-500, le=9000)]
+    height_msl_m: Annotated[float, Field(ge=-500, le=9000)]
+    min_elevation_deg: Annotated[float, Field(ge=0, lt=90)]
+    status_class: Literal["operational", "planned", "hypothetical"]
+    status: str = ""
+    node: str
+    attach: Literal["fibre", "colocated", "none"] = "fibre"
+    valid_from: UtcTime | None = None
+    valid_to: UtcTime | None = None
+    coordinate_source: str = ""
+    coordinate_confidence: str = ""
+    note: str = ""
+    receiver: Receiver
+
+
+class StationRules(Record):
+    """What holds for all stations unless a `[station.NAME]` table says otherwise."""
+
+    catalogue: str = "euroqci"
+    use: tuple[str, ...]
+    receiver: Receiver
+    min_elevation_deg: Annotated[float, Field(ge=0, lt=90)] = 20.0
+    sun_max_elevation_deg: Annotated[float, Field(ge=-90, le=90)] = -10.0
+
+
+class Atmosphere(Record):
+    """Clear air at all stations: visibility at 550 nm and the scale height of the aerosol."""
+
+    visibility_km: Annotated[float, Field(ge=1, le=300)] = 23.0
+    aerosol_scale_height_m: Annotated[float, Field(gt=0, le=5000)] = 1000.0
+
+
+class Weather(Record):
+    """Model of the probability of a cloud-free line of sight."""
+
+    model: Literal["climatology", "clear_sky", "constant"] = "climatology"
+    p_clear: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _constant_has_value(self) -> Weather:
+        if (self.model == "constant") != (self.p_clear is not None):
+            raise ValueError("p_clear goes with model = 'constant', and only with it")
+        return self
+
+
+class Protocol(Record):
+    """Quantum key protocol of the downlink and its security budget."""
+
+    kind: Literal["bb84-two-decoy"] = "bb84-two-decoy"
+    epsilon_secrecy: Epsilon = 1e-9
+    epsilon_correctness: Epsilon = 1e-15
+    error_correction_efficiency: Annotated[float, Field(ge=1, le=2)] = 1.16
+    bound: Literal["chernoff", "hoeffding"] = "chernoff"
+    block: Literal["window"] = "window"
+
+
+class QkdDevice(Record):
+    """A terrestrial decoy-BB84 link device; probabilities are per detector and pulse."""
+
+    pulse_rate_hz: Positive
+    detector_efficiency: PositiveFraction
+    receiver_loss_db: NotNegative
+    extraneous_probability: Fraction
+    intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
+    afterpulse_probability: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    block_s: Annotated[float, Field(ge=1, le=7 * 86400)] = 600.0
+
+
+class FiberNetwork(Record):
+    """The terrestrial network and its rules."""
+
+    network: str
+    device: QkdDevice
+    reach_db: Annotated[float, Field(gt=0, le=100)] = 24.0
+    beyond_reach: Literal["split", "dead"] = "dead"
+    unlisted_span_km: Annotated[float, Field(gt=0, le=500)] = 80.0
+    commissioning_factor: PositiveFraction = 1.0
+    store_capacity_bit: Positive = 1e10
+    colocated_rate_bit_s: Positive = 1e6
+
+
+class Demand(Record):
+    """Key asked for between two nodes, as bits or 256-bit keys a day (exactly one of them)."""
+
+    name: Name
+    between: tuple[str, str]
+    purpose: Literal["government", "data_centre", "infrastructure", "other"] = "other"
+    assurance: AssuranceClass = "any"
+    weight: Positive = 1.0
+    keys_256_per_day: Positive | None = None
+    bit_per_day: Positive | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Demand:
+        if (self.keys_256_per_day is None) == (self.bit_per_day is None):
+            raise ValueError("give exactly one of keys_256_per_day and bit_per_day")
+        if self.between[0] == self.between[1]:
+            raise ValueError(f"both ends are '{self.between[0]}'; a demand joins two different nodes")
+        return self
+
+
+class SchedulePolicy(Record):
+    """Rules of pass choice."""
+
+    bin: Literal["1D"] = "1D"
+    slew_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    turnaround_s: Annotated[float, Field(ge=0, le=86400)] = 120.0
+    post_processing_s: Annotated[float, Field(ge=0, le=30 * 86400)] = 3600.0
+    objective: Literal["weighted"] = "weighted"
+    relative_gap: Annotated[float, Field(ge=0, le=0.5)] = 1e-4
+
+
+class Variant(Record):
+    """Another terminal and receiver for which the key is reported beside the planned one."""
+
+    name: Name
+    terminal: Terminal
+    receiver: Receiver
+
+
+class Scenario(Record):
+    """Everything a planning run depends on. Fields are named in the plural, file keys in the singular."""
+
+    name: Name
+    description: str = ""
+    start: UtcTime
+    end: UtcTime
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    satellites: tuple[Satellite, ...] = Field(default=(), alias="satellite")
+    station_rules: StationRules | None = Field(None, alias="stations")
+    stations: dict[str, Station] = Field(default_factory=dict, alias="station")
+    atmosphere: Atmosphere = Atmosphere()
+    weather: Weather = Weather()
+    protocol: Protocol = Protocol()
+    fiber: FiberNetwork
+    demands: tuple[Demand, ...] = Field(alias="demand", min_length=1)
+    schedule: SchedulePolicy = SchedulePolicy()
+    variants: tuple[Variant, ...] = Field(default=(), alias="variant")
+    file: str = Field("", exclude=True)
+    sha256: str = Field("", exclude=True)
+    sources: tuple[tuple[str, str, str], ...] = Field((), exclude=True)
+
+    @model_validator(mode="after")
+    def _period_and_names(self) -> Scenario:
+        if self.end <= self.start:
+            raise ValueError(f"end {self.end.isoformat()} is not after start {self.start.isoformat()}")
+        for kind, names in (
+            ("satellite", [s.name for s in self.satellites]),
+            ("demand", [d.name for d in self.demands]),
+            ("variant", [v.name for v in self.variants]),
+        ):
+            twice = sorted({n for n in names if names.count(n) > 1})
+            if twice:
+                raise ValueError(f"{kind} names must differ; '{twice[0]}' stands twice")
+        if self.satellites and not self.stations:
+            raise ValueError("satellites need stations; add [stations] with use = [...], or drop the satellites")
+        return self
+
+
+def with_variant(scenario: Scenario, variant: Variant) -> Scenario:
+    """The scenario with the variant's terminal on every satellite and its receiver at every station.
+
+    Apertures stay those of the stations.
+    """
+    satellites = tuple(s.model_copy(update={"terminal": variant.terminal}) for s in scenario.satellites)
+    stations = {}
+    for ogs, station in scenario.stations.items():
+        aperture = {"aperture_diameter_m": station.receiver.aperture_diameter_m}
+        stations[ogs] = station.model_copy(update={"receiver": variant.receiver.model_copy(update=aperture)})
+    return scenario.model_copy(update={"satellites": satellites, "stations": stations})

@@ -1,0 +1,1 @@
+"""Pass choice: candidates, conflicts, contacts, and an independent check."""

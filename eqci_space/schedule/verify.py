@@ -1,0 +1,56 @@
+"""An independent check of a plan: it shares no code with the planner."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from eqci_space.errors import PlanError
+from eqci_space.scenario import Scenario
+from eqci_space.schedule.contacts import Plan
+
+__all__ = ["verify_plan"]
+
+
+def verify_plan(plan: Plan, windows: pd.DataFrame, scenario: Scenario) -> None:
+    """Check that every contact lies in its window and that no satellite or station serves two at once.
+
+    Parameters
+    ----------
+    plan : Plan
+    windows : DataFrame
+        WINDOWS the plan was made from.
+    scenario : Scenario
+
+    Raises
+    ------
+    PlanError
+        The first conflict, with both contacts named.
+    """
+    planned = plan.contacts[plan.contacts["status"] == "planned"]
+    for contact_id, contact in planned.iterrows():
+        inside = windows[
+            (windows["satellite"] == contact["satellite"])
+            & (windows["ogs"] == contact["ogs"])
+            & (windows["start"] <= contact["start"])
+            & (windows["end"] >= contact["end"])
+        ]
+        if contact["end"] <= contact["start"] or inside.empty:
+            raise PlanError(
+                f"verify_plan: contact '{contact_id}' ({contact['start']} to {contact['end']}) lies in no window"
+            )
+        if contact["start"] < scenario.start or contact["end"] > scenario.end:
+            raise PlanError(f"verify_plan: contact '{contact_id}' leaves the period")
+        if not 0 <= contact["expected_skl_bit"] <= contact["skl_bit"]:
+            raise PlanError(f"verify_plan: contact '{contact_id}' expects more key than a clear sky gives")
+    pauses = {"satellite": scenario.schedule.slew_s, "ogs": scenario.schedule.turnaround_s}
+    for resource, pause_s in pauses.items():
+        for name, group in planned.groupby(resource):
+            ordered = group.sort_values("start")
+            pairs = zip(ordered.index[:-1], ordered.index[1:], strict=True)
+            for before, after in pairs:
+                free = ordered.loc[before, "end"] + pd.Timedelta(seconds=pause_s)
+                if ordered.loc[after, "start"] < free:
+                    raise PlanError(
+                        f"verify_plan: {resource} '{name}' is free from {free}, but '{after}' begins at "
+                        f"{ordered.loc[after, 'start']}, after '{before}'"
+                    )

@@ -1,0 +1,229 @@
+"""`Study` wires the stages for a notebook: each property is one stage, computed once when asked for."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from eqci_space.fiber.network import Network, build_network
+from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
+from eqci_space.linkbudget.budget import link_budget
+from eqci_space.ogs.sites import station_table
+from eqci_space.ogs.windows import observable_windows, sample_windows
+from eqci_space.orbits.earth import orientation_end
+from eqci_space.orbits.ephemeris import satellite_elements
+from eqci_space.orbits.passes import find_passes
+from eqci_space.qkd.window_keys import window_keys
+from eqci_space.report.exports import write_contacts_csv, write_contacts_ics, write_network_gpkg, write_tables
+from eqci_space.report.html import Findings, write_report
+from eqci_space.report.run_io import SCHEMA_VERSION, Run, write_directory
+from eqci_space.scenario import Scenario, with_variant
+from eqci_space.schedule.candidates import contact_candidates
+from eqci_space.schedule.contacts import Plan, schedule_contacts
+from eqci_space.schedule.verify import verify_plan
+
+__all__ = ["STAGES", "Study"]
+
+STAGES = (
+    "passes",
+    "windows",
+    "samples",
+    "budget",
+    "keys",
+    "candidates",
+    "network",
+    "plan",
+    "relay",
+    "fibre_only",
+    "variants",
+)
+_VERSIONS = (
+    "eqci-space",
+    "numpy",
+    "pandas",
+    "scipy",
+    "numba",
+    "skyfield",
+    "sgp4",
+    "pyerfa",
+    "astropy-iers-data",
+    "highspy",
+)
+
+
+class Study:
+    """All stages of a scenario, lazily.
+
+    Parameters
+    ----------
+    scenario : Scenario
+
+    Attributes
+    ----------
+    passes, windows, samples, budget, keys, candidates, plan, deposits, relay
+        The tables and records of the stages.
+    fibre_only : Relay
+        The same demands without any satellite key.
+    variants : DataFrame
+        Key of the same windows and contacts with other terminals and receivers.
+    """
+
+    def __init__(self, scenario: Scenario):
+        self.scenario = scenario
+
+    @cached_property
+    def passes(self) -> pd.DataFrame:
+        """PASSES."""
+        return find_passes(self.scenario)
+
+    @cached_property
+    def windows(self) -> pd.DataFrame:
+        """WINDOWS."""
+        return observable_windows(self.passes, self.scenario)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """SAMPLES at one second."""
+        return sample_windows(self.windows, self.scenario)
+
+    @cached_property
+    def budget(self) -> pd.DataFrame:
+        """BUDGET."""
+        return link_budget(self.samples, self.scenario)
+
+    @cached_property
+    def keys(self) -> pd.DataFrame:
+        """KEYS."""
+        return window_keys(self.budget, self.scenario)
+
+    @cached_property
+    def candidates(self) -> pd.DataFrame:
+        """CANDIDATES."""
+        return contact_candidates(self.budget, self.keys, self.scenario)
+
+    @cached_property
+    def network(self) -> Network:
+        """The terrestrial network."""
+        return build_network(self.scenario)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan, checked by `verify_plan`."""
+        plan = schedule_contacts(self.candidates, self.scenario, network=self.network)
+        verify_plan(plan, self.windows, self.scenario)
+        return plan
+
+    @cached_property
+    def deposits(self) -> pd.DataFrame:
+        """DEPOSITS of the plan, expected key."""
+        return key_deposits(self.plan, self.scenario)
+
+    @cached_property
+    def relay(self) -> Relay:
+        """Delivery with the plan's expected key."""
+        return relay_keys(self.deposits, self.scenario, network=self.network)
+
+    @cached_property
+    def fibre_only(self) -> Relay:
+        """Delivery without any satellite key."""
+        return relay_keys(self.deposits.iloc[:0], self.scenario, network=self.network)
+
+    @cached_property
+    def variants(self) -> pd.DataFrame:
+        """Key per variant: windows with key, clear-sky key of all windows, expected key of the planned contacts."""
+        rows = []
+        planned = self.plan.contacts.set_index("candidate_id")["p_clear"]
+        for variant in self.scenario.variants:
+            other = with_variant(self.scenario, variant)
+            skl = window_keys(link_budget(self.samples, other), other)["skl_bit"]
+            rows.append({
+                "variant": variant.name, "windows_with_key": int((skl > 0).sum()), "clear_sky_bit": skl.sum(),
+                "planned_expected_bit": float((skl.reindex(planned.index) * planned).sum()),
+            })  # fmt: skip
+        columns = ["variant", "windows_with_key", "clear_sky_bit", "planned_expected_bit"]
+        return pd.DataFrame(rows, columns=columns).set_index("variant")
+
+    @cached_property
+    def run(self) -> Run:
+        """All tables and the manifest."""
+        tables = {
+            "passes": self.passes, "windows": self.windows, "keys": self.keys, "candidates": self.candidates,
+            "contacts": self.plan.contacts, "deposits": self.deposits, "routes": self.relay.routes,
+            "stores": self.relay.stores, "delivery": self.relay.delivery,
+        }  # fmt: skip
+        return Run(tables, self._manifest())
+
+    def save(self, directory: str | Path, *, progress: Callable[[str], None] | None = None) -> Run:
+        """Compute everything and write tables, exports, report and manifest to a directory, all or nothing.
+
+        Parameters
+        ----------
+        directory : path
+            New, empty, or an earlier run, which is replaced.
+        progress : callable, optional
+            Called with the name of each stage as it begins.
+        """
+        wall_s: dict[str, float] = {}
+        for stage in STAGES:
+            if progress:
+                progress(stage)
+            begin = time.perf_counter()
+            getattr(self, stage)
+            wall_s[stage] = round(time.perf_counter() - begin, 3)
+        if progress:
+            progress("report")
+        run = Run(self.run.tables, {**self.run.manifest, "wall_s": wall_s})
+        write_directory(Path(directory), lambda folder: self._write(folder, run))
+        return run
+
+    def _write(self, folder: Path, run: Run) -> None:
+        write_tables(folder, run.tables)
+        write_contacts_csv(folder / "contacts.csv", self.plan.contacts)
+        write_contacts_ics(folder / "contacts.ics", self.plan.contacts, self.scenario)
+        write_network_gpkg(folder / "network.gpkg", self.network, station_table(self.scenario), self.scenario)
+        write_report(folder / "report.html", self._findings())
+        (folder / "run.json").write_text(
+            json.dumps(run.manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+    def _findings(self) -> Findings:
+        return Findings(
+            self.scenario, self.passes, self.windows, self.budget, self.keys, self.candidates, self.plan, self.relay,
+            self.fibre_only, self.variants, self.run.manifest,
+        )  # fmt: skip
+
+    def _manifest(self) -> dict[str, Any]:
+        scenario = self.scenario
+        elements = {}
+        for satellite in scenario.satellites:
+            found = satellite_elements(satellite, scenario)
+            age = max(abs((t - found.epoch).total_seconds()) for t in (scenario.start, scenario.end)) / 86400.0
+            elements[satellite.name] = {
+                "epoch": found.epoch.isoformat(), "largest_age_day": round(age, 3), "design": found.design,
+            }  # fmt: skip
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "scenario": {
+                "name": scenario.name, "sha256": scenario.sha256, "seed": scenario.seed,
+                "start": scenario.start.isoformat(), "end": scenario.end.isoformat(),
+            },
+            "elements": elements,
+            "earth_orientation_until": orientation_end().isoformat(),
+            "plan": {
+                "solver": f"HiGHS {importlib.metadata.version('highspy')}", "objective": self.plan.objective,
+                "bound": self.plan.bound, "gap": self.plan.gap, "pricing_rounds": self.plan.pricing_rounds,
+            },
+            "counts": {
+                "passes": len(self.passes), "windows": len(self.windows), "candidates": len(self.candidates),
+                "contacts": len(self.plan.contacts),
+            },
+            "unreachable_demands": list(self.relay.unreachable),
+            "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
+        }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Cloud climate and cloud-free line of sight."""
