@@ -185,7 +185,7 @@ class Study:
 
     def _write(self, folder: Path, run: Run) -> None:
         write_tables(folder, run.tables)
-        write_contacts_csv(folder / "contacts.csv", self.plan.contacts)
+        write_contacts_csv(folder / "contacts.csv", self.plan.contacts, self.scenario)
         write_contacts_ics(folder / "contacts.ics", self.plan.contacts, self.scenario)
         write_network_gpkg(folder / "network.gpkg", self.network, station_table(self.scenario), self.scenario)
         write_report(folder / "report.html", self._findings())

@@ -15,7 +15,7 @@ from eqci_space.errors import TableError, near_matches
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLES", "Table", "check_table"]
+__all__ = ["TABLES", "Table", "check_table", "empty_table"]
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,26 @@ TABLES["BUDGET"] = Table("", {
 })  # fmt: skip
 
 
+_EMPTY_KINDS = {
+    "text": "str",
+    "time": "datetime64[us, UTC]",
+    "number": "float64",
+    "whole": "int64",
+    "flag": "bool",
+    "list": "object",
+    "shape": "object",
+}
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """A table without rows that fulfils the contract `name` (not for tables with geometry)."""
+    import pandas as pd
+
+    contract = TABLES[name]
+    table = pd.DataFrame({c: pd.Series(dtype=_EMPTY_KINDS[kind]) for c, (kind, _) in contract.columns.items()})
+    return table.rename_axis(contract.index) if contract.index else table
+
+
 def _is_kind(series: Any, kind: str) -> bool:
     """Whether a column holds values of a kind; list and shape columns are objects and pass as such."""
     import pandas as pd
@@ -264,7 +284,7 @@ def check_table(table: pd.DataFrame, name: str, where: str) -> pd.DataFrame:
             hint = near_matches(column, table.columns)
             raise TableError(f"{where}: {name} lacks '{column}' ({hint}); add or rename the column")
         series = table[column]
-        if len(series) and not _is_kind(series, kind):
+        if not _is_kind(series, kind):
             raise TableError(f"{where}: {name}.{column} has kind {series.dtype}; expected {kind}; convert it first")
         if kind in ("number", "time") and series.isna().any():
             row = table.index[series.isna()][0]

@@ -160,4 +160,5 @@ def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:
         ],
         columns=["edge", *ground.columns],
     )  # fmt: skip
-    return pd.concat([ground.rename_axis("edge").reset_index(), space], ignore_index=True).set_index("edge")
+    both = pd.concat([ground.rename_axis("edge").reset_index(), space], ignore_index=True).set_index("edge")
+    return both.astype({"rate_bit_s": float})

@@ -68,6 +68,6 @@ def _check_range(table: pd.DataFrame, column: str, low: float, high: float, file
     bad = table[~numbers.between(low, high)]
     if len(bad):
         raise DataError(
-            f"{file}: {column} of '{bad.index[0]}' is {bad[column].iloc[0]!r}; expected a number in {low:g}..{high:g}"
+            f"{file}: {column} of '{bad.index[0]}' is {bad[column].iloc[0]}; expected a number in {low:g}..{high:g}"
         )
     table[column] = numbers

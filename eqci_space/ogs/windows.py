@@ -12,7 +12,7 @@ from eqci_space.orbits.earth import seconds_from, station_frame, times_from
 from eqci_space.orbits.ephemeris import Ephemeris, ephemerides, positions_m
 from eqci_space.orbits.sky import Sky, make_sky
 from eqci_space.scenario import Scenario, Station
-from eqci_space.tables import check_table
+from eqci_space.tables import check_table, empty_table
 
 __all__ = ["night_intervals", "observable_windows", "sample_windows", "sun_elevation_deg"]
 
@@ -137,7 +137,7 @@ def sample_windows(windows: pd.DataFrame, scenario: Scenario, *, step_s: float =
     if not step_s > 0:
         raise TableError(f"sample_windows: step_s = {step_s}; expected a positive number of seconds")
     if windows.empty:
-        return check_table(_empty_samples(), "SAMPLES", "sample_windows")
+        return empty_table("SAMPLES")
     first, last = windows["start"].min().to_pydatetime(), windows["end"].max().to_pydatetime()
     sky = make_sky(first, last)
     orbits = ephemerides(scenario, first, last)
@@ -161,13 +161,6 @@ def sample_windows(windows: pd.DataFrame, scenario: Scenario, *, step_s: float =
         )  # fmt: skip
     samples = pd.concat(parts).sort_values(["time", "window_id"], kind="stable").reset_index(drop=True)
     return check_table(samples, "SAMPLES", "sample_windows")
-
-
-def _empty_samples() -> pd.DataFrame:
-    from eqci_space.tables import TABLES
-
-    kinds = {"text": "str", "time": "datetime64[us, UTC]", "number": float, "flag": bool}
-    return pd.DataFrame({c: pd.Series(dtype=kinds[k]) for c, (k, _) in TABLES["SAMPLES"].columns.items()})
 
 
 def _geometry(orbit: Ephemeris, station: Station, sky: Sky, seconds: np.ndarray) -> dict[str, np.ndarray]:

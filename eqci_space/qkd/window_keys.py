@@ -10,7 +10,7 @@ import pandas as pd
 
 from eqci_space.qkd.decoy import BlockTable, KeyResult, SecurityParameters, block_table, optimise_key
 from eqci_space.scenario import Protocol, Receiver, Scenario, Terminal
-from eqci_space.tables import TABLES, check_table
+from eqci_space.tables import TABLES, check_table, empty_table
 
 __all__ = ["security_parameters", "window_keys"]
 
@@ -47,6 +47,8 @@ def window_keys(budget: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
         why it is zero. Protocol parameters are JSON.
     """
     check_table(budget, "BUDGET", "window_keys")
+    if budget.empty:
+        return empty_table("KEYS")
     terminals = {s.name: s.terminal for s in scenario.satellites}
     security = security_parameters(scenario.protocol)
     rows = []

@@ -21,11 +21,14 @@ def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
         table.to_parquet(folder / f"{name}.parquet", engine="pyarrow")
 
 
-def write_contacts_csv(path: Path, contacts: pd.DataFrame) -> None:
-    """CONTACTS as CSV, times in ISO 8601 UTC to the second."""
+def write_contacts_csv(path: Path, contacts: pd.DataFrame, scenario: Scenario) -> None:
+    """CONTACTS as CSV with the stations' status, times in ISO 8601 UTC to the second."""
     table = contacts.copy()
     for column in ("start", "end"):
         table[column] = table[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    table.insert(
+        table.columns.get_loc("ogs") + 1, "ogs_status", [scenario.stations[o].status_class for o in table["ogs"]]
+    )
     for column in ("skl_bit", "expected_skl_bit"):
         table[column] = table[column].round(0).astype("int64")
     table["p_clear"] = table["p_clear"].round(4)

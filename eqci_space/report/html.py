@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.axes import Axes
 
 from eqci_space.data import data_path
+from eqci_space.fiber.network import station_node
 from eqci_space.fiber.relay import Relay, exposure
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report import plots
@@ -109,10 +110,11 @@ def _answer(f: Findings, seen: pd.DataFrame, alone: pd.DataFrame) -> list[str]:
             f"{len(f.windows)} night windows, and none of them can bring key that arrives in the period."
         )
     else:
+        clear, expected = contacts["skl_bit"].sum(), contacts["expected_skl_bit"].sum()
         first = (
             f"In {days:g} days from {f.scenario.start:%Y-%m-%d %H:%M} UTC, {len(f.windows)} of {len(f.passes)} passes "
-            f"lie in the night, and the plan takes {len(contacts)} contacts worth "
-            f"{format_bits(contacts['skl_bit'].sum())} under clear skies and {format_bits(contacts['expected_skl_bit'].sum())} on average over clouds."
+            f"lie in the night, and the plan takes {len(contacts)} contacts worth {format_bits(clear)} under clear "
+            f"skies and {format_bits(expected)} on average over clouds."
         )
     share = seen["delivered_bit"] / seen["asked_bit"]
     full = int((share > 0.9995).sum())
@@ -200,6 +202,11 @@ def _best_window(f: Findings) -> dict[str, Any] | None:
 
 
 def _demand_rows(f: Findings, seen: pd.DataFrame) -> list[dict[str, Any]]:
+    status = {station_node(f.scenario, o): plots.station_label(o, f.scenario) for o in f.scenario.stations}
+
+    def label(node: str) -> str:
+        return status.get(node, node)
+
     rows = []
     for demand, row in seen.reset_index().set_index("demand", drop=False).iterrows():
         reason = ""
@@ -209,7 +216,15 @@ def _demand_rows(f: Findings, seen: pd.DataFrame) -> list[dict[str, Any]]:
             reason = (
                 "stores start empty and contacts are few" if row["space_share"] > 0 else "spans on the path are full"
             )
-        rows.append({**row.to_dict(), "shortage_bit": row["asked_bit"] - row["delivered_bit"], "reason": reason})
+        path = " – ".join(label(n) for n in row["main_path"].split(" – ")) if row["main_path"] else ""
+        rows.append(
+            {
+                **row.to_dict(),
+                "main_path": path,
+                "shortage_bit": row["asked_bit"] - row["delivered_bit"],
+                "reason": reason,
+            }
+        )
     return rows
 
 
@@ -228,7 +243,9 @@ def _store_rows(f: Findings) -> list[dict[str, Any]]:
     space = f.relay.stores[f.relay.stores["edge"].str.contains("|", regex=False)]
     total = space.groupby("edge")[["deposited_bit", "used_bit", "spilled_bit"]].sum()
     total["stock_bit"] = space.groupby("edge")["stock_bit"].last()
-    return total.reset_index().to_dict("records")
+    stores = total.reset_index()
+    stores["edge"] = [f"{e.split('|')[0]} – {plots.station_label(e.split('|')[1], f.scenario)}" for e in stores["edge"]]
+    return stores.to_dict("records")
 
 
 def _span_rows(f: Findings) -> list[dict[str, Any]]:

@@ -8,11 +8,12 @@ import geopandas as gpd
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import FancyArrowPatch
 
 from eqci_space.data import data_path
 from eqci_space.fiber.network import Network, station_node
 from eqci_space.fiber.relay import Relay
-from eqci_space.report.style import BLUE, GREY, RED, STATUS_COLOURS, new_axes
+from eqci_space.report.style import BLUE, GREY, PURPLE, RED, STATUS_COLOURS, new_axes
 from eqci_space.scenario import Scenario
 
 __all__ = ["network_map"]
@@ -32,7 +33,7 @@ def _width(bit: float) -> float:
 
 def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> Axes:
     """Backbone with the key relayed over each span, stations by status, and the crossings through satellites."""
-    ax = ax or new_axes(9, 7.6)
+    ax = ax or new_axes(9, 6.6)
     network = relay.network
     links, nodes = network.links.to_crs(_CRS), network.nodes.to_crs(_CRS)
     used = relay.stores.groupby("edge")["used_bit"].sum()
@@ -45,6 +46,7 @@ def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> 
         dead.plot(ax=ax, color=RED, linewidth=0.9, linestyle=":", zorder=2)
     if len(busy):
         busy.plot(ax=ax, color=BLUE, linewidth=[_width(b) for b in bits[bits > 0]], zorder=3)
+    _crossings(ax, nodes, relay, scenario)
     _stations(ax, nodes, used, scenario)
     _cities(ax, nodes, scenario)
     _frame(ax, network)
@@ -55,14 +57,33 @@ def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> 
     return ax
 
 
+def _crossings(ax: Axes, nodes: gpd.GeoDataFrame, relay: Relay, scenario: Scenario) -> None:
+    """Dashed arcs between the stations that a satellite joined."""
+    satellites = {s.name for s in scenario.satellites}
+    pairs: dict[tuple[str, str], float] = {}
+    for path, bit in zip(relay.routes["path"], relay.routes["bit"], strict=True):
+        for before, node, after in zip(path[:-2], path[1:-1], path[2:], strict=True):
+            if node in satellites:
+                pair = (min(before, after), max(before, after))
+                pairs[pair] = pairs.get(pair, 0.0) + bit
+    for (a, b), bit in sorted(pairs.items()):
+        ends = [(nodes.geometry[n].x, nodes.geometry[n].y) for n in (a, b)]
+        arc = FancyArrowPatch(
+            *ends, connectionstyle="arc3,rad=0.18", arrowstyle="-", linestyle="--", color=PURPLE,
+            linewidth=_width(bit) + 0.6, zorder=5,
+        )  # fmt: skip
+        ax.add_patch(arc)
+
+
 def _stations(ax: Axes, nodes: gpd.GeoDataFrame, used, scenario: Scenario) -> None:  # type: ignore[no-untyped-def]
     for ogs, station in scenario.stations.items():
         place = nodes.geometry[station_node(scenario, ogs)]
         bit = sum(float(used.get(f"{s.name}|{ogs}", 0.0)) for s in scenario.satellites)
         ax.plot(place.x, place.y, "^", color=STATUS_COLOURS[station.status_class], markersize=9, zorder=6,
                 markeredgecolor="black", markeredgewidth=0.6)  # fmt: skip
+        mark = "" if station.status_class == "operational" else f" ({station.status_class})"
         ax.annotate(
-            f"{ogs}\n{bit / 1e3:.0f} kbit", (place.x, place.y), xytext=(8, -13), textcoords="offset points",
+            f"{ogs}{mark}\n{bit / 1e3:.0f} kbit", (place.x, place.y), xytext=(8, -13), textcoords="offset points",
             fontsize=7.5, zorder=7, fontweight="bold",
             bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
@@ -83,10 +104,11 @@ def _cities(ax: Axes, nodes: gpd.GeoDataFrame, scenario: Scenario) -> None:
 
 def _frame(ax: Axes, network: Network) -> None:
     west, south, east, north = network.nodes.to_crs(_CRS).total_bounds
-    margin = 60e3
+    margin = 90e3
     ax.set_xlim(west - margin, east + margin)
     ax.set_ylim(south - margin, north + margin)
     ax.set_aspect("equal")
+    ax.set(xlabel="", ylabel="")
     ax.set_xticks([])
     ax.set_yticks([])
 
@@ -96,6 +118,7 @@ def _legend(ax: Axes, any_dead: bool) -> None:
         Line2D([], [], color=BLUE, linewidth=1.0, label="relays up to 1 Mbit"),
         Line2D([], [], color=BLUE, linewidth=1.8, label="up to 100 Mbit"),
         Line2D([], [], color=BLUE, linewidth=3.0, label="more"),
+        Line2D([], [], color=PURPLE, linestyle="--", linewidth=1.6, label="joined by a satellite"),
         Line2D([], [], color=GREY, linewidth=0.6, label="span not used"),
         *([Line2D([], [], color=RED, linestyle=":", label="beyond reach")] if any_dead else []),
         *(

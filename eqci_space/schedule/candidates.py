@@ -6,7 +6,7 @@ import pandas as pd
 
 from eqci_space.fiber.network import space_edge
 from eqci_space.scenario import Scenario
-from eqci_space.tables import TABLES, check_table
+from eqci_space.tables import TABLES, check_table, empty_table
 from eqci_space.weather.climatology import clear_probability
 
 __all__ = ["contact_candidates"]
@@ -27,6 +27,8 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     check_table(keys, "KEYS", "contact_candidates")
     pair = budget.drop_duplicates("window_id").set_index("window_id")[["satellite", "ogs"]]
     useful = keys[keys["skl_bit"] > 0]
+    if useful.empty:
+        return empty_table("CANDIDATES")
     clear = clear_probability(budget, scenario)
     table = pd.DataFrame({
         "candidate_id": useful.index.astype(str),

@@ -12,7 +12,7 @@ from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import bin_edges, flow_problem
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.conflicts import candidate_cliques
-from eqci_space.tables import TABLES, check_table
+from eqci_space.tables import TABLES, check_table, empty_table
 
 __all__ = ["Plan", "schedule_contacts"]
 
@@ -72,6 +72,8 @@ def schedule_contacts(candidates: pd.DataFrame, scenario: Scenario, *, network: 
 
 
 def _contacts(chosen: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
+    if chosen.empty:
+        return empty_table("CONTACTS")
     table = chosen.reset_index().assign(
         contact_id=lambda t: t["candidate_id"],
         expected_skl_bit=lambda t: t["skl_bit"] * t["p_clear"],

@@ -55,7 +55,7 @@ def cloud_cover(station: Station, times: pd.DatetimeIndex) -> np.ndarray:
         )
     row = _climate().set_index("site").loc[site]
     monthly = row[[f"est_cloud_m{m:02d}" for m in range(1, 13)]].to_numpy(dtype=float)
-    day = times.dayofyear.to_numpy(dtype=float) + times.hour.to_numpy() / 24
+    day = times.day_of_year.to_numpy(dtype=float) + times.hour.to_numpy() / 24
     return np.interp(day, _DAY_OF_YEAR_NODES, monthly, period=365.25)
 
 

@@ -24,6 +24,7 @@ TELESCOPE = {
     "rx_aperture_diameter_m": 1.2,
     "rx_obscuration_ratio": 0.35,
 }
+OPEN = TELESCOPE | {"rx_obscuration_ratio": 0.0}
 
 
 def _read(name):
@@ -168,7 +169,7 @@ def test_all_power_of_a_weakly_truncated_beam_is_encircled():
 def test_many_ranges_agree_with_one_range_at_a_time(rx_aperture_diameter_m):
     """Many ranges go through a Chebyshev interpolant, one range through the quadrature itself."""
     link = TELESCOPE | {"rx_aperture_diameter_m": rx_aperture_diameter_m}
-    range_m = np.linspace(3e5, 3e6, 400)
+    range_m = np.geomspace(3e5, 3e6, 150)
     together = diffraction_loss_db(range_m, **link)
     alone = np.array([diffraction_loss_db(np.array([r]), **link)[0] for r in range_m])
     assert_allclose(together, alone, rtol=1e-9)
@@ -182,9 +183,9 @@ def test_loss_keeps_the_shape_of_the_ranges():
     assert diffraction_loss_db(np.array([]), **TELESCOPE).shape == (0,)
 
 
-def test_larger_receiver_never_catches_less():
+def test_larger_unobscured_receiver_catches_more():
     caught = [
-        10 ** (-diffraction_loss_db(np.array([8e5]), **(TELESCOPE | {"rx_aperture_diameter_m": d}))[0] / 10)
+        10 ** (-diffraction_loss_db(np.array([8e5]), **(OPEN | {"rx_aperture_diameter_m": d}))[0] / 10)
         for d in np.linspace(0.1, 12.0, 40)
     ]
     assert (np.diff(caught) > 0).all()
@@ -229,10 +230,3 @@ def test_impossible_transmit_pupil_is_refused(wrong):
 def test_impossible_receiving_pupil_is_refused(wrong):
     with pytest.raises(ValueError, match="rx_"):
         diffraction_loss_db(np.array([5e5]), **(TELESCOPE | wrong))
-
-
-def test_wavelength_in_nanometres_is_refused_for_the_equivalent_divergence():
-    with pytest.raises(ValueError, match="wavelength_m"):
-        equivalent_divergence_half_angle_rad(
-            wavelength_m=850.0, aperture_diameter_m=0.3, obscuration_ratio=0.0, beam_radius_m=0.1
-        )

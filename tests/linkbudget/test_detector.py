@@ -37,9 +37,3 @@ def test_impossible_detector_is_refused(wrong):
     detector = {"dark_count_rate_hz": 300.0, "detectors": 2, "gate_s": 1e-9} | wrong
     with pytest.raises(ValueError, match=next(iter(wrong))):
         extraneous_probability(background_hz=1.0, **detector)
-
-
-def test_negative_sky_light_is_refused():
-    """A negative rate would give a negative probability."""
-    with pytest.raises(ValueError, match="background_hz"):
-        extraneous_probability(dark_count_rate_hz=0.0, background_hz=np.array([10.0, -10.0]), detectors=2, gate_s=1e-9)

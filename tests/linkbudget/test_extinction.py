@@ -53,10 +53,11 @@ def test_clear_sky_extinction_of_reference_cases(inputs, row):
     ("inputs", "row"), _rows("published_modtran_extinction", lambda inputs: inputs["wavelength_m"] != 810e-9)
 )
 def test_clear_sky_loss_outside_the_water_band_follows_modtran(inputs, row):
-    """MODTRAN slant losses shipped with SatQuMA: within 0.011 dB an airmass at 785 and 850 nm (0.06 dB at 10 deg)."""
+    """MODTRAN losses shipped with SatQuMA: within 0.0115 dB at the zenith and 3 % down to 10 deg."""
     airmass = airmass_kasten_young(inputs["elevation_deg"])
     loss = clear_sky_loss_db(airmass=airmass, wavelength_m=inputs["wavelength_m"], visibility_km=23)
-    assert abs(loss - float(row["expected"])) < 0.0115 * airmass
+    tolerance = 0.0115 if inputs["elevation_deg"] == 90 else 0.03 * float(row["expected"])
+    assert abs(loss - float(row["expected"])) < tolerance
 
 
 @pytest.mark.parametrize(

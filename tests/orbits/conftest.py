@@ -11,7 +11,6 @@ from skyfield.api import Loader
 
 from eqci_space.data import data_path
 from eqci_space.orbits.elements_io import read_elements
-from eqci_space.scenario_io import load_scenario
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +31,3 @@ def astropy_orientation():
 def synthetic_sets():
     """The 30 shipped element sets, by name."""
     return {s.name: s for s in read_elements(data_path("orbits", "synthetic_constellations.omm.json"))}
-
-
-@pytest.fixture(scope="session")
-def scenario():
-    return load_scenario("quant-gpicz")

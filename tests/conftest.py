@@ -1,0 +1,44 @@
+"""Fixtures shared by the tests: the shipped scenario, and one study of it."""
+
+from pathlib import Path
+
+import pytest
+
+from eqci_space.scenario_io import load_scenario
+from eqci_space.study import Study
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def scenario():
+    return load_scenario("quant-gpicz")
+
+
+@pytest.fixture(scope="session")
+def study(scenario):
+    return Study(scenario)
+
+
+@pytest.fixture(scope="session")
+def run_directory(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "quant-gpicz"
+    study.save(folder)
+    return folder
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Write an edited copy of the shipped scenario and return its path."""
+    text = (ROOT / "data" / "scenarios" / "quant-gpicz.toml").read_text(encoding="utf-8")
+
+    def write(*changes: tuple[str, str], extra: str = "") -> Path:
+        new = text
+        for old, replacement in changes:
+            assert old in new, old
+            new = new.replace(old, replacement)
+        path = tmp_path / "edited.toml"
+        path.write_text(new + extra, encoding="utf-8")
+        return path
+
+    return write
