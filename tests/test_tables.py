@@ -21,7 +21,7 @@ def test_right_table_passes_unchanged():
 
 def test_missing_column_is_named_with_a_near_match():
     table = demands().rename(columns={"weight": "wieght"})
-    with pytest.raises(TableError, match="here: DEMANDS lacks 'weight' .*did you mean 'wieght'"):
+    with pytest.raises(TableError, match=r"here: DEMANDS lacks 'weight' .*did you mean 'wieght'"):
         check_table(table, "DEMANDS", "here")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from eqci_space.errors import PlanError
 from eqci_space.solver import Programme, Solution, maximise
 
-__all__ = ["FlowResult", "KeyFlowProblem", "solve_key_flow"]
+__all__ = ["FlowResult", "KeyFlowProblem", "cheapest_path", "edge_cost", "solve_key_flow"]
 
 SLOPES = np.array([1.0, 0.5, 0.2]) / np.mean([1.0, 0.5, 0.2])
 _MBIT = 1e6
@@ -126,7 +126,7 @@ def _first_paths(problem: KeyFlowProblem) -> Callable[[], list[tuple[int, int, t
     def columns() -> list[tuple[int, int, tuple[int, ...]]]:
         found = []
         for k in range(len(problem.ends)):
-            path = _cheapest(problem, k, np.ones(len(problem.edges)))
+            path = cheapest_path(problem, k, np.ones(len(problem.edges)))
             if path is not None:
                 found += [(k, t, path[0]) for t in range(problem.asked_bit.shape[1]) if problem.asked_bit[k, t] > 0]
         return found
@@ -172,13 +172,13 @@ def _improving(problem: KeyFlowProblem, solution: Solution) -> list[tuple[int, i
             offered = pay[k * n_bins + t]
             if problem.asked_bit[k, t] <= 0 or offered <= 0:
                 continue
-            path = _cheapest(problem, k, cost)
+            path = cheapest_path(problem, k, cost)
             if path is not None and path[1] < offered - 1e-9 * max(1.0, offered):
                 found.append((k, t, path[0]))
     return found
 
 
-def _cheapest(problem: KeyFlowProblem, k: int, cost: np.ndarray) -> tuple[tuple[int, ...], float] | None:
+def cheapest_path(problem: KeyFlowProblem, k: int, cost: np.ndarray) -> tuple[tuple[int, ...], float] | None:
     """Cheapest admissible path of demand k as edge indices, and its cost; None when there is none."""
     graph: nx.Graph = nx.Graph()
     for e in np.flatnonzero(problem.allowed[k]):

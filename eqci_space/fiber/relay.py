@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import PlanError
-from eqci_space.fiber.key_flow import FlowResult, KeyFlowProblem, solve_key_flow
+from eqci_space.fiber.key_flow import FlowResult, KeyFlowProblem, cheapest_path, solve_key_flow
 from eqci_space.fiber.network import Network, build_network, key_edges
 from eqci_space.orbits.earth import times_from
 from eqci_space.scenario import AssuranceClass, Demand, Scenario
@@ -180,10 +180,8 @@ def _starts(scenario: Scenario) -> pd.DatetimeIndex:
 
 
 def _unreachable(problem: KeyFlowProblem, scenario: Scenario) -> tuple[str, ...]:
-    from eqci_space.fiber.key_flow import _cheapest
-
     ones = np.ones(len(problem.edges))
-    return tuple(d.name for k, d in enumerate(scenario.demands) if _cheapest(problem, k, ones) is None)
+    return tuple(d.name for k, d in enumerate(scenario.demands) if cheapest_path(problem, k, ones) is None)
 
 
 def _nodes_of(problem: KeyFlowProblem, k: int, edges: tuple[int, ...]) -> list[str]:

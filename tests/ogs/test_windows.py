@@ -107,9 +107,9 @@ def test_the_table_fulfils_its_contract(passes, windows):
 
 
 def test_windows_lie_inside_their_passes_and_inside_the_night(scenario, passes, windows):
-    joined = windows.join(passes[["aos", "los", "satellite", "ogs"]], on="pass_id", rsuffix="_pass")
-    assert (joined["start"] >= joined["aos"]).all()
-    assert (joined["end"] <= joined["los"]).all()
+    joined = windows.join(passes[["aos", "los", "satellite", "ogs"]].add_suffix("_pass"), on="pass_id")
+    assert (joined["start"] >= joined["aos_pass"]).all()
+    assert (joined["end"] <= joined["los_pass"]).all()
     assert (joined["satellite"] == joined["satellite_pass"]).all()
     assert (joined["ogs"] == joined["ogs_pass"]).all()
     sky = make_sky(scenario.start, scenario.end)

@@ -73,7 +73,7 @@ def test_run_reloads(study, run_directory, tmp_path):
     pd.testing.assert_frame_equal(run.contacts, study.plan.contacts, check_dtype=False)
     with pytest.raises(AttributeError, match="a run has no table 'nonsense'"):
         _ = run.nonsense
-    with pytest.raises(DataError, match="no run.json"):
+    with pytest.raises(DataError, match=r"no run\.json"):
         load_run(tmp_path)
 
 
