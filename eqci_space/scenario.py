@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from eqci_space.errors import near_matches
+
 __all__ = [
     "Atmosphere",
     "Demand",
@@ -28,6 +30,7 @@ __all__ = [
     "Terminal",
     "Variant",
     "Weather",
+    "unknown_pair",
     "with_variant",
 ]
 
@@ -317,3 +320,11 @@ def with_variant(scenario: Scenario, variant: Variant) -> Scenario:
         aperture = {"aperture_diameter_m": station.receiver.aperture_diameter_m}
         stations[ogs] = station.model_copy(update={"receiver": variant.receiver.model_copy(update=aperture)})
     return scenario.model_copy(update={"satellites": satellites, "stations": stations})
+
+
+def unknown_pair(satellite: str, ogs: str, scenario: Scenario) -> str:
+    """What to say of a satellite and station of which at least one is not in the scenario."""
+    satellites = [s.name for s in scenario.satellites]
+    if satellite not in satellites:
+        return f"satellite '{satellite}' is not in the scenario; {near_matches(satellite, satellites)}"
+    return f"station '{ogs}' is not in the scenario; {near_matches(ogs, scenario.stations)}"

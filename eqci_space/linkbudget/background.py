@@ -58,6 +58,12 @@ def background_photon_rate_hz(
     filter_bandwidth_m: float,
 ) -> np.ndarray:
     """Sky photons per second through a field stop: ``L Ω A Δλ λ/(hc)``, Ω = 2π(1 - cos(FOV/2)), no losses."""
+    if not (aperture_diameter_m > 0 and 0 <= obscuration_ratio < 1 and 0 < field_of_view_full_angle_rad < 2 * np.pi):
+        raise ValueError(
+            f"background_photon_rate_hz: aperture_diameter_m={aperture_diameter_m}, obscuration_ratio="
+            f"{obscuration_ratio}, field_of_view_full_angle_rad={field_of_view_full_angle_rad}; expected a positive "
+            "length, a ratio in [0, 1) and an angle in (0, 2π)"
+        )
     solid_angle = 4 * np.pi * np.sin(field_of_view_full_angle_rad / 4) ** 2
     area = np.pi / 4 * aperture_diameter_m**2 * (1 - obscuration_ratio**2)
     energy = np.asarray(radiance_w_m2_sr_m) * solid_angle * area * filter_bandwidth_m

@@ -27,6 +27,12 @@ __all__ = [
 _PUPIL_NODES = 200
 
 
+def _wave_number(wavelength_m: float) -> float:
+    if not 0 < wavelength_m < 1e-4:
+        raise ValueError(f"beam: wavelength_m={wavelength_m}; expected metres, such as 1.55e-6")
+    return 2 * np.pi / wavelength_m
+
+
 def _pupil(aperture_diameter_m: float, obscuration_ratio: float, beam_radius_m: float):  # type: ignore[no-untyped-def]
     """Gauss nodes over the pupil [m] and the weighted field there."""
     if not (aperture_diameter_m > 0 and beam_radius_m > 0 and 0 <= obscuration_ratio < 1):
@@ -51,9 +57,7 @@ def intensity_per_sr(
     beam_radius_m: float,
 ) -> np.ndarray:
     """Far-field intensity per steradian and laser watt at off-axis angles, same shape as `angle_rad`."""
-    if not 0 < wavelength_m < 1e-4:
-        raise ValueError(f"intensity_per_sr: wavelength_m={wavelength_m}; expected metres, such as 1.55e-6")
-    wave_number = 2 * np.pi / wavelength_m
+    wave_number = _wave_number(wavelength_m)
     r, weighted = _pupil(aperture_diameter_m, obscuration_ratio, beam_radius_m)
     angle = np.asarray(angle_rad, dtype=float)
     return (wave_number * (j0(wave_number * angle[..., None] * r) @ weighted)) ** 2
@@ -73,7 +77,7 @@ def encircled_power(
     power over angle squared, which is smooth, so the error stays below 1e-12.
     """
     angle = np.asarray(angle_rad, dtype=float)
-    waves = np.pi * aperture_diameter_m / wavelength_m * float(angle.max(initial=0.0))
+    waves = 0.5 * aperture_diameter_m * _wave_number(wavelength_m) * float(angle.max(initial=0.0))
     x, w = leggauss(24 + int(2 * waves))
 
     def mean_intensity(theta: np.ndarray) -> np.ndarray:
@@ -126,6 +130,11 @@ def diffraction_loss_db(
     distance = np.asarray(range_m, dtype=float)
     if not (distance > 0).all():
         raise ValueError(f"diffraction_loss_db: range_m has {distance.min()}; expected positive metres")
+    if not (rx_aperture_diameter_m > 0 and 0 <= rx_obscuration_ratio < 1):
+        raise ValueError(
+            f"diffraction_loss_db: rx_aperture_diameter_m={rx_aperture_diameter_m}, "
+            f"rx_obscuration_ratio={rx_obscuration_ratio}; expected a positive length and a ratio in [0, 1)"
+        )
     beam = {
         "wavelength_m": wavelength_m, "aperture_diameter_m": tx_aperture_diameter_m,
         "obscuration_ratio": tx_obscuration_ratio, "beam_radius_m": tx_beam_radius_m,
@@ -150,4 +159,4 @@ def equivalent_divergence_half_angle_rad(
     """
     r, weighted = _pupil(aperture_diameter_m, obscuration_ratio, beam_radius_m)
     mean_square = (weighted @ r**2) / weighted.sum()
-    return float(2 / (2 * np.pi / wavelength_m * np.sqrt(mean_square)))
+    return float(2 / (_wave_number(wavelength_m) * np.sqrt(mean_square)))

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from eqci_space.errors import ModelValidityWarning, TableError, near_matches
+from eqci_space.errors import ModelValidityWarning, TableError
 from eqci_space.linkbudget.background import (
     background_photon_rate_hz,
     night_radiance_w_m2_sr_m,
@@ -22,7 +22,7 @@ from eqci_space.linkbudget.extinction import (
     standard_pressure_pa,
 )
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db
-from eqci_space.scenario import Atmosphere, Receiver, Scenario, Station, Terminal
+from eqci_space.scenario import Atmosphere, Receiver, Scenario, Station, Terminal, unknown_pair
 from eqci_space.tables import check_table
 from eqci_space.units import db_from_ratio, ratio_from_db
 
@@ -71,8 +71,7 @@ def link_budget(samples: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     valid = np.ones(len(samples), dtype=bool)
     for (satellite, ogs), rows in samples.groupby(["satellite", "ogs"], sort=True).indices.items():
         if satellite not in terminals or ogs not in scenario.stations:
-            known = [*terminals, *scenario.stations]
-            raise TableError(f"link_budget: unknown pair '{satellite}', '{ogs}'; {near_matches(ogs, known)}")
+            raise TableError(f"link_budget: {unknown_pair(satellite, ogs, scenario)}")
         station = scenario.stations[ogs]
         part = samples.iloc[rows]
         values[rows] = _terms(part, terminals[satellite], station, scenario.atmosphere)

@@ -23,9 +23,10 @@ def extraneous_probability(
     gate_s : float
         Accepted time around each pulse [s], > 0.
     """
-    if dark_count_rate_hz < 0 or gate_s <= 0 or detectors < 1:
+    sky = np.asarray(background_hz, dtype=float)
+    if not (dark_count_rate_hz >= 0 and gate_s > 0 and detectors >= 1 and (sky >= 0).all()):
         raise ValueError(
             f"extraneous_probability: dark_count_rate_hz={dark_count_rate_hz}, gate_s={gate_s}, "
-            f"detectors={detectors}; expected >= 0, > 0, >= 1"
+            f"detectors={detectors}, background_hz from {sky.min(initial=0)}; expected >= 0, > 0, >= 1, >= 0"
         )
-    return -np.expm1(-(dark_count_rate_hz + np.asarray(background_hz) / detectors) * gate_s)
+    return -np.expm1(-(dark_count_rate_hz + sky / detectors) * gate_s)

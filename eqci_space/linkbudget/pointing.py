@@ -37,7 +37,7 @@ def mean_pointing_transmittance(
     """
     sigma = np.broadcast_to(np.asarray(jitter_rad, dtype=float), (2,))
     bias = np.asarray(bias_rad if isinstance(bias_rad, tuple) else (bias_rad, 0.0), dtype=float)
-    if divergence_half_angle_rad <= 0 or (sigma < 0).any():
+    if not (divergence_half_angle_rad > 0 and (sigma >= 0).all() and np.isfinite(bias).all()):
         raise ValueError(
             f"mean_pointing_transmittance: divergence_half_angle_rad={divergence_half_angle_rad}, "
             f"jitter_rad={jitter_rad}; expected a positive divergence and jitter >= 0"

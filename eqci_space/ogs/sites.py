@@ -6,7 +6,7 @@ import geopandas as gpd
 import pandas as pd
 
 from eqci_space.scenario import Scenario
-from eqci_space.tables import check_table
+from eqci_space.tables import check_table, empty_table
 
 __all__ = ["station_table"]
 
@@ -24,12 +24,8 @@ def station_table(scenario: Scenario) -> gpd.GeoDataFrame:
         }
         for ogs, s in scenario.stations.items()
     ]  # fmt: skip
-    columns = [
-        "ogs", "name", "country", "latitude_deg", "longitude_deg", "height_ellipsoid_m", "height_msl_m",
-        "min_elevation_deg", "node", "attach", "status_class", "status", "aperture_diameter_m",
-        "valid_from", "valid_to",
-    ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns).set_index("ogs")
+    table = pd.DataFrame(rows) if rows else empty_table("SITES").reset_index().drop(columns="geometry")
+    table = table.set_index("ogs")
     points = gpd.points_from_xy(table["longitude_deg"].astype(float), table["latitude_deg"].astype(float))
     sites = gpd.GeoDataFrame(table, geometry=points, crs="EPSG:4326")
     return check_table(sites, "SITES", "station_table")

@@ -79,10 +79,11 @@ def observable_windows(passes: pd.DataFrame, scenario: Scenario) -> pd.DataFrame
             station = _station(scenario, str(ogs), "observable_windows")
             open_s = _open_intervals(sky, station, scenario, first, last)
             aos, los = seconds_from(first, group["aos"]), seconds_from(first, group["los"])
-            for pass_id, satellite, a, b in zip(group.index, group["satellite"], aos, los, strict=True):
+            names = zip(group.index, group["satellite"], group["truncated"], strict=True)
+            for (pass_id, satellite, cut_pass), a, b in zip(names, aos, los, strict=True):
                 start, end = np.maximum(open_s[:, 0], a), np.minimum(open_s[:, 1], b)
                 for n, i in enumerate(np.flatnonzero(end - start >= _SHORTEST_S), start=1):
-                    cut = bool(start[i] > a or end[i] < b)
+                    cut = bool(cut_pass or start[i] > a or end[i] < b)
                     rows.append((f"{pass_id}/{n}", pass_id, satellite, start[i], end[i], cut))
     else:
         first = scenario.start

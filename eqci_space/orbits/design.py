@@ -13,6 +13,7 @@ from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M
 __all__ = ["mean_sun_longitude_deg", "sun_synchronous", "sun_synchronous_inclination_deg"]
 
 _J2 = 1.082_626_68e-3
+_LOWEST_KM, _HIGHEST_SSO_KM = 200.0, 5900.0
 _TROPICAL_YEAR_S = 365.242_190 * 86400.0
 
 
@@ -27,11 +28,14 @@ def sun_synchronous_inclination_deg(altitude_km: float) -> float:
     ElementsError
         The altitude (valid: 200 to 5,900 km) admits no sun-synchronous orbit.
     """
+    if not _LOWEST_KM <= altitude_km <= _HIGHEST_SSO_KM:
+        raise ElementsError(
+            f"sun_synchronous_inclination_deg: altitude {altitude_km} km; "
+            f"expected {_LOWEST_KM:g} to {_HIGHEST_SSO_KM:g} km"
+        )
     semi_major_m = EARTH_RADIUS_M + altitude_km * 1e3
     motion = np.sqrt(EARTH_GM_M3_S2 / semi_major_m**3)
     cosine = -(2 * np.pi / _TROPICAL_YEAR_S) / (1.5 * _J2 * motion * (EARTH_RADIUS_M / semi_major_m) ** 2)
-    if not -1.0 <= cosine <= 1.0 or altitude_km < 0:
-        raise ElementsError(f"sun_synchronous_inclination_deg: altitude {altitude_km} km; expected 200 to 5900 km")
     return float(np.degrees(np.arccos(cosine)))
 
 
@@ -53,7 +57,7 @@ def sun_synchronous(
     ----------
     name : str
     altitude_km : float
-        [km] above the equatorial radius, 200 to 2000.
+        [km] above the equatorial radius, 200 to 5900.
     ltan_h : float
         Local mean solar time of the ascending node [h], 0 to 24.
     epoch : datetime

@@ -65,9 +65,8 @@ def julian_date(start: datetime, seconds: np.ndarray) -> tuple[np.ndarray, np.nd
     TimeError
         `start` has no time zone.
     """
-    if start.tzinfo is None:
-        raise TimeError(f"julian_date: start {start} has no time zone; use datetime(..., tzinfo=UTC)")
-    day = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = _aware(start, "julian_date")
+    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
     whole = (day - datetime(1858, 11, 17, tzinfo=UTC)).days + _MJD_ZERO
     fraction = ((start - day).total_seconds() + np.asarray(seconds, dtype=float)) / 86400.0
     extra = np.floor(fraction)
@@ -110,10 +109,16 @@ def station_frame(
     return np.asarray(position, dtype=float), rotation
 
 
+def _aware(start: datetime, where: str) -> datetime:
+    if start.tzinfo is None:
+        raise TimeError(f"{where}: start {start} has no time zone; use datetime(..., tzinfo=UTC)")
+    return start.astimezone(UTC)
+
+
 def times_from(start: datetime, seconds: np.ndarray) -> pd.DatetimeIndex:
-    """Timestamps (UTC, microseconds) of ``start + seconds``."""
+    """Timestamps (UTC, microseconds) of ``start + seconds``; `start` is aware."""
     micro = np.round(np.asarray(seconds, dtype=float) * 1e6).astype("timedelta64[us]")
-    origin = np.datetime64(start.astimezone(UTC).replace(tzinfo=None), "us")
+    origin = np.datetime64(_aware(start, "times_from").replace(tzinfo=None), "us")
     return pd.DatetimeIndex(origin + micro, tz="UTC")
 
 
@@ -122,6 +127,6 @@ def seconds_from(start: datetime, times: pd.Series | pd.DatetimeIndex) -> np.nda
     index = pd.DatetimeIndex(times)
     if index.tz is None:
         raise TimeError("seconds_from: times have no time zone; use tz_localize('UTC')")
-    origin = np.datetime64(start.astimezone(UTC).replace(tzinfo=None), "us")
+    origin = np.datetime64(_aware(start, "seconds_from").replace(tzinfo=None), "us")
     naive = index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
     return (naive - origin).astype(np.int64) / 1e6

@@ -75,9 +75,11 @@ def select_elements(sets: list[ElementSet], name: str, where: str) -> ElementSet
 def _parse_omm_json(text: str, file: str) -> list[ElementSet]:
     try:
         records = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ElementsError(f"{file}: not valid JSON: {error}") from error
     records = [records] if isinstance(records, dict) else records
+    if not records:
+        raise ElementsError(f"{file}: no element set found; expected OMM in JSON or two-line elements")
     return [_element_set_from_omm(r, f"{file} record {i}") for i, r in enumerate(records, start=1)]
 
 
@@ -105,7 +107,11 @@ def _epoch(value: Any, where: str) -> datetime:
         epoch = datetime.fromisoformat(str(value))
     except ValueError as error:
         raise ElementsError(f"{where}: EPOCH '{value}' is no ISO 8601 time") from error
-    return epoch.replace(tzinfo=UTC) if epoch.tzinfo is None else epoch.astimezone(UTC)  # OMM states TIME_SYSTEM = UTC
+    try:
+        # OMM states TIME_SYSTEM = UTC, so an epoch without a zone is UTC
+        return epoch.replace(tzinfo=UTC) if epoch.tzinfo is None else epoch.astimezone(UTC)
+    except OverflowError as error:
+        raise ElementsError(f"{where}: EPOCH '{value}' lies outside the years 1 to 9999 in UTC") from error
 
 
 def _build(values: dict[str, Any], where: str) -> ElementSet:
@@ -122,18 +128,23 @@ def _parse_tle(text: str, file: str) -> list[ElementSet]:
     sets, name, i = [], "", 0
     while i < len(lines):
         number, line = lines[i]
-        if line.startswith("1 ") and len(line) > 30:
+        if _is_element_line(line, "1"):
             if i + 1 >= len(lines):
                 raise ElementsError(f"{file} line {number}: line 1 of an element set without its line 2")
             sets.append(_tle_pair(name, line, lines[i + 1][1], f"{file} line {number}"))
             name, i = "", i + 2
-        elif line.startswith("2 ") and len(line) > 30:
+        elif _is_element_line(line, "2"):
             raise ElementsError(f"{file} line {number}: line 2 of an element set without its line 1")
         else:
             name, i = line.removeprefix("0 ").strip(), i + 1
     if not sets:
         raise ElementsError(f"{file}: no element set found; expected OMM in JSON or two-line elements")
     return sets
+
+
+def _is_element_line(line: str, first: str) -> bool:
+    """Whether a line is meant as line 1 or 2 of a set, whole or broken, and not as a name."""
+    return line.startswith(f"{first} ") and (len(line) > 30 or line[2:7].strip().isdigit())
 
 
 def _tle_pair(name: str, line1: str, line2: str, where: str) -> ElementSet:

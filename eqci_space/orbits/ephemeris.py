@@ -1,18 +1,20 @@
 """Earth-fixed satellite positions: SGP4 once on a grid, polynomials through positions in between.
 
-SGP4's velocity is not the derivative of its position, so only positions enter. Twelve nodes at a
-fortieth of the perigee's angular period keep the interpolation error below a millimetre in LEO.
+SGP4's velocity is not the derivative of its position, so only positions enter. Twelve nodes, 32 to the
+perigee's angular period (48 on eccentric orbits), keep the interpolation error below a millimetre in LEO and
+below a centimetre on a Molniya orbit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from eqci_space.errors import ElementsError
+from eqci_space.errors import ElementsError, TimeError
 from eqci_space.kernels import kernel
 from eqci_space.orbits.design import sun_synchronous
 from eqci_space.orbits.earth import julian_date, sidereal_rad
@@ -25,7 +27,8 @@ __all__ = ["Ephemeris", "ephemerides", "make_ephemeris", "positions_m", "satelli
 
 NODES = 12
 _HALF = NODES // 2
-_STEPS_PER_TURN = 40.0
+_STEPS_PER_TURN, _STEPS_PER_ECCENTRIC_TURN, _ECCENTRIC = 31.5, 48.0, 0.05
+_STEP_GRAIN_S, _LONGEST_STEP_S = 5.0, 600.0
 _BINOMIALS = np.array([1, 11, 55, 165, 330, 462, 462, 330, 165, 55, 11, 1], dtype=float)
 _WEIGHTS = _BINOMIALS * (-1.0) ** np.arange(NODES)
 
@@ -40,7 +43,7 @@ class Ephemeris:
         Origin of the time axis.
     first_s, step_s : float
         First node and step of the grid [s].
-    grid_m : (n, 3) array
+    grid_m : (3, n) array
         Earth-fixed positions [m].
     speed_bound_m_s, acceleration_bound_m_s2, perigee_radius_m : float
         Bounds that hold everywhere on the orbit, used to skip time safely in searches.
@@ -62,17 +65,17 @@ def interpolate(grid: np.ndarray, first: float, step: float, t: float) -> tuple[
     """Position at time `t` by the barycentric polynomial through the twelve nearest nodes."""
     x = (t - first) / step
     k = int(np.floor(x)) - _HALF + 1
-    k = min(max(k, 0), grid.shape[0] - NODES)
+    k = min(max(k, 0), grid.shape[1] - NODES)
+    nearest = int(np.rint(x))
+    if x == nearest:
+        return grid[0, nearest], grid[1, nearest], grid[2, nearest]
     sx = sy = sz = total = 0.0
     for j in range(NODES):
-        d = x - (k + j)
-        if d == 0.0:
-            return grid[k + j, 0], grid[k + j, 1], grid[k + j, 2]
-        w = _WEIGHTS[j] / d
+        w = _WEIGHTS[j] / (x - (k + j))
         total += w
-        sx += w * grid[k + j, 0]
-        sy += w * grid[k + j, 1]
-        sz += w * grid[k + j, 2]
+        sx += w * grid[0, k + j]
+        sy += w * grid[1, k + j]
+        sz += w * grid[2, k + j]
     return sx / total, sy / total, sz / total
 
 
@@ -93,7 +96,7 @@ def positions_m(ephemeris: Ephemeris, seconds: np.ndarray) -> np.ndarray:
         A time lies outside the grid.
     """
     seconds = np.ascontiguousarray(seconds, dtype=float)
-    last = ephemeris.first_s + (len(ephemeris.grid_m) - 1) * ephemeris.step_s
+    last = ephemeris.first_s + (ephemeris.grid_m.shape[1] - 1) * ephemeris.step_s
     if seconds.size and (seconds.min() < ephemeris.first_s or seconds.max() > last):
         raise ElementsError(
             f"positions_m: times {seconds.min():.1f}..{seconds.max():.1f} s; the ephemeris of "
@@ -124,16 +127,22 @@ def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name
     ------
     ElementsError
         SGP4 fails inside the period (the orbit decays).
+    TimeError
+        A time is naive.
     """
+    if start.tzinfo is None or end.tzinfo is None:
+        raise TimeError(f"make_ephemeris: period {start} to {end}; expected aware times")
     check_age(elements, start, end)
     satrec = propagator(elements)
     motion = elements.mean_motion_rev_day * 2 * np.pi / 86400.0
     e = elements.eccentricity
     perigee_rate = motion * (1 + e) ** 2 / (1 - e * e) ** 1.5
-    step = min(2 * np.pi / perigee_rate / _STEPS_PER_TURN, 600.0)
+    turns = _STEPS_PER_TURN if e < _ECCENTRIC else _STEPS_PER_ECCENTRIC_TURN
+    finest = 2 * np.pi / perigee_rate / turns
+    step = float(min(np.floor(finest / _STEP_GRAIN_S) * _STEP_GRAIN_S or finest, _LONGEST_STEP_S))
     count = int(np.ceil((end - start) / timedelta(seconds=1) / step)) + 2 * NODES + 1
     seconds = (np.arange(count) - NODES) * step
-    jd, fraction = julian_date(start, seconds)
+    jd, fraction, cos, sin = _grid_frame(start, step, count)
     errors, teme_km, _ = satrec.sgp4_array(jd, fraction)
     if errors.any():
         at = start + timedelta(seconds=float(seconds[np.argmax(errors > 0)]))
@@ -141,20 +150,27 @@ def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name
             f"make_ephemeris: SGP4 error {errors.max()} for '{elements.name}' at {at:%Y-%m-%dT%H:%M:%SZ} "
             "(6 means decayed); shorten the period or get newer elements"
         )
-    angle = sidereal_rad(jd, fraction)
-    cos, sin = np.cos(angle), np.sin(angle)
     x, y, z = teme_km.T * 1e3
-    grid = np.column_stack([cos * x + sin * y, -sin * x + cos * y, z])
+    grid = np.stack([cos * x + sin * y, -sin * x + cos * y, z])
+    radius = np.sqrt((grid**2).sum(axis=0))
     semi_major = (EARTH_GM_M3_S2 / motion**2) ** (1 / 3)
-    perigee = 0.99 * min(semi_major * (1 - e), float(np.linalg.norm(grid, axis=1).min()))
-    apogee = 1.01 * max(semi_major * (1 + e), float(np.linalg.norm(grid, axis=1).max()))
+    perigee = 0.99 * min(semi_major * (1 - e), float(radius.min()))
+    apogee = 1.01 * max(semi_major * (1 + e), float(radius.max()))
     speed = 1.02 * np.sqrt(EARTH_GM_M3_S2 * (2 / perigee - 1 / semi_major)) + EARTH_ROTATION_RAD_S * apogee
     gravity = 1.02 * EARTH_GM_M3_S2 / perigee**2 * (1 + 0.0033 * (EARTH_RADIUS_M / perigee) ** 2)
     acceleration = gravity + 2 * EARTH_ROTATION_RAD_S * speed + EARTH_ROTATION_RAD_S**2 * apogee
     return Ephemeris(
-        name or elements.name, elements, start, float(seconds[0]), step, np.ascontiguousarray(grid),
+        name or elements.name, elements, start, float(seconds[0]), step, grid,
         float(speed), float(acceleration), perigee,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _grid_frame(start: datetime, step: float, count: int) -> tuple[np.ndarray, ...]:
+    """Julian dates of a grid, and cosine and sine of the sidereal angle; shared by satellites of one step."""
+    jd, fraction = julian_date(start, (np.arange(count) - NODES) * step)
+    angle = sidereal_rad(jd, fraction)
+    return jd, fraction, np.cos(angle), np.sin(angle)
 
 
 def ephemerides(scenario: Scenario, start: datetime, end: datetime) -> dict[str, Ephemeris]:

@@ -25,6 +25,7 @@ from eqci_space.kernels import kernel
 
 __all__ = [
     "BOUNDS",
+    "REFERENCE_PARAMETERS",
     "BlockTable",
     "Counts",
     "DecoyParameters",
@@ -57,8 +58,8 @@ class DecoyParameters:
 
     def __post_init__(self) -> None:
         p = (self.key_basis_probability, self.probability_1, self.probability_2)
-        if not all(0 < x < 1 for x in p) or self.probability_1 + self.probability_2 > 1:
-            raise ValueError(f"DecoyParameters: probabilities {p}; expected each in (0, 1) and p1 + p2 <= 1")
+        if not all(0 < x < 1 for x in p) or self.probability_1 + self.probability_2 >= 1:
+            raise ValueError(f"DecoyParameters: probabilities {p}; expected each in (0, 1) and p1 + p2 < 1")
         if not 0 < self.intensity_2 < self.intensity_1 <= 1:
             raise ValueError(
                 f"DecoyParameters: intensities {self.intensity_1}, {self.intensity_2}; expected 0 < μ2 < μ1 <= 1"
@@ -133,10 +134,14 @@ class KeyResult:
 def _check_slots(efficiency: np.ndarray, extraneous: np.ndarray, error: np.ndarray, pulses: np.ndarray) -> None:
     for name, values, top in (
         ("efficiency", efficiency, 1.0), ("extraneous_probability", extraneous, 1.0),
-        ("intrinsic_error", error, 1.0), ("pulses", pulses, np.inf),
+        ("intrinsic_error", error, 1.0), ("pulses", pulses, 1e30),
     ):  # fmt: skip
         if values.size and not ((values >= 0) & (values <= top)).all():
             raise ValueError(f"slots: {name} {values.min()}..{values.max()}; expected 0 to {top}")
+
+
+REFERENCE_PARAMETERS = DecoyParameters(0.8, 0.8, 0.15, 0.7, 0.15)
+"""Ordinary parameters, at which blocks without key are described."""
 
 
 def _slots(*columns: np.ndarray | float) -> list[np.ndarray]:
@@ -166,6 +171,8 @@ def block_table(
     pulses : (n,) array or float
         Pulses sent in each slot.
     """
+    if not 0 <= afterpulse_probability < 1:
+        raise ValueError(f"block_table: afterpulse_probability={afterpulse_probability}; expected in [0, 1)")
     eta, noise, error, n = _slots(efficiency, extraneous_probability, intrinsic_error, pulses)
     angle = np.pi * (np.arange(_NODES) + 0.5) / _NODES
     survival = np.exp(-np.outer(0.5 * (np.cos(angle) + 1), eta))
@@ -233,11 +240,12 @@ def optimise_key(
 ) -> KeyResult:
     """Largest secret key length over all five parameters (vacuum third intensity).
 
-    Nelder-Mead on the signed length in logistic coordinates from several starts; the signed objective keeps a
-    slope where there is no key, so no positive optimum is missed for want of a gradient.
+    Nelder-Mead on the signed length in logistic coordinates. The starts are the best points of a coarse grid, one
+    for each level of the first intensity's probability, because noisy short blocks have their optimum where
+    the second intensity is sent mostly. The signed objective keeps a slope where there is no key.
     """
     security = security or SecurityParameters()
-    starts = _STARTS if start is None else np.vstack([_parameter_array(start), _STARTS[:1]])
+    starts = np.empty((0, 5)) if start is None else _parameter_array(start)[None, :]
     x = _optimise(block.series, block.afterpulse_probability, security._array(), starts)
     return _result(_table_counts(block.series, block.afterpulse_probability, x), x, security)
 
@@ -246,11 +254,12 @@ def _parameter_array(p: DecoyParameters) -> np.ndarray:
     return np.array([p.key_basis_probability, p.probability_1, p.probability_2, p.intensity_1, p.intensity_2])
 
 
-_STARTS = np.array([
-    [0.92, 0.88, 0.08, 0.70, 0.11],
-    [0.75, 0.75, 0.17, 0.67, 0.16],
-    [0.50, 0.60, 0.28, 0.62, 0.20],
-])  # fmt: skip
+# The coarse grid: key-basis probability, p1, share of p2 in the rest, μ1, share of μ2 in μ1.
+_GRID_BASIS = np.array([0.4, 0.65, 0.9])
+_GRID_P1 = np.array([0.08, 0.35, 0.62, 0.88])
+_GRID_P2_SHARE = np.array([0.5, 0.9])
+_GRID_MU1 = np.array([0.33, 0.5, 0.7])
+_GRID_MU2_SHARE = np.array([0.15, 0.32])
 
 
 def _result(counts: np.ndarray, x: np.ndarray, security: SecurityParameters) -> KeyResult:
@@ -521,11 +530,33 @@ def _nelder_mead(series, afterpulse, security, y0, size):  # type: ignore[no-unt
 
 
 @kernel
-def _optimise(series, afterpulse, security, starts):  # type: ignore[no-untyped-def]
-    """Best parameters over several starts, each polished once by a smaller simplex."""
-    best_y, best = _to_free(starts[0]), 1e300
-    for s in range(starts.shape[0]):
-        y, value = _nelder_mead(series, afterpulse, security, _to_free(starts[s]), 0.7)
+def _grid_starts(series, afterpulse, security):  # type: ignore[no-untyped-def]
+    """Best point of the coarse grid for every level of p1."""
+    starts = np.empty((_GRID_P1.size, 5))
+    x = np.empty(5)
+    for i in range(_GRID_P1.size):
+        best = -1e300
+        for basis in _GRID_BASIS:
+            for share in _GRID_P2_SHARE:
+                for mu1 in _GRID_MU1:
+                    for mu2_share in _GRID_MU2_SHARE:
+                        x[0], x[1], x[2] = basis, _GRID_P1[i], (1 - _GRID_P1[i]) * share
+                        x[3], x[4] = mu1, mu1 * mu2_share
+                        value = _length(_table_counts(series, afterpulse, x), x, security)[0]
+                        if value > best:
+                            best = value
+                            starts[i] = x
+    return starts
+
+
+@kernel
+def _optimise(series, afterpulse, security, given):  # type: ignore[no-untyped-def]
+    """Best parameters over the given starts and those of the grid, polished once by a smaller simplex."""
+    grid = _grid_starts(series, afterpulse, security)
+    best_y, best = _to_free(grid[0]), 1e300
+    for s in range(given.shape[0] + grid.shape[0]):
+        x = given[s] if s < given.shape[0] else grid[s - given.shape[0]]
+        y, value = _nelder_mead(series, afterpulse, security, _to_free(x), 0.5)
         if value < best:
             best_y, best = y, value
     y, value = _nelder_mead(series, afterpulse, security, best_y, 0.2)

@@ -8,8 +8,17 @@ import math
 import numpy as np
 import pandas as pd
 
-from eqci_space.qkd.decoy import BlockTable, KeyResult, SecurityParameters, block_table, optimise_key
-from eqci_space.scenario import Protocol, Receiver, Scenario, Terminal
+from eqci_space.errors import TableError
+from eqci_space.qkd.decoy import (
+    REFERENCE_PARAMETERS,
+    BlockTable,
+    KeyResult,
+    SecurityParameters,
+    block_table,
+    key_length,
+    optimise_key,
+)
+from eqci_space.scenario import Protocol, Receiver, Scenario, Terminal, unknown_pair
 from eqci_space.tables import TABLES, check_table, empty_table
 
 __all__ = ["security_parameters", "window_keys"]
@@ -44,7 +53,12 @@ def window_keys(budget: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     -------
     DataFrame
         KEYS, one row per window in order of first sample. `skl_bit` is floored to whole bits; `reason` says
-        why it is zero. Protocol parameters are JSON.
+        why it is zero, with counts at ordinary parameters. Protocol parameters are JSON.
+
+    Raises
+    ------
+    TableError
+        A window names a satellite or station that the scenario does not have.
     """
     check_table(budget, "BUDGET", "window_keys")
     if budget.empty:
@@ -53,8 +67,10 @@ def window_keys(budget: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     security = security_parameters(scenario.protocol)
     rows = []
     for window_id, part in budget.groupby("window_id", sort=False):
-        terminal = terminals[part["satellite"].iloc[0]]
-        receiver = scenario.stations[part["ogs"].iloc[0]].receiver
+        satellite, ogs = part["satellite"].iloc[0], part["ogs"].iloc[0]
+        if satellite not in terminals or ogs not in scenario.stations:
+            raise TableError(f"window_keys: {unknown_pair(satellite, ogs, scenario)}")
+        terminal, receiver = terminals[satellite], scenario.stations[ogs].receiver
         rows.append({"window_id": window_id, **_window_key(part, terminal, receiver, security, scenario.protocol)})
     columns = list(TABLES["KEYS"].columns)
     keys = pd.DataFrame(rows, columns=["window_id", *columns]).set_index("window_id")
@@ -85,6 +101,11 @@ def _window_key(
         if best is None or result.length_bit > best.length_bit:
             best, used = result, (first, last)
     assert best is not None  # there is at least the uncut window
+    if best.length_bit < 1:
+        whole = block_table(
+            efficiency, noise, errors, pulses, afterpulse_probability=receiver.afterpulse_probability
+        )  # fmt: skip
+        best, used = key_length(whole, REFERENCE_PARAMETERS, security), (0, len(part))
     half = pd.to_timedelta(part["weight_s"].to_numpy() / 2, unit="s")
     length = max(0, math.floor(best.length_bit))
     return {

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.data import data_path
-from eqci_space.errors import ModelValidityWarning
-from eqci_space.scenario import Scenario, Station
+from eqci_space.errors import ModelValidityWarning, TableError
+from eqci_space.scenario import Scenario, Station, unknown_pair
 from eqci_space.tables import check_table
 from eqci_space.weather.line_of_sight import mean_cloud_free_probability
 
@@ -55,7 +55,7 @@ def cloud_cover(station: Station, times: pd.DatetimeIndex) -> np.ndarray:
         )
     row = _climate().set_index("site").loc[site]
     monthly = row[[f"est_cloud_m{m:02d}" for m in range(1, 13)]].to_numpy(dtype=float)
-    day = times.day_of_year.to_numpy(dtype=float) + times.hour.to_numpy() / 24
+    day = times.day_of_year.to_numpy(dtype=float) - 1 + times.hour.to_numpy() / 24
     return np.interp(day, _DAY_OF_YEAR_NODES, monthly, period=365.25)
 
 
@@ -63,7 +63,7 @@ def clear_probability(samples: pd.DataFrame, scenario: Scenario) -> pd.Series:
     """Probability per window that its line of sight is free of cloud.
 
     The state of the sky is one draw per window; the probability is averaged over the window's own
-    elevations, weighted by time.
+    elevations, weighted by time. The climate table is cover as seen from space.
 
     Parameters
     ----------
@@ -81,9 +81,12 @@ def clear_probability(samples: pd.DataFrame, scenario: Scenario) -> pd.Series:
     values: dict[str, float] = {}
     for window_id, part in samples.groupby("window_id", sort=False):
         if model == "climatology":
-            station = scenario.stations[part["ogs"].iloc[0]]
+            satellite, ogs = part["satellite"].iloc[0], part["ogs"].iloc[0]
+            if ogs not in scenario.stations:
+                raise TableError(f"clear_probability: {unknown_pair(satellite, ogs, scenario)}")
+            station = scenario.stations[ogs]
             cover = float(cloud_cover(station, pd.DatetimeIndex(part["time"].iloc[[len(part) // 2]]))[0])
-            clear = mean_cloud_free_probability(cover, part["elevation_deg"].to_numpy())
+            clear = mean_cloud_free_probability(cover, part["elevation_deg"].to_numpy(), seen_from="space")
             values[window_id] = float(np.average(clear, weights=part["weight_s"]))
         else:
             values[window_id] = 1.0 if scenario.weather.p_clear is None else scenario.weather.p_clear

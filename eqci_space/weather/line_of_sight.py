@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 from scipy.special import betaincinv
@@ -12,7 +14,9 @@ _LOWEST_DEG = 5.0
 _NODES = 64
 
 
-def cloud_free_probability(cover: np.ndarray, elevation_deg: np.ndarray) -> np.ndarray:
+def cloud_free_probability(
+    cover: np.ndarray, elevation_deg: np.ndarray, *, seen_from: Literal["ground", "space"] = "ground"
+) -> np.ndarray:
     """Probability that the line of sight misses all clouds, for a given sky cover.
 
     Allen and Malick 1983 (AIAA 83-0441) closed form of the Lund-Shanklin curves,
@@ -23,7 +27,10 @@ def cloud_free_probability(cover: np.ndarray, elevation_deg: np.ndarray) -> np.n
     Parameters
     ----------
     cover : array
-        Fraction of the sky covered as an observer sees it, 0..1.
+        Fraction of the sky covered, 0..1.
+    seen_from : {"ground", "space"}
+        An observer's sky cover counts the sides of clouds towards the horizon. Cover seen from space does not, so
+        the zenith is then clear with probability ``1 - s``; the dependence on elevation is kept.
     elevation_deg : array
         [deg], 0..90; broadcasts against `cover`.
     """
@@ -34,12 +41,16 @@ def cloud_free_probability(cover: np.ndarray, elevation_deg: np.ndarray) -> np.n
     if elevation.size and not ((elevation >= 0) & (elevation <= 90)).all():
         raise ValueError(f"cloud_free_probability: elevation {elevation.min()}..{elevation.max()} deg; expected 0..90")
     tangent = 1 / np.tan(np.radians(np.maximum(elevation, _LOWEST_DEG)))
-    zenith = 1 - s * (1 + 3 * s) / 4
+    zenith = 1 - s * (1 + 3 * s) / 4 if seen_from == "ground" else 1 - s
     return zenith ** (1 + (0.55 - s / 2) * tangent)
 
 
 def mean_cloud_free_probability(
-    mean_cover: float, elevation_deg: np.ndarray, *, normalised_deviation: float = 0.73
+    mean_cover: float,
+    elevation_deg: np.ndarray,
+    *,
+    normalised_deviation: float = 0.73,
+    seen_from: Literal["ground", "space"] = "ground",
 ) -> np.ndarray:
     """`cloud_free_probability` averaged over the distribution of cover about its mean.
 
@@ -55,6 +66,8 @@ def mean_cloud_free_probability(
         [deg], any shape.
     normalised_deviation : float
         NS in (0, 1).
+    seen_from : {"ground", "space"}
+        As in `cloud_free_probability`.
     """
     if not 0 <= mean_cover <= 1 or not 0 < normalised_deviation < 1:
         raise ValueError(
@@ -63,8 +76,8 @@ def mean_cloud_free_probability(
         )
     elevation = np.asarray(elevation_deg, dtype=float)
     if mean_cover in (0.0, 1.0):
-        return cloud_free_probability(np.full(elevation.shape, mean_cover), elevation)
+        return cloud_free_probability(np.full(elevation.shape, mean_cover), elevation, seen_from=seen_from)
     concentration = normalised_deviation**-2 - 1
     x, w = leggauss(_NODES)
     cover = betaincinv(mean_cover * concentration, (1 - mean_cover) * concentration, 0.5 * (x + 1))
-    return cloud_free_probability(cover, elevation[..., None]) @ (0.5 * w)
+    return cloud_free_probability(cover, elevation[..., None], seen_from=seen_from) @ (0.5 * w)

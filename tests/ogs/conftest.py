@@ -1,4 +1,4 @@
-"""Fixtures of the station tests: the time scale and the Earth orientation shared with Skyfield and Astropy."""
+"""Fixtures of the station tests: the time scale and the Earth orientation that Skyfield and Astropy also read."""
 
 from __future__ import annotations
 

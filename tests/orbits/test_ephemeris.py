@@ -62,12 +62,12 @@ def test_bounds_on_speed_acceleration_and_radius_hold(ephemeris):
 
 def test_positions_at_the_nodes_are_the_nodes(ephemeris):
     seconds = ephemeris.first_s + ephemeris.step_s * np.arange(20, 40)
-    assert positions_m(ephemeris, seconds) == pytest.approx(ephemeris.grid_m[20:40], abs=1e-5)
+    assert positions_m(ephemeris, seconds) == pytest.approx(ephemeris.grid_m[:, 20:40].T, abs=1e-5)
 
 
 def test_the_grid_covers_the_period_and_times_outside_raise(ephemeris):
     assert np.isfinite(positions_m(ephemeris, np.array([0.0, LENGTH_S]))).all()
-    last = ephemeris.first_s + ephemeris.step_s * (len(ephemeris.grid_m) - 1)
+    last = ephemeris.first_s + ephemeris.step_s * (ephemeris.grid_m.shape[1] - 1)
     for outside in (ephemeris.first_s - 1.0, last + 1.0):
         with pytest.raises(ElementsError, match=r"positions_m: times .* the ephemeris of 'TEST' covers"):
             positions_m(ephemeris, np.array([0.0, outside]))

@@ -126,7 +126,7 @@ def test_window_probability_is_the_mean_over_its_elevations_weighted_by_time(sce
     elevation, weight = np.array([20.0, 60.0, 30.0]), np.array([1.0, 5.0, 2.0])
     samples = _samples(elevation, weight_s=weight)
     cover = cloud_cover(scenario.stations["PQSAT"], pd.DatetimeIndex(samples["time"]))[1]
-    clear = mean_cloud_free_probability(float(cover), elevation)
+    clear = mean_cloud_free_probability(float(cover), elevation, seen_from="space")
     p_clear = clear_probability(samples, scenario)
     assert (p_clear.name, p_clear.index.name, list(p_clear.index)) == ("p_clear", "window_id", ["w"])
     assert_allclose(p_clear["w"], (clear * weight).sum() / weight.sum(), rtol=1e-12)

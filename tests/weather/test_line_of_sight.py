@@ -125,3 +125,9 @@ def test_mean_is_a_probability_that_rises_with_elevation(mean_cover, deviation):
 def test_mean_cover_and_deviation_must_be_fractions(cover, deviation):
     with pytest.raises(ValueError, match="expected fractions"):
         mean_cloud_free_probability(cover, np.array([45.0]), normalised_deviation=deviation)
+
+
+def test_cover_seen_from_space_is_the_chance_of_a_cloudy_zenith():
+    cover = np.array([0.0, 0.3, 0.7, 1.0])
+    assert cloud_free_probability(cover, 90.0, seen_from="space") == pytest.approx(1 - cover)
+    assert float(mean_cloud_free_probability(0.7, 90.0, seen_from="space")) == pytest.approx(0.3, abs=2e-3)
