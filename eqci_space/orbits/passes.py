@@ -119,8 +119,7 @@ def _crossings(grid, first, step, g, u, sine, begin, end, bounds):  # type: igno
     low = int(np.floor((begin - first) / step)) + 1
     high = int(np.ceil((end - first) / step))
     heights = _node_heights(grid, low, high, g, u, sine)
-    speed, up_bend, down_bend = bounds
-    far = speed * step
+    far = bounds[0] * step
     h0 = _height(grid, first, step, g, u, sine, begin)
     h_end = _height(grid, first, step, g, u, sine, end)
     above = h0 > 0.0

@@ -391,7 +391,7 @@ def test_earth_fixed_positions_equal_a_skyfield_satellite_read_from_the_same_lin
     seconds = ephemeris.first_s + ephemeris.step_s * np.arange(ephemeris.grid_m.shape[1])
     satellite = EarthSatellite(*MICIUS_2021, ts=timescale)
     expected = satellite.at(timescale.utc(2021, 4, 28, 0, 0, seconds)).frame_xyz(itrs).m.T
-    assert ephemeris.grid_m.T == pytest.approx(expected, abs=0.01)
+    assert pytest.approx(expected, abs=0.01) == ephemeris.grid_m.T
 
 
 def test_elements_that_sgp4_refuses_raise(synthetic_sets):
