@@ -1,8 +1,12 @@
-"""Fixtures shared by the tests: the shipped scenario, and one study of it."""
+"""Fixtures shared by the tests: the shipped scenario, a study of it, and the Earth orientation of other libraries."""
 
+import os
 from pathlib import Path
 
+import astropy_iers_data
 import pytest
+from astropy.utils import iers
+from skyfield.api import Loader
 
 from eqci_space.scenario_io import load_scenario
 from eqci_space.study import Study
@@ -42,3 +46,17 @@ def edited(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def timescale():
+    """Skyfield's time scale from the file that the package reads."""
+    return Loader(os.path.dirname(astropy_iers_data.IERS_A_FILE)).timescale(builtin=False)
+
+
+@pytest.fixture
+def astropy_orientation():
+    """Astropy pinned to the same file, without downloads; the user's settings come back afterwards."""
+    table = iers.IERS_A.open(astropy_iers_data.IERS_A_FILE)
+    with iers.conf.set_temp("auto_download", False), iers.earth_orientation_table.set(table):
+        yield table

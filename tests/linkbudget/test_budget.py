@@ -16,7 +16,6 @@ from eqci_space.linkbudget.background import background_photon_rate_hz, night_ra
 from eqci_space.linkbudget.beam import diffraction_loss_db
 from eqci_space.linkbudget.budget import LOSS_TERMS, link_budget
 from eqci_space.linkbudget.extinction import airmass_kasten_young, apparent_elevation_deg
-from eqci_space.scenario_io import load_scenario
 
 CASES = Path(__file__).parents[1] / "cases"
 SATELLITE, OGS = "EAGLE1-LIKE", "GRAZ"
@@ -27,11 +26,6 @@ def _mean_link_loss_rows():
         rows = [r for r in csv.DictReader(file) if r["quantity"] == "mean_link_loss"]
     assert rows
     return [pytest.param(json.loads(r["inputs"]), r, id=r["id"]) for r in rows]
-
-
-@pytest.fixture(scope="module")
-def scenario():
-    return load_scenario("quant-gpicz")
 
 
 def _samples(elevation_deg, range_m, **columns):

@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose
 from eqci_space.errors import TableError
 from eqci_space.qkd.decoy import DecoyParameters, block_table, key_length, optimise_key
 from eqci_space.qkd.window_keys import security_parameters, window_keys
-from eqci_space.scenario_io import load_scenario
 
 SATELLITE, OGS = "EAGLE1-LIKE", "GRAZ"
 START = pd.Timestamp("2027-03-01T20:00:00Z")
@@ -24,11 +23,6 @@ UNREAD = [
     "moon_separation_deg",
     "moon_phase_deg",
 ]
-
-
-@pytest.fixture(scope="module")
-def scenario():
-    return load_scenario("quant-gpicz")
 
 
 def _budget(window_id, transmittance, *, noise=1.6e-7, intrinsic_error=0.013, slot_s=10.0, ogs=OGS):

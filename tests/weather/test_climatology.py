@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose
 from eqci_space.data import data_path
 from eqci_space.errors import ModelValidityWarning, TableError
 from eqci_space.scenario import Weather
-from eqci_space.scenario_io import load_scenario
 from eqci_space.weather.climatology import clear_probability, cloud_cover, nearest_climate
 from eqci_space.weather.line_of_sight import mean_cloud_free_probability
 
@@ -23,11 +22,6 @@ UNREAD = [
     "moon_separation_deg",
     "moon_phase_deg",
 ]
-
-
-@pytest.fixture(scope="module")
-def scenario():
-    return load_scenario("quant-gpicz")
 
 
 def _monthly(site):
