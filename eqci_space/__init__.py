@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "Network": "eqci_space.fiber.network",
@@ -25,21 +25,26 @@ _PUBLIC = {
     "Study": "eqci_space.study",
     "build_network": "eqci_space.fiber.network",
     "contact_candidates": "eqci_space.schedule.candidates",
+    "data_path": "eqci_space.data",
     "exposure": "eqci_space.fiber.relay",
     "find_passes": "eqci_space.orbits.passes",
     "key_deposits": "eqci_space.fiber.relay",
     "link_budget": "eqci_space.linkbudget.budget",
     "load_run": "eqci_space.report.run_io",
     "load_scenario": "eqci_space.scenario_io",
+    "nightly_windows": "eqci_space.ogs.windows",
     "observable_windows": "eqci_space.ogs.windows",
     "plot": "eqci_space.report.plots",
+    "read_elements": "eqci_space.orbits.elements_io",
     "relay_keys": "eqci_space.fiber.relay",
-    "sample_windows": "eqci_space.ogs.windows",
+    "sample_windows": "eqci_space.ogs.sampling",
     "schedule_contacts": "eqci_space.schedule.contacts",
     "station_table": "eqci_space.ogs.sites",
     "verify_plan": "eqci_space.schedule.verify",
     "window_keys": "eqci_space.qkd.window_keys",
     "with_variant": "eqci_space.scenario",
+    "write_oem": "eqci_space.orbits.oem_io",
+    "write_omm": "eqci_space.orbits.elements_io",
 }
 _MODULES = {"plot"}
 

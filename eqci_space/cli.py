@@ -96,6 +96,7 @@ def check(scenario: ScenarioArgument) -> None:
         f"{loaded.name}: valid; {len(loaded.satellites)} satellites, {len(loaded.stations)} stations, "
         f"{len(loaded.demands)} demands, {(loaded.end - loaded.start).total_seconds() / 86400:g} days"
     )
+    _state_ages(loaded)
     for path, value, source in loaded.sources:
         if "assumed" in source.lower():
             typer.echo(f"  assumed: {path} = {value} ({source})")
@@ -129,6 +130,21 @@ def passes(
         typer.echo("no pass in the period", err=True)
         if fail_on_empty:
             raise typer.Exit(3)
+
+
+@app.command()
+def windows(
+    scenario: ScenarioArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write (.csv, .json, .parquet); default: CSV to stdout.")
+    ] = None,
+) -> None:
+    """List the observable windows of a scenario: the parts of passes that its stations can use."""
+    loaded = _load(scenario)
+    from eqci_space.ogs.windows import observable_windows
+    from eqci_space.orbits.passes import find_passes
+
+    _write_table(observable_windows(find_passes(loaded), loaded), out)
 
 
 @app.command()
@@ -172,11 +188,27 @@ def _check_inputs(scenario: Scenario) -> None:
     """Read everything the scenario points to, so that a bad file stops a run before it begins."""
     from eqci_space.fiber.network import build_network
     from eqci_space.orbits.elements import propagator
+    from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
+
+    for satellite in scenario.satellites:
+        if satellite.ephemeris is not None:
+            satellite_segments(satellite, scenario)
+        else:
+            propagator(satellite_elements(satellite, scenario))
+    build_network(scenario)
+
+
+def _state_ages(scenario: Scenario) -> None:
+    """Print how far the period lies from the epochs of element sets, and warn of stale ones."""
+    from eqci_space.orbits.elements import age_day, check_age
     from eqci_space.orbits.ephemeris import satellite_elements
 
     for satellite in scenario.satellites:
-        propagator(satellite_elements(satellite, scenario))
-    build_network(scenario)
+        if satellite.elements is not None:
+            found = satellite_elements(satellite, scenario)
+            check_age(found, scenario.start, scenario.end)
+            age = age_day(found, scenario.start, scenario.end)
+            typer.echo(f"  elements of {satellite.name}: {found.epoch:%Y-%m-%dT%H:%MZ}, at most {age:.1f} days away")
 
 
 def _write_table(table: pd.DataFrame, out: Path | None) -> None:

@@ -12,6 +12,7 @@
         └── InfeasibleError    no plan satisfies the constraints
 
     EqciWarning
+    ├── BadRecordWarning        malformed records of a file were skipped on request
     ├── StaleElementsWarning    elements are far from the times asked for
     └── ModelValidityWarning    a formula is used outside its stated range
 
@@ -24,6 +25,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "BadRecordWarning",
     "DataError",
     "ElementsError",
     "EqciError",
@@ -80,6 +82,10 @@ class InfeasibleError(PlanError):
 
 class EqciWarning(UserWarning):
     """Root of all warnings of the toolkit."""
+
+
+class BadRecordWarning(EqciWarning):
+    """Malformed records of a file were left out, as the caller asked."""
 
 
 class StaleElementsWarning(EqciWarning):

@@ -8,7 +8,8 @@ their units; ranges are part of the type, so a record that exists is a record in
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -16,6 +17,10 @@ from eqci_space.errors import near_matches
 
 __all__ = [
     "Atmosphere",
+    "CircularOrbit",
+    "Closure",
+    "Constellation",
+    "Courier",
     "Demand",
     "FiberNetwork",
     "Protocol",
@@ -25,11 +30,16 @@ __all__ = [
     "Scenario",
     "SchedulePolicy",
     "Station",
+    "StationPosition",
     "StationRules",
     "SunSynchronousOrbit",
     "Terminal",
+    "Train",
     "Variant",
+    "Walker",
     "Weather",
+    "dated_stations",
+    "placed",
     "unknown_pair",
     "with_variant",
 ]
@@ -60,7 +70,13 @@ NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Obscuration = Annotated[float, Field(ge=0, lt=0.9)]
+Angle = Annotated[float, Field(ge=0, lt=360)]
 Wavelength = Annotated[float, Field(ge=0.3e-6, le=12e-6)]
+Elevation = Annotated[float, Field(ge=0, lt=90)]
+SunElevation = Annotated[float, Field(ge=-90, le=90)]
+KeepOut = Annotated[float, Field(ge=0, lt=180)]
+MaskAzimuth = Annotated[float, Field(ge=0, lt=360)]
+StatusClass = Literal["operational", "planned", "hypothetical"]
 Epsilon = Annotated[float, Field(gt=0, lt=0.1)]
 AssuranceClass = Literal["any", "national_only", "space_path"]
 
@@ -72,12 +88,65 @@ class Record(BaseModel):
 
 
 class SunSynchronousOrbit(Record):
-    """Circular sun-synchronous orbit by altitude [km] and local mean time of the ascending node [h]."""
+    """Circular sun-synchronous orbit by altitude [km] and local mean time of the ascending node [h].
+
+    `mean_anomaly_deg` is counted from the node, at the scenario's start.
+    """
 
     kind: Literal["sun_synchronous"]
     altitude_km: Annotated[float, Field(ge=200, le=2000)]
     ltan_h: Annotated[float, Field(ge=0, lt=24)]
-    mean_anomaly_deg: Annotated[float, Field(ge=0, lt=360)] = 0.0
+    mean_anomaly_deg: Angle = 0.0
+
+
+class CircularOrbit(Record):
+    """Circular orbit from low to geostationary altitude [km] above the equatorial radius, at the scenario's start.
+
+    `raan_deg` is counted from the equinox (true equator, mean equinox of date), `mean_anomaly_deg` from the node.
+    """
+
+    kind: Literal["circular"]
+    altitude_km: Annotated[float, Field(ge=200, le=50_000)]
+    inclination_deg: Annotated[float, Field(ge=0, le=180)]
+    raan_deg: Angle = 0.0
+    mean_anomaly_deg: Angle = 0.0
+
+
+Orbit = Annotated[SunSynchronousOrbit | CircularOrbit, Field(discriminator="kind")]
+
+
+class Walker(Record):
+    """Walker constellation i:t/p/f of circular orbits (Walker 1984).
+
+    The ascending nodes of the `planes` share 360 deg (delta) or 180 deg (star); satellites of neighbouring planes
+    are shifted by `phasing` · 360/`satellites` deg.
+    """
+
+    kind: Literal["walker_delta", "walker_star"]
+    altitude_km: Annotated[float, Field(ge=200, le=50_000)]
+    inclination_deg: Annotated[float, Field(ge=0, le=180)]
+    satellites: Annotated[int, Field(ge=1, le=10_000)]
+    planes: Annotated[int, Field(ge=1)]
+    phasing: Annotated[int, Field(ge=0)] = 0
+    raan_deg: Angle = 0.0
+
+    @model_validator(mode="after")
+    def _whole_planes(self) -> Walker:
+        if self.satellites % self.planes:
+            raise ValueError(f"{self.satellites} satellites do not fill {self.planes} planes equally")
+        if self.phasing >= self.planes:
+            raise ValueError(f"phasing {self.phasing}; expected 0 to planes - 1 = {self.planes - 1}")
+        return self
+
+
+class Train(Record):
+    """Satellites that follow each other by `spacing_s`, in one orbit or over one ground track."""
+
+    kind: Literal["train"]
+    orbit: Orbit
+    satellites: Annotated[int, Field(ge=1, le=1000)]
+    spacing_s: Annotated[float, Field(gt=0, le=86400)]
+    track: Literal["orbit", "ground"] = "orbit"
 
 
 class Terminal(Record):
@@ -128,23 +197,87 @@ class Receiver(Record):
 
 
 class Satellite(Record):
-    """A satellite: its orbit by design or by element sets, and its terminal."""
+    """A satellite: its orbit by design, by element sets or by an ephemeris, and its terminal."""
 
     name: Name
-    orbit: SunSynchronousOrbit | None = None
-    elements: str | None = Field(None, description="file of element sets (OMM JSON or TLE), relative to the scenario")
+    orbit: Orbit | None = None
+    elements: str | None = Field(None, description="file of element sets (OMM or TLE), relative to the scenario")
+    ephemeris: str | None = Field(None, description="CCSDS OEM file (KVN), relative to the scenario")
     object_name: str | None = Field(None, description="which object of the file; default: the satellite's name")
+    catalogue_number: Annotated[int, Field(ge=0, le=999_999_999)] | None = Field(
+        None, description="which object of the element file, instead of its name"
+    )
+    bad_records: Literal["raise", "skip"] = Field("raise", description="what to do with malformed element sets")
     terminal: Terminal
 
     @model_validator(mode="after")
     def _one_orbit(self) -> Satellite:
-        if (self.orbit is None) == (self.elements is None):
-            raise ValueError("give exactly one of orbit and elements")
+        if sum(x is not None for x in (self.orbit, self.elements, self.ephemeris)) != 1:
+            raise ValueError("give exactly one of orbit, elements and ephemeris")
         return self
 
 
+class Constellation(Record):
+    """Satellites of one pattern and terminal, named NAME-plane-number (Walker) or NAME-number (train)."""
+
+    name: Name
+    pattern: Annotated[Walker | Train, Field(discriminator="kind")]
+    terminal: Terminal
+
+
+_FINEST_MASK_DEG = 0.1
+
+
+class Closure(Record):
+    """A time in which a station does not observe: maintenance, campaigns, air traffic."""
+
+    start: UtcTime
+    end: UtcTime
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Closure:
+        if self.end <= self.start:
+            raise ValueError(f"end {self.end.isoformat()} is not after start {self.start.isoformat()}")
+        return self
+
+
+class StationPosition(Record):
+    """Where a mobile station stands from `valid_from` until `valid_to`, and the node it then serves."""
+
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
+    height_ellipsoid_m: Annotated[float, Field(ge=-500, le=9000)]
+    height_msl_m: Annotated[float, Field(ge=-500, le=9000)]
+    valid_from: UtcTime
+    valid_to: UtcTime
+    node: str
+    attach: Literal["colocated", "courier", "none"] = "colocated"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> StationPosition:
+        if self.valid_to <= self.valid_from:
+            raise ValueError(f"valid_to {self.valid_to.isoformat()} is not after {self.valid_from.isoformat()}")
+        return self
+
+
+class Courier(Record):
+    """Key carried by hand between a station and its node: one-time pad of `pad_bit`, every `interval_day` days.
+
+    The first delivery is at the start of the station's period.
+    """
+
+    interval_day: Annotated[float, Field(gt=0, le=366)] = 7.0
+    pad_bit: Positive = 1e9
+
+
 class Station(Record):
-    """An optical ground station as used in the scenario, its receiver included."""
+    """An optical ground station as used in the scenario, its receiver included.
+
+    `horizon_mask` holds (azimuth, elevation) pairs [deg], azimuths at least 0.1 deg apart, joined by straight lines
+    and around through north; below it the station sees nothing. Keep-outs are angles from the line of
+    sight. A mobile station has `positions`; outside their dates it does not observe, and its key travels with it.
+    """
 
     name: str
     country: Annotated[str, Field(min_length=2, max_length=2)]
@@ -152,27 +285,61 @@ class Station(Record):
     longitude_deg: Annotated[float, Field(ge=-180, le=180)]
     height_ellipsoid_m: Annotated[float, Field(ge=-500, le=9000)]
     height_msl_m: Annotated[float, Field(ge=-500, le=9000)]
-    min_elevation_deg: Annotated[float, Field(ge=0, lt=90)]
-    status_class: Literal["operational", "planned", "hypothetical"]
+    min_elevation_deg: Elevation
+    sun_max_elevation_deg: SunElevation = -10.0
+    sun_keep_out_deg: KeepOut = 0.0
+    moon_keep_out_deg: KeepOut = 0.0
+    horizon_mask: tuple[tuple[MaskAzimuth, Elevation], ...] = ()
+    maintenance: tuple[Closure, ...] = ()
+    status_class: StatusClass
     status: str = ""
     node: str
-    attach: Literal["fibre", "colocated", "none"] = "fibre"
+    attach: Literal["fibre", "colocated", "courier", "none"] = "fibre"
+    courier: Courier = Courier()
     valid_from: UtcTime | None = None
     valid_to: UtcTime | None = None
+    positions: tuple[StationPosition, ...] = Field(default=(), alias="position")
     coordinate_source: str = ""
     coordinate_confidence: str = ""
     note: str = ""
     receiver: Receiver
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Station:
+        azimuths = [azimuth for azimuth, _ in self.horizon_mask]
+        for before, after in pairwise(azimuths):
+            if after < before + _FINEST_MASK_DEG - 1e-9:
+                raise ValueError(
+                    f"horizon_mask: azimuth {after:g} after {before:g}; they must rise by at least {_FINEST_MASK_DEG:g}"
+                )
+        if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
+            raise ValueError(f"valid_to {self.valid_to.isoformat()} is not after {self.valid_from.isoformat()}")
+        if self.positions and (self.valid_from or self.valid_to):
+            raise ValueError("a station with positions takes its dates from them; drop valid_from and valid_to")
+        ordered = sorted(self.positions, key=lambda p: p.valid_from)
+        for earlier, later in pairwise(ordered):
+            if later.valid_from < earlier.valid_to:
+                raise ValueError(f"two positions hold at {later.valid_from.isoformat()}; let their dates not overlap")
+        return self
+
 
 class StationRules(Record):
-    """What holds for all stations unless a `[station.NAME]` table says otherwise."""
+    """Which stations of a catalogue take part, and what holds for them unless a `[station.NAME]` table says otherwise.
+
+    Without `use`, all stations of the catalogue that `status_class` and `countries` admit take part. Stations whose
+    node is not in the network are an error, or keep their key to themselves under ``unconnected = "none"``.
+    """
 
     catalogue: str = "euroqci"
-    use: tuple[str, ...]
+    use: tuple[str, ...] | None = None
+    status_class: tuple[StatusClass, ...] = ("operational", "planned", "hypothetical")
+    countries: tuple[Annotated[str, Field(min_length=2, max_length=2)], ...] | None = None
+    unconnected: Literal["error", "none"] = "error"
     receiver: Receiver
-    min_elevation_deg: Annotated[float, Field(ge=0, lt=90)] = 20.0
-    sun_max_elevation_deg: Annotated[float, Field(ge=-90, le=90)] = -10.0
+    min_elevation_deg: Elevation = 20.0
+    sun_max_elevation_deg: SunElevation = -10.0
+    sun_keep_out_deg: KeepOut = 0.0
+    moon_keep_out_deg: KeepOut = 0.0
 
 
 class Atmosphere(Record):
@@ -290,6 +457,7 @@ class Scenario(Record):
     variants: tuple[Variant, ...] = Field(default=(), alias="variant")
     file: str = Field("", exclude=True)
     sha256: str = Field("", exclude=True)
+    inputs: tuple[tuple[str, str], ...] = Field((), exclude=True)
     sources: tuple[tuple[str, str, str], ...] = Field((), exclude=True)
 
     @model_validator(mode="after")
@@ -320,6 +488,24 @@ def with_variant(scenario: Scenario, variant: Variant) -> Scenario:
         aperture = {"aperture_diameter_m": station.receiver.aperture_diameter_m}
         stations[ogs] = station.model_copy(update={"receiver": variant.receiver.model_copy(update=aperture)})
     return scenario.model_copy(update={"satellites": satellites, "stations": stations})
+
+
+def dated_stations(station: Station) -> tuple[Station, ...]:
+    """A mobile station as one fixed station per position, in order of time; a fixed station as it is."""
+    if not station.positions:
+        return (station,)
+    ordered = sorted(station.positions, key=lambda p: p.valid_from)
+    return tuple(station.model_copy(update={**dict(p), "positions": ()}) for p in ordered)
+
+
+def placed(station: Station, times: Any) -> list[tuple[Station, Any]]:
+    """Where a station stands at array-like times: each fixed station with the mask of its times.
+
+    A mobile station has no place outside its dates; such times are in no mask.
+    """
+    if not station.positions:
+        return [(station, times == times)]
+    return [(s, (times >= s.valid_from) & (times < s.valid_to)) for s in dated_stations(station)]
 
 
 def unknown_pair(satellite: str, ogs: str, scenario: Scenario) -> str:

@@ -7,18 +7,20 @@ come from a catalogue, with single values overridden under ``[station.NAME]``.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import tomllib
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from eqci_space.constellations import members
 from eqci_space.data import data_path, shipped_names
 from eqci_space.errors import DataError, ScenarioError, near_matches
-from eqci_space.scenario import Scenario, Station
+from eqci_space.scenario import Constellation, Scenario, Station
+from eqci_space.sites_io import keyed_rows, read_horizon_mask, read_maintenance
 
 __all__ = ["load_scenario", "scenario_schema"]
 
@@ -30,6 +32,12 @@ _CATALOGUE_COLUMNS = (
 )  # fmt: skip
 
 
+_COMMON_RULES = ("min_elevation_deg", "sun_max_elevation_deg", "sun_keep_out_deg", "moon_keep_out_deg")
+
+
+_UNION_TAGS = ("circular", "sun_synchronous", "walker_delta", "walker_star", "train")
+
+
 class _Reading:
     """Findings gathered while one file is read: problems, and the source of each value."""
 
@@ -37,6 +45,15 @@ class _Reading:
         self.base = base
         self.problems: list[tuple[str, str]] = []
         self.sources: dict[str, tuple[str, str]] = {}
+        self.inputs: dict[str, str] = {}
+
+    def file(self, name: str) -> Path:
+        """Path of a file named in the scenario, its content noted."""
+        path = self.base / name
+        if not path.is_file():
+            raise DataError(f"no file '{name}' beside the scenario")
+        self.inputs[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return path
 
 
 def load_scenario(name_or_path: str | Path) -> Scenario:
@@ -63,15 +80,23 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     reading = _Reading(path.parent)
     raw = _unwrap_sources(raw, "", reading)
     _resolve_presets(raw, "", reading)
+    _expand_constellations(raw, reading)
     _merge_catalogue(raw, reading)
+    _read_station_files(raw, reading)
+    _note_orbit_files(raw, reading)
     scenario = _validate(raw, path, reading)
     if scenario is not None:
-        _check_nodes(scenario, reading)
+        scenario = _connected(scenario, reading)
     if reading.problems or scenario is None:
         raise ScenarioError(str(name_or_path), reading.problems)
     sources = tuple((p, value, source) for p, (value, source) in sorted(reading.sources.items()))
     return scenario.model_copy(
-        update={"file": str(path), "sha256": hashlib.sha256(content).hexdigest(), "sources": sources}
+        update={
+            "file": str(path),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "sources": sources,
+            "inputs": tuple(sorted(reading.inputs.items())),
+        }
     )
 
 
@@ -82,17 +107,27 @@ def scenario_schema() -> dict[str, Any]:
     no field of their own.
     """
     schema = Scenario.model_json_schema(by_alias=True)
-    for key in ("file", "sha256", "sources"):
+    for key in ("file", "sha256", "sources", "inputs"):
         schema["properties"].pop(key)
     definitions = schema["$defs"]
+    constellation = Constellation.model_json_schema(by_alias=True)
+    definitions.update(constellation.pop("$defs"))
+    definitions["Constellation"] = constellation
+    schema["properties"]["constellation"] = {"type": "array", "items": {"$ref": "#/$defs/Constellation"}}
     definitions["Station"].pop("required")
+    for key, meaning in (
+        ("horizon_mask", "CSV file of azimuth_deg, elevation_deg"),
+        ("maintenance", "CSV or iCalendar file"),
+    ):
+        written_out = definitions["Station"]["properties"][key]
+        definitions["Station"]["properties"][key] = {"anyOf": [{"type": "string", "description": meaning}, written_out]}
     definitions["Station"]["properties"]["aperture_diameter_m"] = {"type": "number", "exclusiveMinimum": 0}
     preset_refs = {f"#/$defs/{name}" for name in ("Terminal", "Receiver", "QkdDevice")}
     for definition in [schema, *definitions.values()]:
         for key, prop in definition.get("properties", {}).items():
             if prop.get("$ref") in preset_refs:
                 definition["properties"][key] = {"anyOf": [{"type": "string"}, prop]}
-            elif prop.get("type") in ("number", "integer", "string"):
+            elif _is_scalar(prop):
                 sourced = {
                     "type": "object", "properties": {"value": prop, "source": {"type": "string"}},
                     "required": ["value", "source"], "additionalProperties": False,
@@ -101,6 +136,12 @@ def scenario_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "eqci_space scenario"
     return schema
+
+
+def _is_scalar(prop: dict[str, Any]) -> bool:
+    """Whether a schema describes a number or text, or one that may be missing."""
+    kinds = {option.get("type") for option in prop.get("anyOf", [prop])}
+    return kinds <= {"number", "integer", "string", "null"}
 
 
 def _locate(name_or_path: str | Path) -> Path:
@@ -160,53 +201,129 @@ def _resolve_presets(value: Any, path: str, reading: _Reading) -> None:
             _resolve_presets(item, here, reading)
 
 
-@lru_cache(maxsize=8)
-def _csv_rows(path: Path, key: str) -> dict[str, dict[str, str]]:
-    """Rows of a CSV file by the column `key`; a duplicate is an error."""
-    rows: dict[str, dict[str, str]] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        if reader.fieldnames is None or key not in reader.fieldnames:
-            raise DataError(f"{path.name}: column '{key}' is missing; found {reader.fieldnames}")
-        for number, row in enumerate(reader, start=2):
-            if row[key] in rows:
-                raise DataError(f"{path.name} line {number}: {key} '{row[key]}' stands twice; ids must differ")
-            rows[row[key]] = row
-    return rows
+def _expand_constellations(raw: dict[str, Any], reading: _Reading) -> None:
+    """Replace ``[[constellation]]`` tables by the satellites they stand for."""
+    tables = raw.pop("constellation", [])
+    if not isinstance(tables, list):
+        reading.problems.append(("constellation", "is no list of tables; write [[constellation]]"))
+        return
+    satellites = raw.setdefault("satellite", [])
+    for i, table in enumerate(tables):
+        try:
+            constellation = Constellation.model_validate(table)
+        except ValidationError as error:
+            reading.problems += [
+                (f"constellation.{i}.{_path(e)}", _explain(e, Constellation))
+                for e in error.errors()
+                if not (e["input"] is None and any(_says(p, e["loc"]) for p, _ in reading.problems))
+            ]
+            continue
+        if isinstance(satellites, list):
+            satellites += [
+                {"name": name, "orbit": orbit.model_dump(), "terminal": table["terminal"]}
+                for name, orbit in members(constellation.name, constellation.pattern)
+            ]
 
 
 def _merge_catalogue(raw: dict[str, Any], reading: _Reading) -> None:
     """Fill ``raw['station']`` with the stations in use: catalogue row, common rules, overrides."""
-    rules = raw.get("stations")
-    if not isinstance(rules, dict) or not isinstance(rules.get("use"), list):
+    rules, overrides = raw.get("stations"), raw.get("station", {})
+    if not isinstance(rules, dict) or not isinstance(overrides, dict):
         return
-    overrides = raw.get("station", {})
+    raw["station"] = overrides  # present even if empty, or the validation would take [stations] for it
     name = rules.get("catalogue", "euroqci")
     try:
-        path = reading.base / name if str(name).endswith(".csv") else data_path("sites", f"{name}.csv")
-        catalogue = _csv_rows(path, "ogs")
+        path = reading.file(name) if str(name).endswith(".csv") else data_path("sites", f"{name}.csv")
+        catalogue = keyed_rows(path, "ogs")
+        _check_catalogue(catalogue, path)
     except (DataError, OSError) as error:
         reading.problems.append(("stations.catalogue", str(error)))
         return
     known = [*catalogue, *overrides]
-    for ogs in rules["use"]:
+    use = rules.get("use", [o for o in known if o in overrides or _admitted(catalogue[o], rules)])
+    if not isinstance(use, list):
+        return
+    for ogs in use:
         if not isinstance(ogs, str) or ogs not in known:
             reading.problems.append(("stations.use", f"unknown station '{ogs}'; {near_matches(str(ogs), known)}"))
+        elif "use" in rules and ogs in catalogue and not _admitted(catalogue[ogs], rules):
+            reading.problems.append(
+                ("stations.use", f"'{ogs}' is {catalogue[ogs]['status_class']} in {catalogue[ogs]['country']}; "
+                 "status_class or countries leave it out; widen them or drop the station")
+            )  # fmt: skip
     for ogs in overrides:
-        if ogs not in rules["use"]:
-            reading.problems.append((f"station.{ogs}", f"not in stations.use; {near_matches(ogs, rules['use'])}"))
+        if ogs not in use:
+            reading.problems.append((f"station.{ogs}", f"not in stations.use; {near_matches(ogs, use)}"))
     raw["station"] = {
         ogs: _station(catalogue.get(ogs, {}), rules, overrides.get(ogs, {}), ogs, reading)
-        for ogs in rules["use"]
+        for ogs in use
         if isinstance(ogs, str) and ogs in known
     }
+
+
+def _check_catalogue(catalogue: dict[str, dict[str, str]], path: Path) -> None:
+    needed = ("name", "country", "latitude_deg", "longitude_deg", "height_ellipsoid_m", "height_msl_m", "status_class")
+    missing = [c for c in needed if catalogue and c not in next(iter(catalogue.values()))]
+    if missing:
+        raise DataError(f"{path.name}: columns {', '.join(missing)} are missing")
+
+
+def _admitted(row: dict[str, str], rules: dict[str, Any]) -> bool:
+    """Whether a catalogue row passes the filters of ``[stations]``."""
+    for key, column in (("status_class", "status_class"), ("countries", "country")):
+        allowed = rules.get(key)
+        if isinstance(allowed, list) and row[column] not in allowed:
+            return False
+    return True
+
+
+def _read_station_files(raw: dict[str, Any], reading: _Reading) -> None:
+    """Replace file names of horizon masks and maintenance calendars by what the files say."""
+    stations = raw.get("station")
+    for ogs, station in stations.items() if isinstance(stations, dict) else ():
+        if not isinstance(station, dict):
+            continue
+        for key in ("horizon_mask", "maintenance"):
+            name = station.get(key)
+            if not isinstance(name, str):
+                continue
+            station[key] = []
+            try:
+                path = reading.file(name)
+                if key == "horizon_mask":
+                    station[key] = read_horizon_mask(path)
+                else:
+                    start, end = (_require_aware(raw.get(edge)) for edge in ("start", "end"))
+                    station[key] = read_maintenance(path, start, end)
+            except (DataError, OSError) as error:
+                reading.problems.append((f"station.{ogs}.{key}", str(error)))
+
+
+def _require_aware(value: object) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise DataError("needs the scenario's start and end, with time zone, to be read")
+    return value
+
+
+def _note_orbit_files(raw: dict[str, Any], reading: _Reading) -> None:
+    """Check that files of orbits are there; they are read when orbits are made."""
+    satellites = raw.get("satellite")
+    for i, satellite in enumerate(satellites if isinstance(satellites, list) else []):
+        for key in ("elements", "ephemeris"):
+            name = satellite.get(key) if isinstance(satellite, dict) else None
+            if isinstance(name, str):
+                try:
+                    reading.file(name)
+                except (DataError, OSError) as error:
+                    reading.problems.append((f"satellite.{i}.{key}", str(error)))
 
 
 def _station(row: dict[str, str], rules: dict[str, Any], override: Any, ogs: str, reading: _Reading) -> Any:
     if not isinstance(override, dict):
         return override
     station: dict[str, Any] = {c: row[c] for c in _CATALOGUE_COLUMNS if row.get(c)}
-    station["min_elevation_deg"] = rules.get("min_elevation_deg", 20.0)
+    station |= {key: rules[key] for key in _COMMON_RULES if key in rules}
+    station.setdefault("min_elevation_deg", 20.0)
     receiver = override.get("receiver", rules.get("receiver"))
     aperture = override.get("aperture_diameter_m", row.get("aperture_diameter_m"))
     if isinstance(receiver, dict) and aperture:
@@ -229,8 +346,13 @@ def _validate(raw: dict[str, Any], path: Path, reading: _Reading) -> Scenario | 
         for item in error.errors():
             if item["input"] is None and any(_says(p, item["loc"]) for p, _ in reading.problems):
                 continue  # an unknown preset was reported already
-            reading.problems.append((".".join(map(str, item["loc"])), _explain(item)))
+            reading.problems.append((_path(item), _explain(item)))
         return None
+
+
+def _path(item: Any) -> str:
+    """Place in the file: the names of the alternatives that a tagged union tried stand in no file."""
+    return ".".join(str(step) for step in item["loc"] if step not in _UNION_TAGS)
 
 
 def _says(problem_path: str, loc: tuple[int | str, ...]) -> bool:
@@ -238,10 +360,10 @@ def _says(problem_path: str, loc: tuple[int | str, ...]) -> bool:
     return problem_path.split(".")[-1] == last
 
 
-def _explain(item: Any) -> str:
+def _explain(item: Any, model: type[BaseModel] = Scenario) -> str:
     """One sentence for one pydantic finding, with near matches for an unknown key."""
     if item["type"] == "extra_forbidden":
-        fields = _fields_at(Scenario, item["loc"][:-1])
+        fields = _fields_at(model, item["loc"][:-1])
         return f"unknown key; {near_matches(str(item['loc'][-1]), fields)}"
     if item["type"] == "missing":
         return "is missing; add it"
@@ -276,25 +398,37 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _check_nodes(scenario: Scenario, reading: _Reading) -> None:
-    """Every station and demand must end at a node of the network."""
+def _connected(scenario: Scenario, reading: _Reading) -> Scenario:
+    """The scenario, every station and demand checked to end at a node of the network.
+
+    Under ``stations.unconnected = "none"`` stations without a node keep their key, and the sources say so.
+    """
     name = scenario.fiber.network
     try:
         folder = reading.base / name if "/" in name else data_path("fiber", name)
-        nodes = _csv_rows(folder / "nodes.csv", "node")
+        nodes = keyed_rows(folder / "nodes.csv", "node")
     except (DataError, OSError) as error:
         reading.problems.append(("fiber.network", str(error)))
-        return
-    for ogs, station in scenario.stations.items():
-        if station.attach != "none" and station.node not in nodes:
-            hint = near_matches(station.node, nodes)
-            reading.problems.append((f"station.{ogs}.node", f"unknown node '{station.node}'; {hint}"))
+        return scenario
     for i, demand in enumerate(scenario.demands):
         for end in demand.between:
             if end not in nodes:
-                reading.problems.append(
-                    (
-                        f"demand.{i}.between",
-                        f"unknown node '{end}' in '{demand.name}'; {near_matches(end, nodes)}",
-                    )
-                )
+                message = f"unknown node '{end}' in '{demand.name}'; {near_matches(end, nodes)}"
+                reading.problems.append((f"demand.{i}.between", message))
+    rules, stations = scenario.station_rules, dict(scenario.stations)
+    for ogs, station in scenario.stations.items():
+        wanted = [(f"station.{ogs}.position.{i}.node", p.node) for i, p in enumerate(station.positions)
+                  if p.attach != "none"]  # fmt: skip
+        if not station.positions and station.attach != "none":
+            wanted = [(f"station.{ogs}.node", station.node)]
+        missing = [(path, node) for path, node in wanted if node not in nodes]
+        if missing and rules is not None and rules.unconnected == "none" and not station.positions:
+            stations[ogs] = station.model_copy(update={"attach": "none"})
+            reading.sources[f"station.{ogs}.attach"] = ("none", f"assumed: {missing[0][1]} is no node of {name}")
+        for path, node in missing if stations[ogs] is station else ():
+            message = (
+                f"unknown node '{node}'; {near_matches(node, nodes)}; or set attach = \"none\", "
+                'or stations.unconnected = "none" for all such stations'
+            )
+            reading.problems.append((path, message))
+    return scenario.model_copy(update={"stations": stations})

@@ -15,9 +15,11 @@ import pandas as pd
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
 from eqci_space.linkbudget.budget import link_budget
+from eqci_space.ogs.sampling import sample_windows
 from eqci_space.ogs.sites import station_table
-from eqci_space.ogs.windows import observable_windows, sample_windows
+from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.earth import orientation_end
+from eqci_space.orbits.elements import age_day
 from eqci_space.orbits.ephemeris import satellite_elements
 from eqci_space.orbits.passes import find_passes
 from eqci_space.qkd.window_keys import window_keys
@@ -201,18 +203,21 @@ class Study:
 
     def _manifest(self) -> dict[str, Any]:
         scenario = self.scenario
-        elements = {}
+        elements: dict[str, dict[str, Any]] = {}
         for satellite in scenario.satellites:
+            if satellite.ephemeris is not None:
+                elements[satellite.name] = {"ephemeris": satellite.ephemeris}
+                continue
             found = satellite_elements(satellite, scenario)
-            age = max(abs((t - found.epoch).total_seconds()) for t in (scenario.start, scenario.end)) / 86400.0
             elements[satellite.name] = {
-                "epoch": found.epoch.isoformat(), "largest_age_day": round(age, 3), "design": found.design,
+                "epoch": found.epoch.isoformat(), "design": found.design,
+                "largest_age_day": round(age_day(found, scenario.start, scenario.end), 3),
             }  # fmt: skip
         return {
             "schema_version": SCHEMA_VERSION,
             "scenario": {
-                "name": scenario.name, "sha256": scenario.sha256, "seed": scenario.seed,
-                "start": scenario.start.isoformat(), "end": scenario.end.isoformat(),
+                "name": scenario.name, "sha256": scenario.sha256, "inputs": dict(scenario.inputs),
+                "seed": scenario.seed, "start": scenario.start.isoformat(), "end": scenario.end.isoformat(),
             },
             "elements": elements,
             "earth_orientation_until": orientation_end().isoformat(),

@@ -78,7 +78,7 @@ TABLES: dict[str, Table] = {
             "loss_db": _number("end-to-end loss"),
             "skr_bit_s": _number("secret key rate, commissioning included"),
             "within_reach": ("flag", "loss within the device's reach"),
-            "medium": ("text", "terrestrial | submarine | colocated"),
+            "medium": ("text", "terrestrial | submarine | colocated | courier"),
             "domain": ("text", "national network, or two joined by '/' at a border"),
             **_SHAPE,
         },

@@ -10,10 +10,12 @@ from typing import Any
 __all__ = [
     "EARTH_FLATTENING",
     "EARTH_GM_M3_S2",
+    "EARTH_J2",
     "EARTH_RADIUS_M",
     "EARTH_ROTATION_RAD_S",
     "PLANCK_J_S",
     "SPEED_OF_LIGHT_M_S",
+    "TROPICAL_YEAR_S",
     "db_from_ratio",
     "ratio_from_db",
 ]
@@ -23,6 +25,8 @@ PLANCK_J_S = 6.626_070_15e-34
 EARTH_RADIUS_M = 6_378_137.0
 EARTH_FLATTENING = 1 / 298.257_223_563
 EARTH_GM_M3_S2 = 3.986_004_418e14
+EARTH_J2 = 1.082_626_68e-3
+TROPICAL_YEAR_S = 365.242_190 * 86400.0
 EARTH_ROTATION_RAD_S = 7.292_115_146_7e-5
 
 

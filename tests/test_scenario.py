@@ -1,10 +1,15 @@
 """Loading scenarios: what is accepted, what is refused, and how it is said."""
 
+import csv
+import hashlib
 import json
+import tomllib
 
+import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from eqci_space.data import data_path
 from eqci_space.errors import DataError, ScenarioError
 from eqci_space.scenario import Scenario, with_variant
 from eqci_space.scenario_io import load_scenario, scenario_schema
@@ -145,8 +150,6 @@ def test_variant_keeps_the_apertures_of_the_stations(scenario):
 
 
 def test_missing_data_file_is_a_data_error():
-    from eqci_space.data import data_path
-
     with pytest.raises(DataError, match="no shipped data"):
         data_path("sites", "nowhere.csv")
 
@@ -154,3 +157,284 @@ def test_missing_data_file_is_a_data_error():
 def test_model_field_names_and_file_keys_agree():
     aliases = {f.alias for f in Scenario.model_fields.values() if f.alias}
     assert aliases == {"satellite", "stations", "station", "demand", "variant"}
+
+
+# ---------------------------------------------------------------- stations by filter
+
+USE = 'use = ["DLR-OP", "DLR-TRAUEN", "GRAZ", "PQSAT", "ONDREJOV"]\n'
+MOBILE = "[station.PQSAT]                 # the mobile Polish station, parked at Warsaw\n"
+POLISH = (
+    'node = { value = "WAW", source = "assumed: PIONIER-Q-SAT is mobile; its sites are not published" }\n'
+    'attach = { value = "colocated", source = "assumed: parked at the Warsaw node" }\n'
+    'aperture_diameter_m = { value = 0.6, source = "assumed: transportable telescope" }\n'
+)
+
+
+def catalogue() -> list[dict[str, str]]:
+    with data_path("sites", "euroqci.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def filtered(edited, filters: str, extra: str = ""):
+    return edited((USE, filters), (MOBILE, ""), (POLISH, ""), extra=extra)
+
+
+@pytest.mark.parametrize(
+    ("filters", "admit"),
+    [
+        ('countries = ["DE"]\n', lambda r: r["country"] == "DE"),
+        (
+            'status_class = ["operational"]\ncountries = ["DE", "AT"]\n',
+            lambda r: r["status_class"] == "operational" and r["country"] in ("DE", "AT"),
+        ),
+        ('status_class = ["operational", "planned"]\ncountries = ["DE"]\n',
+         lambda r: r["status_class"] != "hypothetical" and r["country"] == "DE"),
+    ],
+)  # fmt: skip
+def test_without_use_the_filters_choose_from_the_catalogue(edited, filters, admit):
+    text = 'attach = "none"\n'
+    chosen = [r["ogs"] for r in catalogue() if admit(r)]
+    extra = "".join(f"\n[station.{ogs}]\n{text}" for ogs in chosen)
+    stations = load_scenario(filtered(edited, filters, extra)).stations
+    assert list(stations) == chosen
+    assert len(chosen) >= 3
+
+
+def test_without_use_and_filters_the_whole_catalogue_takes_part(edited):
+    chosen = [r["ogs"] for r in catalogue()]
+    extra = "".join(f'\n[station.{ogs}]\nattach = "none"\n' for ogs in chosen)
+    assert list(load_scenario(filtered(edited, "", extra)).stations) == chosen
+
+
+def test_operational_stations_of_germany_are_the_published_ones(edited):
+    path = filtered(edited, 'status_class = ["operational"]\ncountries = ["DE"]\n')
+    assert list(load_scenario(path).stations) == ["DLR-OP", "DLR-TRAUEN", "UNIBW"]
+
+
+def test_a_station_in_use_that_a_filter_leaves_out_is_refused(edited):
+    found = problems(edited((USE, USE + 'status_class = ["operational", "planned"]\n')))
+    assert found == {
+        "stations.use": "'ONDREJOV' is hypothetical in CZ; status_class or countries leave it out; "
+        "widen them or drop the station"
+    }
+    assert "'GRAZ' is operational in AT" in problems(
+        edited((USE, 'use = ["GRAZ", "DLR-OP", "PQSAT"]\ncountries = ["DE", "PL"]\n'))
+    )["stations.use"]  # fmt: skip
+
+
+def test_use_within_the_filters_is_accepted(edited):
+    text = (
+        'use = ["GRAZ", "DLR-OP", "PQSAT"]\nstatus_class = ["operational", "planned"]\ncountries = ["DE", "AT", "PL"]\n'
+    )
+    assert list(load_scenario(edited((USE, text))).stations) == ["GRAZ", "DLR-OP", "PQSAT"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "path"),
+    [
+        ('status_class = ["working"]\n', "stations.status_class.0"),
+        ('status_class = "operational"\n', "stations.status_class"),
+        ("status_class = 5\n", "stations.status_class"),
+        ('countries = "DE"\n', "stations.countries"),
+        ("countries = 5\n", "stations.countries"),
+        ('countries = ["GER"]\n', "stations.countries.0"),
+    ],
+)
+def test_filters_of_the_wrong_kind_are_named(edited, filters, path):
+    assert path in problems(edited((USE, filters)))
+
+
+HEAD = "ogs,name,country,latitude_deg,longitude_deg,height_ellipsoid_m,height_msl_m,status_class,node\n"
+
+
+def test_filters_hold_for_a_catalogue_beside_the_scenario(edited, tmp_path):
+    text = HEAD + "".join(
+        f"{o},{o},{c},52,21,110,80,{s},WAW\n"
+        for o, c, s in [("A", "PL", "planned"), ("B", "PL", "operational"), ("C", "DE", "operational")]
+    )
+    (tmp_path / "mine.csv").write_text(text, encoding="utf-8")
+    filters = 'status_class = ["operational"]\ncountries = ["PL"]\n'
+    path = edited((USE, filters), (MOBILE, ""), (POLISH, ""), ('catalogue = "euroqci"', 'catalogue = "mine.csv"'))
+    scenario = load_scenario(path)
+    assert list(scenario.stations) == ["B"]
+    assert dict(scenario.inputs) == {"mine.csv": hashlib.sha256(text.encode()).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        ("ogs,name\nPQSAT,x\n", "latitude_deg"),
+        ("ogs,name,latitude_deg,longitude_deg\nPQSAT,x,52,21\n", "country"),
+        (HEAD.replace(",status_class", "") + "PQSAT,x,PL,52,21,100,90,WAW\n", "status_class"),
+    ],
+)
+@pytest.mark.parametrize("filters", ['use = ["PQSAT"]\n', 'countries = ["PL"]\nstatus_class = ["planned"]\n'])
+def test_a_catalogue_without_a_column_is_a_problem_and_no_crash(edited, tmp_path, rows, missing, filters):
+    (tmp_path / "mine.csv").write_text(rows, encoding="utf-8")
+    found = problems(edited((USE, filters), ('catalogue = "euroqci"', 'catalogue = "mine.csv"')))
+    assert any(missing in path or missing in message for path, message in found.items())
+
+
+def test_filters_on_a_catalogue_without_their_column_are_a_problem_and_no_crash(edited, tmp_path):
+    (tmp_path / "mine.csv").write_text("ogs,name\nA,x\n", encoding="utf-8")
+    found = problems(edited((USE, 'countries = ["PL"]\n'), (MOBILE, ""), (POLISH, ""), ('"euroqci"', '"mine.csv"')))
+    assert any("country" in message for message in found.values())
+
+
+def test_a_catalogue_that_is_not_utf8_is_a_problem_and_no_crash(edited, tmp_path):
+    (tmp_path / "mine.csv").write_bytes((HEAD + "A,Pozna\xf1,PL,52,21,100,90,planned,WAW\n").encode("latin-1"))
+    assert "mine.csv" in problems(edited(('catalogue = "euroqci"', 'catalogue = "mine.csv"')))["stations.catalogue"]
+
+
+@pytest.mark.parametrize("text", ["[[station]]\n", "station = 5\n"])
+def test_stations_that_are_no_table_are_a_problem_and_no_crash(edited, text):
+    path = edited((MOBILE, text if text.startswith("[") else ""), (POLISH, ""))
+    if not text.startswith("["):
+        path.write_text(text + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert any(p.startswith("station") for p in problems(path))
+
+
+# ---------------------------------------------------------------- rules shared by stations
+
+
+def test_common_rules_reach_each_station_and_yield_to_its_own(edited):
+    rules = "sun_keep_out_deg = 20\nmoon_keep_out_deg = 3\n"
+    own = "sun_max_elevation_deg = -6\nmoon_keep_out_deg = 7\n"
+    scenario = load_scenario(edited((USE, USE + rules), (MOBILE, MOBILE + own)))
+    graz, mobile = scenario.stations["GRAZ"], scenario.stations["PQSAT"]
+    assert (graz.sun_max_elevation_deg, graz.sun_keep_out_deg, graz.moon_keep_out_deg) == (-10, 20, 3)
+    assert (mobile.sun_max_elevation_deg, mobile.sun_keep_out_deg, mobile.moon_keep_out_deg) == (-6, 20, 7)
+
+
+def test_stations_without_rules_have_the_defaults(scenario):
+    graz = scenario.stations["GRAZ"]
+    assert (graz.sun_keep_out_deg, graz.moon_keep_out_deg, graz.horizon_mask, graz.maintenance) == (0, 0, (), ())
+
+
+# ---------------------------------------------------------------- inputs and schema
+
+EXTENDED = """
+[[constellation]]
+name = "W"
+terminal = "eagle1-like-nominal"
+[constellation.pattern]
+kind = "walker_delta"
+altitude_km = 600
+inclination_deg = 97.8
+satellites = 4
+planes = 2
+
+[[constellation]]
+name = "T"
+terminal = "eagle1-like-nominal"
+[constellation.pattern]
+kind = "train"
+satellites = 2
+spacing_s = { value = 60, source = "assumed" }
+track = "ground"
+orbit = { kind = "circular", altitude_km = 500, inclination_deg = 97.4 }
+
+[[satellite]]
+name = "SYN EAGLE1-C 600KM"
+elements = "sets.json"
+terminal = "eagle1-like-nominal"
+
+[station.GRAZ]
+horizon_mask = "mask.csv"
+maintenance = "works.csv"
+
+[station.ONDREJOV]
+horizon_mask = [[0, 5], [90, 12.5]]
+maintenance = [{ start = 2027-03-03T00:00:00Z, end = 2027-03-04T00:00:00Z, reason = "coating" }]
+sun_keep_out_deg = 20
+attach = "courier"
+courier = { interval_day = 7, pad_bit = 1e9 }
+
+[[station.PQSAT.position]]
+latitude_deg = 52.2297
+longitude_deg = 21.0122
+height_ellipsoid_m = 155
+height_msl_m = 110
+valid_from = 2027-03-01T12:00:00Z
+valid_to = 2027-03-04T12:00:00Z
+node = "WAW"
+"""
+
+
+@pytest.fixture
+def extended(edited, tmp_path):
+    (tmp_path / "mask.csv").write_text("azimuth_deg,elevation_deg\n0,12\n", encoding="utf-8")
+    (tmp_path / "works.csv").write_text("start,end\n2027-03-02T00:00:00Z,2027-03-02T12:00:00Z\n", encoding="utf-8")
+    sets = data_path("orbits", "synthetic_constellations.omm.json").read_bytes()
+    (tmp_path / "sets.json").write_bytes(sets)
+    return edited(extra=EXTENDED)
+
+
+def test_files_and_constellations_are_loaded_and_noted_with_their_hashes(extended, tmp_path):
+    scenario = load_scenario(extended)
+    names = ["EAGLE1-LIKE", "SYN EAGLE1-C 600KM", "W-1-1", "W-1-2", "W-2-1", "W-2-2", "T-1", "T-2"]
+    assert [s.name for s in scenario.satellites] == names
+    files = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+             for name in ("mask.csv", "sets.json", "works.csv")}  # fmt: skip
+    assert scenario.inputs == tuple(files.items())
+    assert scenario.sha256 == hashlib.sha256(extended.read_bytes()).hexdigest()
+    assert ("constellation.1.pattern.spacing_s", "60", "assumed") in scenario.sources
+
+
+def test_a_missing_element_file_is_named(extended, tmp_path):
+    (tmp_path / "sets.json").unlink()
+    assert problems(extended) == {"satellite.1.elements": "no file 'sets.json' beside the scenario"}
+
+
+def test_a_scenario_without_files_has_no_inputs(scenario):
+    assert scenario.inputs == ()
+
+
+def as_json(value):
+    """TOML values as an editor's JSON validator sees them: times as text."""
+    if isinstance(value, dict):
+        return {k: as_json(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [as_json(v) for v in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def schema_errors(text: str) -> list[str]:
+    validator = jsonschema.Draft202012Validator(scenario_schema())
+    found = validator.iter_errors(as_json(tomllib.loads(text)))
+    return [f"{'.'.join(map(str, e.absolute_path))}: {e.message}" for e in found]
+
+
+def test_the_schema_is_valid_itself():
+    jsonschema.Draft202012Validator.check_schema(scenario_schema())
+
+
+def test_the_shipped_scenario_fits_the_schema():
+    text = data_path("scenarios", "quant-gpicz.toml").read_text(encoding="utf-8")
+    assert schema_errors(text) == []
+
+
+def test_the_new_keys_fit_the_schema(extended):
+    assert schema_errors(extended.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('kind = "walker_delta"', 'kind = "ring"'),
+        ("planes = 2", "planes = 0"),
+        ("spacing_s = { value = 60,", "spacing_s = { value = 0,"),
+        ("sun_keep_out_deg = 20", "sun_keep_out_deg = 180"),
+        ('attach = "courier"', 'attach = "pigeon"'),
+        ("[[0, 5], [90, 12.5]]", "[[0, 5], [90, 95]]"),
+        ('node = "WAW"\n', 'nodee = "WAW"\n'),
+        ('reason = "coating"', "reason = 5"),
+    ],
+)
+def test_what_the_loader_refuses_the_schema_refuses_too(extended, old, new):
+    text = extended.read_text(encoding="utf-8")
+    assert old in text
+    changed = text.replace(old, new)
+    assert schema_errors(changed) != []
+    extended.write_text(changed, encoding="utf-8")
+    assert problems(extended)

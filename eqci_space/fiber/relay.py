@@ -12,7 +12,7 @@ import pandas as pd
 
 from eqci_space.errors import PlanError
 from eqci_space.fiber.key_flow import FlowResult, KeyFlowProblem, cheapest_path, solve_key_flow
-from eqci_space.fiber.network import Network, build_network, key_edges
+from eqci_space.fiber.network import Network, build_network, edge_supply_bit, key_edges
 from eqci_space.orbits.earth import times_from
 from eqci_space.scenario import AssuranceClass, Demand, Scenario
 from eqci_space.tables import check_table
@@ -108,7 +108,7 @@ def flow_problem(scenario: Scenario, network: Network) -> KeyFlowProblem:
     return KeyFlowProblem(
         edges=list(zip(edges.index, edges["a"], edges["b"], strict=True)),
         delayed=(edges["kind"] == "space").to_numpy(),
-        supply_bit=np.outer(edges["rate_bit_s"], lengths_s),
+        supply_bit=edge_supply_bit(edges, _bins(scenario), scenario),
         initial_bit=np.zeros(len(edges)),
         capacity_bit=np.full(len(edges), scenario.fiber.store_capacity_bit),
         ends=[d.between for d in scenario.demands],

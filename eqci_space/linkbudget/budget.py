@@ -22,7 +22,7 @@ from eqci_space.linkbudget.extinction import (
     standard_pressure_pa,
 )
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db
-from eqci_space.scenario import Atmosphere, Receiver, Scenario, Station, Terminal, unknown_pair
+from eqci_space.scenario import Atmosphere, Receiver, Scenario, Station, Terminal, placed, unknown_pair
 from eqci_space.tables import check_table
 from eqci_space.units import db_from_ratio, ratio_from_db
 
@@ -67,14 +67,15 @@ def link_budget(samples: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     terminals = {s.name: s.terminal for s in scenario.satellites}
     budget = samples.copy()
     columns = [*LOSS_TERMS, "background_hz", "extraneous_probability", "intrinsic_error"]
-    values = np.empty((len(samples), len(columns)))
+    values = np.full((len(samples), len(columns)), np.nan)
     valid = np.ones(len(samples), dtype=bool)
     for (satellite, ogs), rows in samples.groupby(["satellite", "ogs"], sort=True).indices.items():
         if satellite not in terminals or ogs not in scenario.stations:
             raise TableError(f"link_budget: {unknown_pair(satellite, ogs, scenario)}")
-        station = scenario.stations[ogs]
         part = samples.iloc[rows]
-        values[rows] = _terms(part, terminals[satellite], station, scenario.atmosphere)
+        for station, here in placed(scenario.stations[ogs], part["time"]):
+            if here.any():
+                values[rows[here]] = _terms(part[here], terminals[satellite], station, scenario.atmosphere)
         moon_matters = terminals[satellite].wavelength_m < _MOON_MATTERS_BELOW_M
         valid[rows] = (part["elevation_deg"] >= _LOWEST_VALID_DEG) & ~(moon_matters & (part["moon_elevation_deg"] > 0))
     for i, column in enumerate(columns):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import geopandas as gpd
 import pandas as pd
 
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.tables import check_table, empty_table
 
 __all__ = ["station_table"]
 
 
 def station_table(scenario: Scenario) -> gpd.GeoDataFrame:
-    """SITES of the stations in use; a station without dates holds for the whole period."""
+    """SITES of the stations in use; a station without dates holds for the period, a mobile one has several rows."""
     rows = [
         {
             "ogs": ogs, "name": s.name, "country": s.country, "latitude_deg": s.latitude_deg,
@@ -22,7 +22,8 @@ def station_table(scenario: Scenario) -> gpd.GeoDataFrame:
             "aperture_diameter_m": s.receiver.aperture_diameter_m,
             "valid_from": s.valid_from or scenario.start, "valid_to": s.valid_to or scenario.end,
         }
-        for ogs, s in scenario.stations.items()
+        for ogs, station in scenario.stations.items()
+        for s in dated_stations(station)
     ]  # fmt: skip
     table = pd.DataFrame(rows) if rows else empty_table("SITES").reset_index().drop(columns="geometry")
     table = table.set_index("ogs")

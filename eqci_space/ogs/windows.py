@@ -1,24 +1,28 @@
-"""Observable windows of passes, and their geometry sampled for the link budget."""
+"""Observable windows of passes: night, horizon mask, keep-outs, maintenance, and where the station stands."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
-from eqci_space.errors import TableError, near_matches
+from eqci_space.errors import TableError
+from eqci_space.ogs.intervals import holding_intervals, intersection, without
 from eqci_space.orbits.earth import seconds_from, station_frame, times_from
 from eqci_space.orbits.ephemeris import Ephemeris, ephemerides, positions_m
 from eqci_space.orbits.sky import Sky, make_sky
-from eqci_space.scenario import Scenario, Station
-from eqci_space.tables import check_table, empty_table
+from eqci_space.scenario import Scenario, Station, dated_stations, unknown_pair
+from eqci_space.tables import check_table
+from eqci_space.units import EARTH_ROTATION_RAD_S
 
-__all__ = ["night_intervals", "observable_windows", "sample_windows", "sun_elevation_deg"]
+__all__ = ["night_intervals", "nightly_windows", "observable_windows", "sun_elevation_deg"]
 
-_NIGHT_GRID_S = 60.0
 _SHORTEST_S = 1.0
-_HALF_STEP_S = 0.5
+_NIGHT_SPAN_S = 86_400.0
+# The Sun and the Moon move through the station's sky with the Earth's rotation and a little of their own.
+_SKY_RATE_RAD_S = 1.05 * EARTH_ROTATION_RAD_S
 
 
 def sun_elevation_deg(sky: Sky, station: Station, seconds: np.ndarray) -> np.ndarray:
@@ -29,30 +33,24 @@ def sun_elevation_deg(sky: Sky, station: Station, seconds: np.ndarray) -> np.nda
 
 
 def night_intervals(sky: Sky, station: Station, end_s: float, sun_max_elevation_deg: float) -> np.ndarray:
-    """Intervals (n, 2) [s] in [0, `end_s`] in which the Sun stands below a limit; edges to 1 ms.
+    """Intervals (n, 2) [s] in [0, `end_s`] in which the Sun stands below a limit; edges to 1 ms, none missed."""
+    starts = np.arange(0.0, end_s, _NIGHT_SPAN_S)
+    ends = np.append(starts[1:], end_s)
 
-    The Sun is sampled every minute, so a night or day shorter than that at a twilight's turning
-    point can be missed.
-    """
-    grid = np.append(np.arange(0.0, end_s, _NIGHT_GRID_S), end_s)
-    height = sun_elevation_deg(sky, station, grid) - sun_max_elevation_deg
-    dark = height < 0
-    change = np.flatnonzero(dark[1:] != dark[:-1])
-    low, high = grid[change], grid[change + 1]
-    for _ in range(17):  # halves a minute to below a millisecond
-        middle = 0.5 * (low + high)
-        same = (sun_elevation_deg(sky, station, middle) < sun_max_elevation_deg) == dark[change]
-        low, high = np.where(same, middle, low), np.where(same, high, middle)
-    edges = 0.5 * (low + high)
-    if dark[0]:
-        edges = np.insert(edges, 0, 0.0)
-    if dark[-1]:
-        edges = np.append(edges, end_s)
-    return edges.reshape(-1, 2)
+    def depth_rad(seconds: np.ndarray, _: np.ndarray) -> np.ndarray:
+        return np.radians(sun_max_elevation_deg - sun_elevation_deg(sky, station, seconds))
+
+    parts = np.concatenate(holding_intervals(depth_rad, starts, ends, _SKY_RATE_RAD_S))
+    joins = np.isin(parts[:, 0], parts[:, 1])  # a night that goes on past the end of a span
+    return np.column_stack([parts[~joins, 0], parts[~np.append(joins, False)[1:], 1]])
 
 
 def observable_windows(passes: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """The parts of passes that a station can use: at night, and while the station stands there.
+    """The parts of passes that a station can use.
+
+    A window is where the Sun stands below the station's limit, the satellite above its horizon mask and outside its
+    keep-outs of Sun and Moon, and the station is in place and not under maintenance. Parts shorter than a second are
+    left out.
 
     Parameters
     ----------
@@ -63,136 +61,169 @@ def observable_windows(passes: pd.DataFrame, scenario: Scenario) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        WINDOWS, sorted by start; each with `truncated` (cut by night, dates or the period).
+        WINDOWS, sorted by start; each with `truncated` (shorter than its pass, or the pass itself is cut).
 
     Raises
     ------
     TableError
-        A pass names a station that the scenario does not use.
+        A pass names a satellite or station that the scenario does not have.
     """
     check_table(passes, "PASSES", "observable_windows")
-    rows: list[tuple[str, str, str, float, float, bool]] = []
+    _check_names(passes, scenario, "observable_windows")
+    first, rows = scenario.start, []
     if len(passes):
         first, last = passes["aos"].min().to_pydatetime(), passes["los"].max().to_pydatetime()
         sky = make_sky(first, last)
+        orbits = ephemerides(scenario, first, last) if _looks_matter(scenario) else {}
         for ogs, group in passes.groupby("ogs", sort=True):
-            station = _station(scenario, str(ogs), "observable_windows")
-            open_s = _open_intervals(sky, station, scenario, first, last)
-            aos, los = seconds_from(first, group["aos"]), seconds_from(first, group["los"])
-            names = zip(group.index, group["satellite"], group["truncated"], strict=True)
-            for (pass_id, satellite, cut_pass), a, b in zip(names, aos, los, strict=True):
-                start, end = np.maximum(open_s[:, 0], a), np.minimum(open_s[:, 1], b)
-                for n, i in enumerate(np.flatnonzero(end - start >= _SHORTEST_S), start=1):
-                    cut = bool(cut_pass or start[i] > a or end[i] < b)
-                    rows.append((f"{pass_id}/{n}", pass_id, satellite, start[i], end[i], cut))
-    else:
-        first = scenario.start
-    table = pd.DataFrame(rows, columns=["window_id", "pass_id", "satellite", "start", "end", "truncated"])
-    table = table.astype({"window_id": str, "pass_id": str, "satellite": str, "truncated": bool})
-    table.insert(3, "ogs", table["pass_id"].map(passes["ogs"]).astype(str))
-    table["start"] = times_from(first, table["start"].to_numpy(dtype=float))
-    table["end"] = times_from(first, table["end"].to_numpy(dtype=float))
+            for station in dated_stations(scenario.stations[ogs]):
+                open_s = _open_intervals(sky, station, first, last)
+                for satellite, some in group.groupby("satellite", sort=True):
+                    rows += _windows(some, station, orbits.get(satellite), sky, open_s, first)
+    columns = ["window_id", "pass_id", "satellite", "ogs", "start", "end", "truncated"]
+    table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:4], str) | {"truncated": bool})
+    for edge in ("start", "end"):
+        table[edge] = times_from(first, table[edge].to_numpy(dtype=float))
     windows = table.sort_values(["start", "satellite", "ogs"]).set_index("window_id")
     return check_table(windows, "WINDOWS", "observable_windows")
 
 
-def _station(scenario: Scenario, ogs: str, where: str) -> Station:
-    if ogs not in scenario.stations:
-        raise TableError(f"{where}: station '{ogs}' is not in the scenario; {near_matches(ogs, scenario.stations)}")
-    return scenario.stations[ogs]
+def _check_names(table: pd.DataFrame, scenario: Scenario, where: str) -> None:
+    satellites = {s.name for s in scenario.satellites}
+    for satellite, ogs in table[["satellite", "ogs"]].drop_duplicates().itertuples(index=False):
+        if satellite not in satellites or ogs not in scenario.stations:
+            raise TableError(f"{where}: {unknown_pair(satellite, ogs, scenario)}")
 
 
-def _open_intervals(sky: Sky, station: Station, scenario: Scenario, first: datetime, last: datetime) -> np.ndarray:
-    """Intervals [s after `first`] in which the station may observe."""
-    rules = scenario.station_rules
-    limit = rules.sun_max_elevation_deg if rules else 90.0
-    nights = night_intervals(sky, station, (last - first).total_seconds(), limit)
-    if station.valid_from is not None:
-        nights[:, 0] = np.maximum(nights[:, 0], (station.valid_from - first).total_seconds())
-    if station.valid_to is not None:
-        nights[:, 1] = np.minimum(nights[:, 1], (station.valid_to - first).total_seconds())
-    return nights[nights[:, 1] > nights[:, 0]]
+def _looks_matter(scenario: Scenario) -> bool:
+    """Whether any station limits directions, so that positions are needed."""
+    return any(s.horizon_mask or s.sun_keep_out_deg or s.moon_keep_out_deg for s in scenario.stations.values())
 
 
-def sample_windows(windows: pd.DataFrame, scenario: Scenario, *, step_s: float = 1.0) -> pd.DataFrame:
-    """Geometry of windows in equal slots, sampled at each slot's middle.
-
-    Parameters
-    ----------
-    windows : DataFrame
-        WINDOWS.
-    step_s : float
-        Longest slot [s], > 0; each window is cut into equal slots, so the weights add up to its length.
-
-    Returns
-    -------
-    DataFrame
-        SAMPLES. Angles are geometric (no refraction); azimuth from north through east.
-
-    Raises
-    ------
-    TableError
-        `step_s` is not positive, or a window names an unknown satellite or station.
-    """
-    check_table(windows, "WINDOWS", "sample_windows")
-    if not step_s > 0:
-        raise TableError(f"sample_windows: step_s = {step_s}; expected a positive number of seconds")
-    if windows.empty:
-        return empty_table("SAMPLES")
-    first, last = windows["start"].min().to_pydatetime(), windows["end"].max().to_pydatetime()
-    sky = make_sky(first, last)
-    orbits = ephemerides(scenario, first, last)
-    parts = []
-    for (satellite, ogs), group in windows.groupby(["satellite", "ogs"], sort=True):
-        if satellite not in orbits:
-            raise TableError(f"sample_windows: no satellite '{satellite}'; {near_matches(satellite, orbits)}")
-        station = _station(scenario, str(ogs), "sample_windows")
-        starts, ends = seconds_from(first, group["start"]), seconds_from(first, group["end"])
-        counts = np.maximum(1, np.ceil((ends - starts) / step_s)).astype(int)
-        width = np.repeat((ends - starts) / counts, counts)
-        rank = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        seconds = np.repeat(starts, counts) + (rank + 0.5) * width
-        geometry = _geometry(orbits[satellite], station, sky, seconds)
-        labels = pd.Series(np.repeat(group.index.to_numpy(), counts), dtype=str)
-        parts.append(
-            pd.DataFrame({
-                "window_id": labels, "satellite": satellite, "ogs": ogs, "time": times_from(first, seconds),
-                "weight_s": width, **geometry,
-            })
-        )  # fmt: skip
-    samples = pd.concat(parts).sort_values(["time", "window_id"], kind="stable").reset_index(drop=True)
-    return check_table(samples, "SAMPLES", "sample_windows")
+def _open_intervals(sky: Sky, station: Station, first: datetime, last: datetime) -> np.ndarray:
+    """Intervals [s after `first`] in which the station may observe in some direction."""
+    nights = night_intervals(sky, station, (last - first).total_seconds(), station.sun_max_elevation_deg)
+    begin = -np.inf if station.valid_from is None else (station.valid_from - first).total_seconds()
+    end = np.inf if station.valid_to is None else (station.valid_to - first).total_seconds()
+    closed = [[(c.start - first).total_seconds(), (c.end - first).total_seconds()] for c in station.maintenance]
+    return without(intersection(nights, np.array([[begin, end]])), np.array(closed).reshape(-1, 2))
 
 
-def _geometry(orbit: Ephemeris, station: Station, sky: Sky, seconds: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of SAMPLES that follow from positions at `seconds`."""
+def _windows(
+    passes: pd.DataFrame, station: Station, orbit: Ephemeris | None, sky: Sky, open_s: np.ndarray, first: datetime
+) -> list[tuple[str, str, str, str, float, float, bool]]:
+    """Rows of WINDOWS of one satellite over one station in one place."""
+    aos, los = seconds_from(first, passes["aos"]), seconds_from(first, passes["los"])
+    low, high = np.searchsorted(open_s[:, 1], aos, side="right"), np.searchsorted(open_s[:, 0], los)
+    kept = np.flatnonzero(high > low)
+    spans = [intersection(open_s[low[i] : high[i]], np.array([[aos[i], los[i]]])) for i in kept]
+    owner = np.repeat(kept, [len(s) for s in spans])
+    parts = np.concatenate(spans) if spans else np.empty((0, 2))
+    if orbit is not None and len(parts):
+        owner, parts = _in_free_sky(owner, parts, station, orbit, sky)
+    rows, number = [], dict.fromkeys(passes.index, 0)
+    for i, (start, end) in zip(owner, parts, strict=True):
+        if end - start < _SHORTEST_S:
+            continue
+        pass_id, row = passes.index[i], passes.iloc[i]
+        number[pass_id] += 1
+        cut = bool(row["truncated"] or start > aos[i] or end < los[i])
+        window_id = f"{pass_id}/{number[pass_id]}"
+        rows.append((window_id, pass_id, row["satellite"], row["ogs"], float(start), float(end), cut))
+    return rows
+
+
+def _in_free_sky(
+    owner: np.ndarray, parts: np.ndarray, station: Station, orbit: Ephemeris, sky: Sky
+) -> tuple[np.ndarray, np.ndarray]:
+    """Parts of intervals in which the satellite stands above the mask and away from Sun and Moon."""
     position, rotation = station_frame(station.latitude_deg, station.longitude_deg, station.height_ellipsoid_m)
-    satellite = positions_m(orbit, seconds)
-    line = satellite - position
-    before, after = (positions_m(orbit, seconds + d) - position for d in (-_HALF_STEP_S, _HALF_STEP_S))
-    distance, near, far = (np.linalg.norm(v, axis=1) for v in (line, before, after))
-    local = (line / distance[:, None]) @ rotation.T
-    to_sun = _unit(sky.sun_m(seconds) - position) @ rotation.T
-    to_moon = _unit(sky.moon_m(seconds) - position) @ rotation.T
-    sweep = np.linalg.norm(after / far[:, None] - before / near[:, None], axis=1)
-    return {
-        "elevation_deg": np.degrees(np.arcsin(np.clip(local[:, 2], -1, 1))),
-        "azimuth_deg": np.degrees(np.arctan2(local[:, 0], local[:, 1])) % 360.0,
-        "range_m": distance,
-        "range_rate_m_s": (far - near) / (2 * _HALF_STEP_S),
-        "angular_rate_rad_s": 2 * np.arcsin(sweep / 2) / (2 * _HALF_STEP_S),
-        "sun_elevation_deg": np.degrees(np.arcsin(to_sun[:, 2])),
-        "sun_separation_deg": _separation_deg(local, to_sun),
-        "moon_elevation_deg": np.degrees(np.arcsin(to_moon[:, 2])),
-        "moon_separation_deg": _separation_deg(local, to_moon),
-        "moon_phase_deg": 180.0 - _separation_deg(to_sun, to_moon),
-        "sunlit": sky.sunlit(satellite, seconds),
-    }
+
+    def toward(seconds: np.ndarray) -> np.ndarray:
+        return _unit(positions_m(orbit, seconds) - position)
+
+    closest_m = max(1e3, orbit.perigee_radius_m - float(np.linalg.norm(position)))
+    turn_rad_s = orbit.speed_bound_m_s / closest_m
+    conditions = []
+    if station.horizon_mask:
+        clearance, bound = _mask_clearance(station)
+
+        def above_mask(seconds: np.ndarray, _: np.ndarray) -> np.ndarray:
+            east, north, up = rotation @ toward(seconds).T
+            return clearance(np.arctan2(east, north), np.arctan2(up, np.hypot(east, north)))
+
+        conditions.append((above_mask, turn_rad_s * bound))
+    for place, keep_out_deg in ((sky.sun_m, station.sun_keep_out_deg), (sky.moon_m, station.moon_keep_out_deg)):
+        if keep_out_deg:
+
+            def away(seconds: np.ndarray, _: np.ndarray, place=place, limit=np.radians(keep_out_deg)) -> np.ndarray:  # type: ignore[no-untyped-def]  # noqa: B008
+                return separation_rad(toward(seconds), _unit(place(seconds) - position)) - limit
+
+            conditions.append((away, turn_rad_s + _SKY_RATE_RAD_S))
+    for condition, rate in conditions:
+        if not len(parts):
+            break
+        found = holding_intervals(condition, parts[:, 0], parts[:, 1], rate)
+        owner = np.repeat(owner, [len(f) for f in found])
+        parts = np.concatenate(found)
+    return owner, parts
+
+
+def _mask_clearance(station: Station) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], float]:
+    """A function of azimuth and elevation [rad], positive above the mask, and its bound per arc of the sky.
+
+    Below the mask's top it is elevation less mask: along an arc azimuth turns at most π/2 / cos(top) times as fast as
+    the direction. Above the top the mask is at least the difference of elevations away, however azimuth turns.
+    """
+    mask = np.radians(np.array(station.horizon_mask))
+    width, rise = np.diff(np.vstack([mask, mask[:1] + np.array([2 * np.pi, 0.0])]), axis=0).T
+    top = float(mask[:, 1].max())
+    bound = 1 + np.pi / 2 / np.cos(top) * float(np.max(np.abs(rise) / width))
+
+    def clearance(azimuth: np.ndarray, elevation: np.ndarray) -> np.ndarray:
+        limit = np.interp(azimuth, mask[:, 0], mask[:, 1], period=2 * np.pi)
+        return np.where(elevation > top, bound * (elevation - top), elevation - limit)
+
+    return clearance, bound
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector, axis=1)[:, None]
 
 
-def _separation_deg(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(a - b, axis=1) / 2, 0, 1)))
+def separation_rad(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Angle [rad] between unit vectors (n, 3), precise when it is small."""
+    return 2 * np.arcsin(np.clip(np.linalg.norm(a - b, axis=1) / 2, 0, 1))
+
+
+def nightly_windows(windows: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """Number and length of windows per night, satellite and station, nights without any included.
+
+    A night runs from 12:00 to 12:00 UTC and is named by the day on which it begins; nights cut by the period's ends
+    are left out.
+
+    Parameters
+    ----------
+    windows : DataFrame
+        WINDOWS.
+    scenario : Scenario
+
+    Returns
+    -------
+    DataFrame
+        night (00:00 UTC of its first day), satellite, ogs, windows, seconds.
+    """
+    check_table(windows, "WINDOWS", "nightly_windows")
+    noon = pd.Timedelta(hours=12)
+    first = (pd.Timestamp(scenario.start) - noon).ceil("D")
+    last = (pd.Timestamp(scenario.end) - noon).floor("D")
+    nights = pd.date_range(first, last, freq="D", inclusive="left")
+    everything = pd.MultiIndex.from_product(
+        [nights, [s.name for s in scenario.satellites], list(scenario.stations)], names=["night", "satellite", "ogs"]
+    )
+    rows = windows.assign(
+        night=(windows["start"] - noon).dt.floor("D"), seconds=(windows["end"] - windows["start"]).dt.total_seconds()
+    )
+    grouped = rows.groupby(["night", "satellite", "ogs"])["seconds"]
+    table = pd.DataFrame({"windows": grouped.size(), "seconds": grouped.sum()})
+    return table.reindex(everything, fill_value=0).astype({"windows": int, "seconds": float}).reset_index()

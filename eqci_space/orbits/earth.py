@@ -27,6 +27,7 @@ __all__ = [
     "sidereal_rad",
     "station_frame",
     "times_from",
+    "to_earth_fixed",
 ]
 
 _MJD_ZERO = 2_400_000.5
@@ -92,6 +93,40 @@ def sidereal_rad(jd: np.ndarray, fraction: np.ndarray) -> np.ndarray:
 def earth_rotation_rad(jd: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """Earth rotation angle [rad] (IAU 2000), which turns the celestial intermediate frame."""
     return erfa.era00(jd, _ut1(jd, fraction))
+
+
+def to_earth_fixed(frame: str, jd: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """Rotations (n, 3, 3) from a CCSDS reference frame into the Earth-fixed one, without polar motion.
+
+    Parameters
+    ----------
+    frame : str
+        EME2000, GCRF, ICRF, TEME, or a name that begins with ITRF.
+    jd, fraction : (n,) arrays
+        UTC.
+
+    Raises
+    ------
+    ValueError
+        The frame is unknown.
+    """
+    if frame.startswith("ITRF"):
+        return np.broadcast_to(np.eye(3), (len(jd), 3, 3))
+    if frame == "TEME":
+        return _rotation_about_z(sidereal_rad(jd, fraction))
+    if frame not in ("GCRF", "ICRF", "EME2000"):
+        raise ValueError(f"unknown reference frame '{frame}'; known: EME2000, GCRF, ICRF, TEME, ITRF...")
+    tt = erfa.taitt(*erfa.utctai(jd, fraction))
+    rotation = np.einsum("nij,njk->nik", _rotation_about_z(earth_rotation_rad(jd, fraction)), erfa.c2i06a(*tt))
+    if frame == "EME2000":  # the frame bias turns GCRS into the mean equator and equinox of J2000
+        rotation = rotation @ erfa.bp06(2_451_545.0, 0.0)[0].T
+    return rotation
+
+
+def _rotation_about_z(angle: np.ndarray) -> np.ndarray:
+    cos, sin, zero, one = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
+    rows = [[cos, sin, zero], [-sin, cos, zero], [zero, zero, one]]
+    return np.moveaxis(np.array(rows), -1, 0)
 
 
 def station_frame(

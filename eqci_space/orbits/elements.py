@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from sgp4.api import WGS72, Satrec
 
 from eqci_space.errors import ElementsError, StaleElementsWarning
 
-__all__ = ["ElementSet", "check_age", "propagator"]
+__all__ = ["ElementSet", "age_day", "build_elements", "check_age", "propagator", "secular_rates_deg_day"]
 
 _STALE_AFTER_DAYS = 14.0
 _SGP4_EPOCH_ZERO = datetime(1949, 12, 31, tzinfo=UTC)
@@ -46,6 +46,22 @@ class ElementSet(BaseModel):
     design: bool = False
 
 
+def build_elements(values: dict[str, Any], where: str) -> ElementSet:
+    """Element set of field values.
+
+    Raises
+    ------
+    ElementsError
+        A value is out of range or no number; `where` opens the message.
+    """
+    try:
+        return ElementSet(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ElementsError(f"{where}: {field}: {first['msg']} (got {first['input']!r})") from error
+
+
 def propagator(elements: ElementSet) -> Satrec:
     """SGP4 propagator (WGS 72 constants, as element sets are made for).
 
@@ -70,12 +86,28 @@ def propagator(elements: ElementSet) -> Satrec:
     return satrec
 
 
-def check_age(elements: ElementSet, start: datetime, end: datetime) -> float:
-    """Largest distance [day] of the period from the epoch; warns beyond 14 days unless the orbit is a design.
+def secular_rates_deg_day(elements: ElementSet) -> tuple[float, float, float]:
+    """Secular rates of node, argument of pericentre and mean anomaly [deg/day], as SGP4 applies them.
+
+    They hold J2, J2² and J4 (Hoots and Roehrich 1980, Spacetrack Report 3), without drag and lunar-solar terms.
+    The node of a sun-synchronous orbit moves by 360/365.2422 = 0.98565 deg/day.
+    """
+    satrec = propagator(elements)
+    scale = 1440.0 / _RAD_PER_DEG
+    return satrec.nodedot * scale, satrec.argpdot * scale, satrec.mdot * scale
+
+
+def age_day(elements: ElementSet, start: datetime, end: datetime) -> float:
+    """Largest distance [day] of a period from the epoch."""
+    return max(abs((t - elements.epoch).total_seconds()) for t in (start, end)) / 86400.0
+
+
+def check_age(elements: ElementSet, start: datetime, end: datetime) -> None:
+    """Warn when a period reaches more than 14 days from the epoch, unless the orbit is a design.
 
     The SGP4 error of a low orbit grows by kilometres a day, so older elements misplace passes by seconds.
     """
-    age = max(abs((t - elements.epoch).total_seconds()) for t in (start, end)) / 86400.0
+    age = age_day(elements, start, end)
     if age > _STALE_AFTER_DAYS and not elements.design:
         warnings.warn(
             f"elements of '{elements.name}' are {age:.1f} days from the period (limit {_STALE_AFTER_DAYS:g}); "
@@ -83,4 +115,3 @@ def check_age(elements: ElementSet, start: datetime, end: datetime) -> float:
             StaleElementsWarning,
             stacklevel=2,
         )
-    return age

@@ -1,7 +1,7 @@
-"""Earth-fixed satellite positions: SGP4 once on a grid, polynomials through positions in between.
+"""Earth-fixed satellite positions on a grid, from SGP4 or from a tabulated ephemeris.
 
-SGP4's velocity is not the derivative of its position, so only positions enter. Twelve nodes, 32 to the
-perigee's angular period (48 on eccentric orbits), keep the interpolation error below a millimetre in LEO and
+Positions are computed once on a uniform grid and interpolated by `eqci_space.orbits.interpolation`. With 32 nodes to
+the perigee's angular period (48 on eccentric orbits) the interpolation error stays below a millimetre in LEO and
 below a centimetre on a Molniya orbit.
 """
 
@@ -11,26 +11,34 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from eqci_space.errors import ElementsError, TimeError
-from eqci_space.kernels import kernel
-from eqci_space.orbits.design import sun_synchronous
-from eqci_space.orbits.earth import julian_date, sidereal_rad
+from eqci_space.orbits.design import design
+from eqci_space.orbits.earth import julian_date, sidereal_rad, to_earth_fixed
 from eqci_space.orbits.elements import ElementSet, check_age, propagator
 from eqci_space.orbits.elements_io import read_elements, select_elements
+from eqci_space.orbits.interpolation import NODES, states
+from eqci_space.orbits.oem_io import OemSegment, interpolated_km, read_oem
 from eqci_space.scenario import Satellite, Scenario
 from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M, EARTH_ROTATION_RAD_S
 
-__all__ = ["Ephemeris", "ephemerides", "make_ephemeris", "positions_m", "satellite_elements"]
+__all__ = [
+    "Ephemeris",
+    "ephemerides",
+    "make_ephemeris",
+    "motion",
+    "positions_m",
+    "satellite_elements",
+    "satellite_segments",
+    "tabulated_ephemeris",
+]
 
-NODES = 12
-_HALF = NODES // 2
 _STEPS_PER_TURN, _STEPS_PER_ECCENTRIC_TURN, _ECCENTRIC = 31.5, 48.0, 0.05
+_ROUNDING_S = 1e-6
 _STEP_GRAIN_S, _LONGEST_STEP_S = 5.0, 600.0
-_BINOMIALS = np.array([1, 11, 55, 165, 330, 462, 462, 330, 165, 55, 11, 1], dtype=float)
-_WEIGHTS = _BINOMIALS * (-1.0) ** np.arange(NODES)
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class Ephemeris:
 
     Attributes
     ----------
+    satellite : str
     start : datetime
         Origin of the time axis.
     first_s, step_s : float
@@ -50,7 +59,6 @@ class Ephemeris:
     """
 
     satellite: str
-    elements: ElementSet
     start: datetime
     first_s: float
     step_s: float
@@ -58,33 +66,6 @@ class Ephemeris:
     speed_bound_m_s: float
     acceleration_bound_m_s2: float
     perigee_radius_m: float
-
-
-@kernel
-def interpolate(grid: np.ndarray, first: float, step: float, t: float) -> tuple[float, float, float]:
-    """Position at time `t` by the barycentric polynomial through the twelve nearest nodes."""
-    x = (t - first) / step
-    k = int(np.floor(x)) - _HALF + 1
-    k = min(max(k, 0), grid.shape[1] - NODES)
-    nearest = int(np.rint(x))
-    if x == nearest:
-        return grid[0, nearest], grid[1, nearest], grid[2, nearest]
-    sx = sy = sz = total = 0.0
-    for j in range(NODES):
-        w = _WEIGHTS[j] / (x - (k + j))
-        total += w
-        sx += w * grid[0, k + j]
-        sy += w * grid[1, k + j]
-        sz += w * grid[2, k + j]
-    return sx / total, sy / total, sz / total
-
-
-@kernel
-def _interpolate_many(grid: np.ndarray, first: float, step: float, t: np.ndarray) -> np.ndarray:
-    out = np.empty((t.size, 3))
-    for i in range(t.size):
-        out[i, 0], out[i, 1], out[i, 2] = interpolate(grid, first, step, t[i])
-    return out
 
 
 def positions_m(ephemeris: Ephemeris, seconds: np.ndarray) -> np.ndarray:
@@ -95,29 +76,71 @@ def positions_m(ephemeris: Ephemeris, seconds: np.ndarray) -> np.ndarray:
     ElementsError
         A time lies outside the grid.
     """
+    return motion(ephemeris, seconds)[0]
+
+
+def motion(ephemeris: Ephemeris, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Earth-fixed positions (n, 3) [m] and velocities (n, 3) [m/s] at `seconds` after ``ephemeris.start``.
+
+    The velocity is the derivative of the position in the rotating frame.
+
+    Raises
+    ------
+    ElementsError
+        A time lies outside the grid.
+    """
     seconds = np.ascontiguousarray(seconds, dtype=float)
     last = ephemeris.first_s + (ephemeris.grid_m.shape[1] - 1) * ephemeris.step_s
-    if seconds.size and (seconds.min() < ephemeris.first_s or seconds.max() > last):
+    if seconds.size and (seconds.min() < ephemeris.first_s - _ROUNDING_S or seconds.max() > last + _ROUNDING_S):
         raise ElementsError(
-            f"positions_m: times {seconds.min():.1f}..{seconds.max():.1f} s; the ephemeris of "
+            f"motion: times {seconds.min():.1f}..{seconds.max():.1f} s; the ephemeris of "
             f"'{ephemeris.satellite}' covers {ephemeris.first_s:.1f}..{last:.1f} s"
         )
-    return _interpolate_many(ephemeris.grid_m, ephemeris.first_s, ephemeris.step_s, seconds)
+    both = states(ephemeris.grid_m, ephemeris.first_s, ephemeris.step_s, seconds)
+    return both[:, :3], both[:, 3:]
 
 
 def satellite_elements(satellite: Satellite, scenario: Scenario) -> ElementSet:
-    """Element set of a scenario's satellite: designed at the scenario's start, or read from its file."""
+    """Element set of a scenario's satellite: designed at the scenario's start, or read from its file.
+
+    Raises
+    ------
+    ElementsError
+        The file is malformed or does not hold the object, or the satellite has an ephemeris instead.
+    """
     if satellite.orbit is not None:
-        orbit = satellite.orbit
-        return sun_synchronous(
-            satellite.name, altitude_km=orbit.altitude_km, ltan_h=orbit.ltan_h, epoch=scenario.start,
-            mean_anomaly_deg=orbit.mean_anomaly_deg,
-        )  # fmt: skip
-    path = Path(scenario.file).parent / str(satellite.elements)
-    sets = read_elements(path)
+        return design(satellite.name, satellite.orbit, scenario.start)
+    if satellite.elements is None:
+        raise ElementsError(f"satellite '{satellite.name}' has an ephemeris and no elements")
+    path = Path(scenario.file).parent / satellite.elements
+    stamp = path.stat().st_mtime_ns if path.is_file() else 0
     return select_elements(
-        sets, satellite.object_name or satellite.name, f"satellite '{satellite.name}' in {path.name}"
-    )
+        _sets_of(path, stamp, satellite.bad_records), satellite.object_name or satellite.name,
+        f"satellite '{satellite.name}' in {path.name}", catalogue_number=satellite.catalogue_number,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def _sets_of(path: Path, stamp: int, bad_records: Literal["raise", "skip"]) -> list[ElementSet]:
+    """Sets of a file, read once for all satellites that name it; `stamp` is the time of its last change."""
+    return read_elements(path, bad_records=bad_records)
+
+
+def satellite_segments(satellite: Satellite, scenario: Scenario) -> list[OemSegment]:
+    """Segments of a scenario's satellite that has an ephemeris file; one object in the file needs no name.
+
+    Raises
+    ------
+    ElementsError
+        The file is malformed or does not hold the object.
+    """
+    path = Path(scenario.file).parent / str(satellite.ephemeris)
+    segments = read_oem(path)
+    name = satellite.object_name or satellite.name
+    names = {s.object_name for s in segments}
+    if name not in names and len(names) > 1:
+        raise ElementsError(f"satellite '{satellite.name}' in {path.name}: no object '{name}'; found {sorted(names)}")
+    return [s for s in segments if s.object_name == name or len(names) == 1]
 
 
 def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name: str | None = None) -> Ephemeris:
@@ -130,15 +153,12 @@ def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name
     TimeError
         A time is naive.
     """
-    if start.tzinfo is None or end.tzinfo is None:
-        raise TimeError(f"make_ephemeris: period {start} to {end}; expected aware times")
+    _check_period("make_ephemeris", start, end)
     check_age(elements, start, end)
     satrec = propagator(elements)
-    motion = elements.mean_motion_rev_day * 2 * np.pi / 86400.0
+    rate = elements.mean_motion_rev_day * 2 * np.pi / 86400.0
     e = elements.eccentricity
-    perigee_rate = motion * (1 + e) ** 2 / (1 - e * e) ** 1.5
-    turns = _STEPS_PER_TURN if e < _ECCENTRIC else _STEPS_PER_ECCENTRIC_TURN
-    finest = 2 * np.pi / perigee_rate / turns
+    finest = _finest_step_s(rate * (1 + e) ** 2 / (1 - e * e) ** 1.5, e)
     step = float(min(np.floor(finest / _STEP_GRAIN_S) * _STEP_GRAIN_S or finest, _LONGEST_STEP_S))
     count = int(np.ceil((end - start) / timedelta(seconds=1) / step)) + 2 * NODES + 1
     seconds = (np.arange(count) - NODES) * step
@@ -153,16 +173,83 @@ def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name
     x, y, z = teme_km.T * 1e3
     grid = np.stack([cos * x + sin * y, -sin * x + cos * y, z])
     radius = np.sqrt((grid**2).sum(axis=0))
-    semi_major = (EARTH_GM_M3_S2 / motion**2) ** (1 / 3)
-    perigee = 0.99 * min(semi_major * (1 - e), float(radius.min()))
-    apogee = 1.01 * max(semi_major * (1 + e), float(radius.max()))
-    speed = 1.02 * np.sqrt(EARTH_GM_M3_S2 * (2 / perigee - 1 / semi_major)) + EARTH_ROTATION_RAD_S * apogee
+    semi_major = (EARTH_GM_M3_S2 / rate**2) ** (1 / 3)
+    perigee, apogee = min(semi_major * (1 - e), float(radius.min())), max(semi_major * (1 + e), float(radius.max()))
+    bounds = _motion_bounds(perigee, apogee, semi_major)
+    return Ephemeris(name or elements.name, start, float(seconds[0]), step, grid, *bounds)
+
+
+def tabulated_ephemeris(
+    segments: list[OemSegment], start: datetime, end: datetime, *, name: str | None = None
+) -> Ephemeris:
+    """Earth-fixed grid of an OEM over a period that lies in the useable span of one of its segments.
+
+    Raises
+    ------
+    ElementsError
+        No segment covers the period, or the states are no orbit around the Earth.
+    TimeError
+        A time is naive.
+    """
+    _check_period("tabulated_ephemeris", start, end)
+    segment = next((s for s in segments if s.useable_start <= start and end <= s.useable_stop), None)
+    if segment is None:
+        spans = ", ".join(f"{s.useable_start:%Y-%m-%dT%H:%MZ} to {s.useable_stop:%Y-%m-%dT%H:%MZ}" for s in segments)
+        raise ElementsError(
+            f"ephemeris of '{segments[0].object_name}' has segments {spans}; none covers the period "
+            f"{start:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ}; shorten the period"
+        )
+    perigee, apogee, semi_major, eccentricity, rate = _orbit_of(segment)
+    length = (end - start).total_seconds()
+    intervals = max(NODES - 1, int(np.ceil(length / min(_finest_step_s(rate, eccentricity), _LONGEST_STEP_S))))
+    step = length / intervals
+    before = min(NODES, int((start - segment.useable_start).total_seconds() / step))
+    after = min(NODES, int((segment.useable_stop - end).total_seconds() / step))
+    seconds = np.arange(-before, intervals + after + 1) * step
+    places_km = interpolated_km(segment, seconds + (start - segment.start).total_seconds())
+    grid = np.einsum("nij,nj->in", to_earth_fixed(segment.frame, *julian_date(start, seconds)), places_km * 1e3)
+    bounds = _motion_bounds(perigee, apogee, semi_major)
+    first = float(seconds[0])
+    return Ephemeris(name or segment.object_name, start, first, step, np.ascontiguousarray(grid), *bounds)
+
+
+def _check_period(where: str, start: datetime, end: datetime) -> None:
+    if start.tzinfo is None or end.tzinfo is None or end <= start:
+        raise TimeError(f"{where}: period {start} to {end}; expected aware times, end after start")
+
+
+def _finest_step_s(perigee_rate_rad_s: float, eccentricity: float) -> float:
+    turns = _STEPS_PER_TURN if eccentricity < _ECCENTRIC else _STEPS_PER_ECCENTRIC_TURN
+    return 2 * np.pi / perigee_rate_rad_s / turns
+
+
+def _orbit_of(segment: OemSegment) -> tuple[float, float, float, float, float]:
+    """Extreme osculating perigee and apogee radius, semi-major axis [m], eccentricity, and angular rate [rad/s]."""
+    position, velocity = segment.states[:, :3] * 1e3, segment.states[:, 3:] * 1e3
+    if segment.frame.startswith("ITRF"):
+        velocity = velocity + np.cross([0.0, 0.0, EARTH_ROTATION_RAD_S], position)
+    radius, momentum = np.linalg.norm(position, axis=1), np.linalg.norm(np.cross(position, velocity), axis=1)
+    semi_major = 1 / (2 / radius - (velocity**2).sum(axis=1) / EARTH_GM_M3_S2)
+    eccentricity = np.sqrt(np.maximum(0.0, 1 - momentum**2 / (EARTH_GM_M3_S2 * semi_major)))
+    if not ((semi_major > 0) & (semi_major * (1 - eccentricity) > 0.9 * EARTH_RADIUS_M)).all():
+        raise ElementsError(f"ephemeris of '{segment.object_name}': its states are no closed orbit above the ground")
+    perigee = semi_major * (1 - eccentricity)
+    return (
+        float(min(perigee.min(), radius.min())), float(max((semi_major * (1 + eccentricity)).max(), radius.max())),
+        float(semi_major.max()), float(eccentricity.max()), float((momentum / perigee**2).max()),
+    )  # fmt: skip
+
+
+def _motion_bounds(perigee_m: float, apogee_m: float, semi_major_m: float) -> tuple[float, float, float]:
+    """Bounds of speed [m/s] and acceleration [m/s²] in the Earth-fixed frame, and of the radius [m] from below.
+
+    Two-body speed at perigee and gravity with the J2 term, with margins of one and two per cent for what else acts.
+    """
+    perigee, apogee = 0.99 * perigee_m, 1.01 * apogee_m
+    speed = 1.02 * np.sqrt(EARTH_GM_M3_S2 * (2 / perigee - 1 / semi_major_m)) + EARTH_ROTATION_RAD_S * apogee
     gravity = 1.02 * EARTH_GM_M3_S2 / perigee**2 * (1 + 0.0033 * (EARTH_RADIUS_M / perigee) ** 2)
     acceleration = gravity + 2 * EARTH_ROTATION_RAD_S * speed + EARTH_ROTATION_RAD_S**2 * apogee
-    return Ephemeris(
-        name or elements.name, elements, start, float(seconds[0]), step, grid,
-        float(speed), float(acceleration), perigee,
-    )  # fmt: skip
+    return float(speed), float(acceleration), float(perigee)
 
 
 @lru_cache(maxsize=4)
@@ -175,6 +262,10 @@ def _grid_frame(start: datetime, step: float, count: int) -> tuple[np.ndarray, .
 
 def ephemerides(scenario: Scenario, start: datetime, end: datetime) -> dict[str, Ephemeris]:
     """One `Ephemeris` per satellite of the scenario."""
-    return {
-        s.name: make_ephemeris(satellite_elements(s, scenario), start, end, name=s.name) for s in scenario.satellites
-    }
+    return {s.name: _ephemeris(s, scenario, start, end) for s in scenario.satellites}
+
+
+def _ephemeris(satellite: Satellite, scenario: Scenario, start: datetime, end: datetime) -> Ephemeris:
+    if satellite.ephemeris is not None:
+        return tabulated_ephemeris(satellite_segments(satellite, scenario), start, end, name=satellite.name)
+    return make_ephemeris(satellite_elements(satellite, scenario), start, end, name=satellite.name)

@@ -106,11 +106,11 @@ def _window_key(
             efficiency, noise, errors, pulses, afterpulse_probability=receiver.afterpulse_probability
         )  # fmt: skip
         best, used = key_length(whole, REFERENCE_PARAMETERS, security), (0, len(part))
-    half = pd.to_timedelta(part["weight_s"].to_numpy() / 2, unit="s")
+    edges = _slot_edges(part)
     length = max(0, math.floor(best.length_bit))
     return {
-        "usable_start": (part["time"] - half).iloc[used[0]].round("us"),
-        "usable_end": (part["time"] + half).iloc[used[1] - 1].round("us"),
+        "usable_start": edges[used[0]].round("us"),
+        "usable_end": edges[used[1]].round("us"),
         "sifted_bit": best.sifted_bit,
         "qber": best.qber,
         "skl_bit": float(length),
@@ -119,6 +119,13 @@ def _window_key(
         "parameters": json.dumps({k: round(v, 9) for k, v in vars(best.parameters).items()}),
         "reason": "" if length > 0 else _why_zero(best),
     }
+
+
+def _slot_edges(part: pd.DataFrame) -> pd.DatetimeIndex:
+    """Edges of a window's slots; equal slots and quadrature nodes both lie symmetrically in their window."""
+    weight = part["weight_s"].to_numpy()
+    middle = part["time"].iloc[0] + (part["time"].iloc[-1] - part["time"].iloc[0]) / 2
+    return middle + pd.to_timedelta(np.concatenate([[0.0], np.cumsum(weight)]) - weight.sum() / 2, unit="s")
 
 
 def _cuts(efficiency: np.ndarray) -> list[tuple[int, int]]:

@@ -145,7 +145,7 @@ def _main_assumptions(f: Findings) -> list[str]:
             f"{format_bits(high)} with the optimistic preset; clock, detector, coupling and pointing are assumed."
         )
     for satellite in f.scenario.satellites:
-        if satellite.orbit is not None:
+        if satellite.orbit is not None and satellite.orbit.kind == "sun_synchronous":
             lines.append(
                 f"Local time of {satellite.name}: {satellite.orbit.ltan_h:g} h at the ascending node is assumed; "
                 "it decides how many passes fall into the night."

@@ -11,20 +11,20 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
 from eqci_space.data import data_path
-from eqci_space.fiber.network import Network, station_node
+from eqci_space.fiber.network import station_node
 from eqci_space.fiber.relay import Relay
 from eqci_space.report.style import BLUE, GREY, PURPLE, RED, STATUS_COLOURS, new_axes
 from eqci_space.scenario import Scenario
 
-__all__ = ["network_map"]
+__all__ = ["CRS", "draw_borders", "frame_map", "network_map"]
 
-_CRS = "EPSG:3035"
+CRS = "EPSG:3035"
 _WIDTHS = [(1e6, 1.0), (1e8, 1.8), (np.inf, 3.0)]
 
 
 @lru_cache(maxsize=1)
 def _borders() -> gpd.GeoDataFrame:
-    return gpd.read_file(data_path("basemap", "europe_countries_50m.geojson")).to_crs(_CRS)
+    return gpd.read_file(data_path("basemap", "europe_countries_50m.geojson")).to_crs(CRS)
 
 
 def _width(bit: float) -> float:
@@ -35,9 +35,9 @@ def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> 
     """Backbone with the key relayed over each span, stations by status, and the crossings through satellites."""
     ax = ax or new_axes(9, 6.6)
     network = relay.network
-    links, nodes = network.links.to_crs(_CRS), network.nodes.to_crs(_CRS)
+    links, nodes = network.links.to_crs(CRS), network.nodes.to_crs(CRS)
     used = relay.stores.groupby("edge")["used_bit"].sum()
-    _borders().boundary.plot(ax=ax, color="#BBBBBB", linewidth=0.6, zorder=1)
+    draw_borders(ax)
     bits = links.index.map(used).to_numpy(dtype=float, na_value=0.0)
     idle, busy = links[bits <= 0], links[bits > 0]
     idle[idle["within_reach"]].plot(ax=ax, color=GREY, linewidth=0.5, alpha=0.6, zorder=2)
@@ -49,7 +49,7 @@ def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> 
     _crossings(ax, nodes, relay, scenario)
     _stations(ax, nodes, used, scenario)
     _cities(ax, nodes, scenario)
-    _frame(ax, network)
+    frame_map(ax, network.nodes.to_crs(CRS).total_bounds)
     _legend(ax, len(dead) > 0)
     hypothetical = [o for o, s in scenario.stations.items() if s.status_class == "hypothetical"]
     note = f"; hypothetical: {', '.join(hypothetical)}" if hypothetical else ""
@@ -102,8 +102,14 @@ def _cities(ax: Axes, nodes: gpd.GeoDataFrame, scenario: Scenario) -> None:
         )  # fmt: skip
 
 
-def _frame(ax: Axes, network: Network) -> None:
-    west, south, east, north = network.nodes.to_crs(_CRS).total_bounds
+def draw_borders(ax: Axes) -> None:
+    """Borders of Europe's countries in grey."""
+    _borders().boundary.plot(ax=ax, color="#BBBBBB", linewidth=0.6, zorder=1)
+
+
+def frame_map(ax: Axes, bounds: np.ndarray) -> None:
+    """Limit a map to bounds (west, south, east, north) [m] and a margin, without ticks."""
+    west, south, east, north = bounds
     margin = 90e3
     ax.set_xlim(west - margin, east + margin)
     ax.set_ylim(south - margin, north + margin)

@@ -16,11 +16,23 @@ from eqci_space.ogs.windows import night_intervals
 from eqci_space.orbits.earth import times_from
 from eqci_space.orbits.sky import make_sky
 from eqci_space.report.maps import network_map
+from eqci_space.report.sky_plots import elevation_profile, ground_track, sky_track, windows_per_night
 from eqci_space.report.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, new_axes
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan
 
-__all__ = ["delivery", "gantt", "key_stores", "network_map", "station_label", "waterfall"]
+__all__ = [
+    "delivery",
+    "elevation_profile",
+    "gantt",
+    "ground_track",
+    "key_stores",
+    "network_map",
+    "sky_track",
+    "station_label",
+    "waterfall",
+    "windows_per_night",
+]
 
 _LINE_STYLES = [
     (BLUE, "-"),
@@ -82,10 +94,10 @@ def gantt(plan: Plan, scenario: Scenario, *, windows: pd.DataFrame | None = None
     stations = list(scenario.stations)
     sky = make_sky(scenario.start, scenario.end)
     length_s = (scenario.end - scenario.start).total_seconds()
-    limit = scenario.station_rules.sun_max_elevation_deg if scenario.station_rules else 90.0
     widest = pd.Timedelta(minutes=40)
     for row, ogs in enumerate(stations):
-        for a, b in night_intervals(sky, scenario.stations[ogs], length_s, limit):
+        station = scenario.stations[ogs]
+        for a, b in night_intervals(sky, station, length_s, station.sun_max_elevation_deg):
             start, end = times_from(scenario.start, np.array([a, b]))
             ax.broken_barh([(start, end - start)], (row - 0.45, 0.9), facecolor=NIGHT)
         if windows is not None:

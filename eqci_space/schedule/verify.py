@@ -10,6 +10,8 @@ from eqci_space.schedule.contacts import Plan
 
 __all__ = ["verify_plan"]
 
+_ROUNDING = pd.Timedelta(microseconds=2)  # times of tables are rounded to the microsecond
+
 
 def verify_plan(plan: Plan, windows: pd.DataFrame, scenario: Scenario) -> None:
     """Check that every contact lies in its window and that no satellite or station serves two at once.
@@ -31,8 +33,8 @@ def verify_plan(plan: Plan, windows: pd.DataFrame, scenario: Scenario) -> None:
         inside = windows[
             (windows["satellite"] == contact["satellite"])
             & (windows["ogs"] == contact["ogs"])
-            & (windows["start"] <= contact["start"])
-            & (windows["end"] >= contact["end"])
+            & (windows["start"] - _ROUNDING <= contact["start"])
+            & (windows["end"] + _ROUNDING >= contact["end"])
         ]
         if contact["end"] <= contact["start"] or inside.empty:
             raise PlanError(

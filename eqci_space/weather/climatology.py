@@ -10,7 +10,7 @@ import pandas as pd
 
 from eqci_space.data import data_path
 from eqci_space.errors import ModelValidityWarning, TableError
-from eqci_space.scenario import Scenario, Station, unknown_pair
+from eqci_space.scenario import Scenario, Station, placed, unknown_pair
 from eqci_space.tables import check_table
 from eqci_space.weather.line_of_sight import mean_cloud_free_probability
 
@@ -84,8 +84,11 @@ def clear_probability(samples: pd.DataFrame, scenario: Scenario) -> pd.Series:
             satellite, ogs = part["satellite"].iloc[0], part["ogs"].iloc[0]
             if ogs not in scenario.stations:
                 raise TableError(f"clear_probability: {unknown_pair(satellite, ogs, scenario)}")
-            station = scenario.stations[ogs]
-            cover = float(cloud_cover(station, pd.DatetimeIndex(part["time"].iloc[[len(part) // 2]]))[0])
+            middle = pd.DatetimeIndex(part["time"].iloc[[len(part) // 2]])
+            here = [s for s, mask in placed(scenario.stations[ogs], middle) if mask.any()]
+            if not here:
+                raise TableError(f"clear_probability: window '{window_id}' lies outside the dates of station '{ogs}'")
+            cover = float(cloud_cover(here[0], middle)[0])
             clear = mean_cloud_free_probability(cover, part["elevation_deg"].to_numpy(), seen_from="space")
             values[window_id] = float(np.average(clear, weights=part["weight_s"]))
         else:

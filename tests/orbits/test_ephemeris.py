@@ -10,8 +10,9 @@ from skyfield.api import EarthSatellite
 from skyfield.framelib import itrs
 
 from eqci_space.errors import ElementsError
+from eqci_space.orbits.earth import julian_date, sidereal_rad
 from eqci_space.orbits.elements import ElementSet, propagator
-from eqci_space.orbits.ephemeris import ephemerides, make_ephemeris, positions_m, satellite_elements
+from eqci_space.orbits.ephemeris import ephemerides, make_ephemeris, motion, positions_m, satellite_elements
 
 START = datetime(2027, 2, 1, 3, 4, 5, tzinfo=UTC)
 LENGTH_S = 3 * 86_400.0
@@ -35,17 +36,22 @@ ORBITS = {
 
 
 @pytest.fixture(scope="module", params=ORBITS.values(), ids=ORBITS.keys())
-def ephemeris(request):
-    return make_ephemeris(request.param, START, START + timedelta(seconds=LENGTH_S))
+def elements(request):
+    return request.param
 
 
-def test_positions_equal_skyfield(ephemeris, timescale):
+@pytest.fixture(scope="module")
+def ephemeris(elements):
+    return make_ephemeris(elements, START, START + timedelta(seconds=LENGTH_S))
+
+
+def test_positions_equal_skyfield(elements, ephemeris, timescale):
     seconds = np.random.default_rng(1).uniform(0.0, LENGTH_S, 20_000)
-    satellite = EarthSatellite.from_satrec(propagator(ephemeris.elements), timescale)
+    satellite = EarthSatellite.from_satrec(propagator(elements), timescale)
     time = timescale.utc(START.year, START.month, START.day, START.hour, START.minute, START.second + seconds)
     expected = satellite.at(time).frame_xyz(itrs).m.T
     # Below a millimetre on near-circular orbits; a centimetre where the step is set by a fast perigee.
-    tolerance_m = 1e-3 if ephemeris.elements.eccentricity < 0.1 else 0.02
+    tolerance_m = 1e-3 if elements.eccentricity < 0.1 else 0.02
     assert positions_m(ephemeris, seconds) == pytest.approx(expected, abs=tolerance_m)
 
 
@@ -60,6 +66,57 @@ def test_bounds_on_speed_acceleration_and_radius_hold(ephemeris):
     assert 0.9 * radius < ephemeris.perigee_radius_m < radius
 
 
+def direct_m(elements, seconds):
+    """Earth-fixed positions (n, 3) [m] of SGP4 itself, turned by sidereal time alone."""
+    jd, fraction = julian_date(START, seconds)
+    errors, teme_km, _ = propagator(elements).sgp4_array(jd, fraction)
+    assert not errors.any()
+    angle = sidereal_rad(jd, fraction)
+    x, y, z = teme_km.T * 1e3
+    return np.stack([np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x, z], axis=1)
+
+
+def random_orbit(rng, kind):
+    """Low with much drag, low and circular, any with e up to 0.7, or near-synchronous; any inclination."""
+    perigee_km, eccentricity, bstar = {
+        "drag": (rng.uniform(170, 400), rng.choice([rng.uniform(0, 0.02), rng.uniform(0.02, 0.7)]), 10.0),
+        "low": (rng.uniform(250, 2000), rng.uniform(0, 0.02), 1.0),
+        "eccentric": (rng.uniform(250, 9000), rng.uniform(0.02, 0.7), 1.0),
+        "synchronous": (rng.uniform(33_000, 35_786), rng.uniform(0, 0.05), 0.0),
+    }[kind]
+    semi_major_km = (6378.137 + perigee_km) / (1 - eccentricity)
+    return ElementSet(
+        name="RANDOM", catalogue_number=1, epoch=START + timedelta(days=rng.uniform(-3, 3)),
+        mean_motion_rev_day=86_400 / (2 * np.pi) * np.sqrt(398_600.4418 / semi_major_km**3),
+        eccentricity=eccentricity, raan_deg=rng.uniform(0, 360), argument_of_pericenter_deg=rng.uniform(0, 360),
+        inclination_deg=rng.choice([rng.uniform(0, 180), rng.choice([0.0, 63.4, 90.0, 116.6, 179.0])]),
+        mean_anomaly_deg=rng.uniform(0, 360), bstar_per_earth_radius=bstar * 10 ** rng.uniform(-5, -3),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["drag", "low", "eccentric", "synchronous"])
+def test_bounds_hold_on_random_orbits_of_sgp4_itself_and_between_the_nodes(kind):
+    rng = np.random.default_rng([17, len(kind)])
+    highest = np.zeros(2)
+    for _ in range(90):
+        elements = random_orbit(rng, kind)
+        ephemeris = make_ephemeris(elements, START, START + timedelta(days=1.5))
+        period_s = 86_400 / elements.mean_motion_rev_day
+        begin_s = rng.uniform(2.0, max(3.0, 1.5 * 86_400 - period_s - 2.0))
+        seconds = begin_s + np.linspace(0.0, min(period_s, 1.5 * 86_400 - begin_s - 2.0), 1200)
+        for places in (lambda t, e=elements: direct_m(e, t), lambda t, e=ephemeris: positions_m(e, t)):
+            before, here, after = (places(seconds + d) for d in (-1.0, 0.0, 1.0))
+            ratios = np.array([
+                np.linalg.norm(after - before, axis=1).max() / 2.0 / ephemeris.speed_bound_m_s,
+                np.linalg.norm(after - 2 * here + before, axis=1).max() / ephemeris.acceleration_bound_m_s2,
+            ])  # fmt: skip
+            assert ratios.max() < 1.0
+            assert np.linalg.norm(here, axis=1).min() > ephemeris.perigee_radius_m
+            highest = np.maximum(highest, ratios)
+    # The bounds are no wider than needed: some orbit of each kind comes within 35 % of both.
+    assert highest.min() > 0.65
+
+
 def test_positions_at_the_nodes_are_the_nodes(ephemeris):
     seconds = ephemeris.first_s + ephemeris.step_s * np.arange(20, 40)
     assert positions_m(ephemeris, seconds) == pytest.approx(ephemeris.grid_m[:, 20:40].T, abs=1e-5)
@@ -69,8 +126,9 @@ def test_the_grid_covers_the_period_and_times_outside_raise(ephemeris):
     assert np.isfinite(positions_m(ephemeris, np.array([0.0, LENGTH_S]))).all()
     last = ephemeris.first_s + ephemeris.step_s * (ephemeris.grid_m.shape[1] - 1)
     for outside in (ephemeris.first_s - 1.0, last + 1.0):
-        with pytest.raises(ElementsError, match=r"positions_m: times .* the ephemeris of 'TEST' covers"):
-            positions_m(ephemeris, np.array([0.0, outside]))
+        for function in (positions_m, motion):
+            with pytest.raises(ElementsError, match=r"motion: times .* the ephemeris of 'TEST' covers"):
+                function(ephemeris, np.array([0.0, outside]))
 
 
 def test_no_times_give_no_positions(ephemeris):
@@ -80,10 +138,13 @@ def test_no_times_give_no_positions(ephemeris):
 def test_a_scenario_gives_one_ephemeris_a_satellite(scenario):
     orbits = ephemerides(scenario, scenario.start, scenario.end)
     assert list(orbits) == ["EAGLE1-LIKE"]
-    assert orbits["EAGLE1-LIKE"].elements.epoch == scenario.start
-    assert orbits["EAGLE1-LIKE"].elements.mean_motion_rev_day == pytest.approx(
-        15.21937, abs=1e-5
-    )  # 2 pi sqrt(a^3 / GM) at 6878.137 km
+    elements = satellite_elements(scenario.satellites[0], scenario)
+    assert elements.epoch == scenario.start
+    assert elements.mean_motion_rev_day == pytest.approx(15.21937, abs=1e-5)  # 2 pi sqrt(a^3 / GM) at 6878.137 km
+    expected = make_ephemeris(elements, scenario.start, scenario.end, name="EAGLE1-LIKE")
+    found = orbits["EAGLE1-LIKE"]
+    assert (found.satellite, found.start) == ("EAGLE1-LIKE", scenario.start)
+    assert (found.grid_m == expected.grid_m).all()
 
 
 def test_a_scenario_reads_elements_beside_its_file(scenario, tmp_path, synthetic_sets):

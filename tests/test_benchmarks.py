@@ -1,0 +1,18 @@
+"""The benchmarks run at their smoke size, and their numbers are those of the work."""
+
+import json
+
+from benchmarks.__main__ import main
+from benchmarks.passes import SIZES
+
+
+def test_smoke_size_of_the_pass_benchmark(tmp_path, capsys, recwarn):
+    assert main(["passes", "--size", "smoke", "--json", str(tmp_path / "out.json")]) == 0
+    rows = {r["what"]: r["value"] for r in json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["passes"]}
+    satellites, stations, days, _, _ = SIZES["smoke"]
+    assert rows["satellites x stations x days"] == satellites * stations * days
+    # A low orbit passes a mid-latitude station two to three times a day above 20 deg, a polar one more often.
+    assert 1.5 < rows["passes found"] / (satellites * stations * days) < 8
+    assert rows["Skyfield: passes in its sample, less ours"] == 0
+    assert rows["Skyfield / ours (asked: at least 80)"] > 5  # loose: a test machine is busy
+    assert "ours / sgp4" in capsys.readouterr().out
