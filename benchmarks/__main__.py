@@ -8,9 +8,9 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import passes
+from benchmarks import budget, passes
 
-BENCHMARKS = {"passes": passes.run}
+BENCHMARKS = {"passes": passes.run, "budget": budget.run}
 
 
 def main(arguments: list[str] | None = None) -> int:

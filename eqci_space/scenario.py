@@ -77,6 +77,8 @@ SunElevation = Annotated[float, Field(ge=-90, le=90)]
 KeepOut = Annotated[float, Field(ge=0, lt=180)]
 MaskAzimuth = Annotated[float, Field(ge=0, lt=360)]
 StatusClass = Literal["operational", "planned", "hypothetical"]
+Jitter = Annotated[float, Field(ge=0, le=1e-3)]
+Offset = Annotated[float, Field(ge=-1e-3, le=1e-3)]
 Epsilon = Annotated[float, Field(gt=0, lt=0.1)]
 AssuranceClass = Literal["any", "national_only", "space_path"]
 
@@ -152,33 +154,61 @@ class Train(Record):
 class Terminal(Record):
     """Transmitting telescope and source of a satellite.
 
-    `beam_radius_m` is the 1/e² intensity radius in the pupil, `jitter_rad` the standard deviation
-    per axis, `bias_rad` the radial static offset. The mean photon number is defined at the exit
-    aperture, so truncation in the transmitter is no link loss.
+    `beam_radius_m` is the 1/e² intensity radius in the pupil; a measured `divergence_rad` with its
+    `divergence_definition` stands instead of it. `beam_quality` is M². `jitter_rad` is the standard deviation per
+    axis, one or two numbers, `bias_rad` the radial static offset or its two components. The mean photon number is
+    defined at the exit aperture, so truncation in the transmitter is no link loss. `intrinsic_error` is what remains
+    beside the frame's rotation and the Doppler shift of an interferometer with `interferometer_delay_s`.
     """
 
     wavelength_m: Wavelength
     aperture_diameter_m: Annotated[float, Field(gt=0, le=5)]
     obscuration_ratio: Obscuration = 0.0
-    beam_radius_m: Annotated[float, Field(gt=0, le=5)]
-    jitter_rad: Annotated[float, Field(ge=0, le=1e-3)]
-    bias_rad: Annotated[float, Field(ge=0, le=1e-3)] = 0.0
+    beam_radius_m: Annotated[float, Field(gt=0, le=5)] | None = None
+    divergence_rad: Annotated[float, Field(gt=0, lt=0.01)] | None = None
+    divergence_definition: Literal["half_1e2", "full_1e2", "fwhm", "uniform_disc"] | None = None
+    beam_quality: Annotated[float, Field(ge=1, le=20)] = 1.0
+    wavefront_error_waves: Annotated[float, Field(ge=0, le=0.25)] = 0.0
+    jitter_rad: Jitter | tuple[Jitter, Jitter]
+    bias_rad: Jitter | tuple[Offset, Offset] = 0.0
     pulse_rate_hz: Annotated[float, Field(gt=0, le=1e11)]
     intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
+    frame_rotation_rad: Annotated[float, Field(ge=0, le=0.8)] = 0.0
+    interferometer_delay_s: Annotated[float, Field(ge=0, le=1e-6)] = 0.0
+    doppler_compensated_share: Fraction = 1.0
+
+    @model_validator(mode="after")
+    def _one_beam(self) -> Terminal:
+        if (self.beam_radius_m is None) == (self.divergence_rad is None):
+            raise ValueError("give exactly one of beam_radius_m and divergence_rad")
+        if (self.divergence_rad is None) != (self.divergence_definition is None):
+            raise ValueError(
+                "divergence_rad and divergence_definition go together: half_1e2, full_1e2, fwhm or uniform_disc; "
+                "3 dB hang on the word"
+            )
+        return self
 
 
 class Receiver(Record):
     """Receiving telescope, coupling and detectors of a station.
 
-    `coupling_loss_db` is the stated mean loss into the fibre or onto the detector, turbulence and
-    adaptive optics included. `field` says whether the sky is seen through one spatial mode or
-    through the full angle `field_of_view_rad`.
+    With ``coupling = "stated"`` `coupling_loss_db` is the mean loss into the fibre or onto the detector, turbulence and
+    adaptive optics included. With ``coupling = "modelled"`` turbulence is computed and `coupling_loss_db` is what is
+    lost beside it: into one mode behind `adaptive_optics_modes` corrected Zernike modes (1: none, 3: tip and tilt) and
+    a bandwidth, or through the field stop of a free-space detector. `field` says whether the sky is seen through one
+    spatial mode or through the full angle `field_of_view_rad`. `timing_jitter_s` is the standard deviation of
+    detector, tagger and clock transfer together.
     """
 
     aperture_diameter_m: Annotated[float, Field(gt=0, le=50)]
     obscuration_ratio: Obscuration = 0.0
     optics_transmittance: PositiveFraction
+    coupling: Literal["stated", "modelled"] = "stated"
     coupling_loss_db: NotNegative
+    adaptive_optics_modes: Annotated[int, Field(ge=1, le=1000)] = 1
+    adaptive_optics_bandwidth_hz: Positive | None = None
+    static_wavefront_rad2: Annotated[float, Field(ge=0, le=2)] = 0.0
+    tracking_jitter_rad: Jitter = 0.0
     field: Literal["single_mode", "free_space"]
     field_of_view_rad: Annotated[float, Field(gt=0, le=0.1)] | None = None
     filter_bandwidth_m: Annotated[float, Field(gt=0, le=1e-6)]
@@ -186,6 +216,7 @@ class Receiver(Record):
     detectors: Annotated[int, Field(ge=1, le=16)] = 2
     dark_count_rate_hz: NotNegative
     gate_s: Annotated[float, Field(gt=0, le=1e-3)]
+    timing_jitter_s: Annotated[float, Field(ge=0, le=1e-3)] = 0.0
     afterpulse_probability: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
 
@@ -289,6 +320,7 @@ class Station(Record):
     sun_max_elevation_deg: SunElevation = -10.0
     sun_keep_out_deg: KeepOut = 0.0
     moon_keep_out_deg: KeepOut = 0.0
+    zenith_sky_mag_v_arcsec2: Annotated[float, Field(ge=10, le=23)] = 22.0
     horizon_mask: tuple[tuple[MaskAzimuth, Elevation], ...] = ()
     maintenance: tuple[Closure, ...] = ()
     status_class: StatusClass
@@ -343,10 +375,31 @@ class StationRules(Record):
 
 
 class Atmosphere(Record):
-    """Clear air at all stations: visibility at 550 nm and the scale height of the aerosol."""
+    """Clear air at all stations.
 
-    visibility_km: Annotated[float, Field(ge=1, le=300)] = 23.0
+    The aerosol is given by visibility at 550 nm and a scale height, or by its optical depth at 500 nm at the site and
+    the Ångström exponent. Gas absorption goes with a power of the airmass. Turbulence is a Hufnagel-Valley profile
+    over the station's ground, the telescope a little above it.
+    """
+
+    visibility_km: Annotated[float, Field(ge=1, le=300)] | None = None
+    optical_depth_500nm: Annotated[float, Field(ge=0, le=5)] | None = None
+    angstrom_exponent: Annotated[float, Field(ge=-1, le=4)] = 1.3
     aerosol_scale_height_m: Annotated[float, Field(gt=0, le=5000)] = 1000.0
+    gas_zenith_loss_db: Annotated[float, Field(ge=0, le=20)] = 0.0
+    gas_airmass_exponent: Annotated[float, Field(gt=0, le=1.2)] = 1.0
+    cirrus_optical_depth: Annotated[float, Field(ge=0, le=5)] = 0.0
+    rms_wind_m_s: Annotated[float, Field(ge=0, le=100)] = 21.0
+    ground_wind_m_s: Annotated[float, Field(ge=0, le=50)] = 5.0
+    ground_cn2_m_neg_2_3: Annotated[float, Field(ge=0, le=1e-11)] = 1.7e-14
+    telescope_height_m: Annotated[float, Field(ge=0, le=200)] = 5.0
+    light_pollution_colour_factor: Annotated[float, Field(ge=0, le=2)] = 0.0
+
+    @model_validator(mode="after")
+    def _one_aerosol(self) -> Atmosphere:
+        if self.visibility_km is not None and self.optical_depth_500nm is not None:
+            raise ValueError("visibility_km and optical_depth_500nm describe the same aerosol; give one of them")
+        return self
 
 
 class Weather(Record):

@@ -28,7 +28,7 @@ _MAX_BYTES = 5_000_000
 _PRESETS = {"terminal": "terminals", "receiver": "receivers", "device": "devices"}
 _CATALOGUE_COLUMNS = (
     "name", "country", "latitude_deg", "longitude_deg", "height_ellipsoid_m", "height_msl_m", "status_class", "status",
-    "node", "coordinate_source", "coordinate_confidence", "note",
+    "node", "zenith_sky_mag_v_arcsec2", "coordinate_source", "coordinate_confidence", "note",
 )  # fmt: skip
 
 

@@ -60,3 +60,7 @@ def astropy_orientation():
     table = iers.IERS_A.open(astropy_iers_data.IERS_A_FILE)
     with iers.conf.set_temp("auto_download", False), iers.earth_orientation_table.set(table):
         yield table
+
+
+def pytest_addoption(parser):
+    parser.addoption("--cases-dir", help="directory of reference tables to judge instead of tests/cases")

@@ -16,3 +16,10 @@ def test_smoke_size_of_the_pass_benchmark(tmp_path, capsys, recwarn):
     assert rows["Skyfield: passes in its sample, less ours"] == 0
     assert rows["Skyfield / ours (asked: at least 80)"] > 5  # loose: a test machine is busy
     assert "ours / sgp4" in capsys.readouterr().out
+
+
+def test_smoke_size_of_the_budget_benchmark(tmp_path):
+    assert main(["budget", "--size", "smoke", "--json", str(tmp_path / "out.json")]) == 0
+    rows = {r["what"]: r["value"] for r in json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["budget"]}
+    assert rows["lookup less exact, largest (asked: at most 0.005)"] < 0.005
+    assert rows["full budget, exact (asked: at most 6 s a million)"] < 5

@@ -8,11 +8,11 @@ the far-field intensity per steradian is ``I(θ) = k² (∫ r E J0(k r θ) dr)²
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.polynomial import Chebyshev
-from numpy.polynomial.legendre import leggauss
+from numpy.polynomial import Chebyshev, legendre
 from scipy.special import j0
 
 from eqci_space.units import db_from_ratio
@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _PUPIL_NODES = 200
+leggauss = lru_cache(maxsize=64)(legendre.leggauss)  # the nodes are roots of a matrix: costly, and always the same
 
 
 def _wave_number(wavelength_m: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,136 +11,151 @@ import pandas as pd
 from eqci_space.errors import ModelValidityWarning, TableError
 from eqci_space.linkbudget.background import (
     background_photon_rate_hz,
+    light_pollution_radiance_w_m2_sr_m,
+    moonlight_luminance_cd_m2,
+    moonlight_radiance_w_m2_sr_m,
     night_radiance_w_m2_sr_m,
     single_mode_photon_rate_hz,
 )
-from eqci_space.linkbudget.beam import diffraction_loss_db, equivalent_divergence_half_angle_rad
-from eqci_space.linkbudget.detector import extraneous_probability
-from eqci_space.linkbudget.extinction import (
-    airmass_kasten_young,
-    apparent_elevation_deg,
-    clear_sky_loss_db,
-    standard_pressure_pa,
-)
-from eqci_space.linkbudget.pointing import mean_pointing_loss_db
-from eqci_space.scenario import Atmosphere, Receiver, Scenario, Station, Terminal, placed, unknown_pair
+from eqci_space.linkbudget.detector import doppler_phase_error, extraneous_probability, polarisation_error
+from eqci_space.linkbudget.fades import fade_loss_db
+from eqci_space.linkbudget.terms import TERMS, Link, station_layers
+from eqci_space.linkbudget.turbulence import rytov_variance
+from eqci_space.scenario import Receiver, Scenario, Terminal, placed, unknown_pair
 from eqci_space.tables import check_table
-from eqci_space.units import db_from_ratio, ratio_from_db
+from eqci_space.units import ratio_from_db
 
-__all__ = ["LOSS_TERMS", "link_budget"]
+__all__ = ["LOSS_TERMS", "budget_terms", "link_budget"]
 
-LOSS_TERMS = {
-    "diffraction_loss_db": "diffraction and apertures",
-    "pointing_loss_db": "pointing (mean)",
-    "extinction_loss_db": "clear-sky extinction",
-    "optics_loss_db": "receiver optics",
-    "coupling_loss_db": "coupling into the fibre",
-    "detector_loss_db": "detector efficiency",
-}
+LOSS_TERMS = {column: term.label for column, term in TERMS.items()}
 _LOWEST_VALID_DEG = 10.0
-_MOON_MATTERS_BELOW_M = 1.0e-6
+_LARGEST_VALID_RYTOV = 1.0
+_FOG_VISIBILITY_KM = 1.0
+_MOON_EXTINCTION_MAG = 0.172
 
 
-def link_budget(samples: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """Mean loss, transmittance, background and intrinsic error of every sample.
+def link_budget(
+    samples: pd.DataFrame,
+    scenario: Scenario,
+    *,
+    statistic: Literal["mean", "quantile"] = "mean",
+    exceeded_probability: float = 0.01,
+) -> pd.DataFrame:
+    """Loss, transmittance, background and intrinsic error of every sample.
 
-    The mean transmittance is what key counts are linear in, so no fade margin is added; the coupling loss
-    is the receiver's stated mean and contains turbulence.
+    Key counts are linear in the mean transmittance, so the default holds no fade margin. The quantile is the loss that
+    pointing and scintillation together exceed with a probability: for tracking and dead time, never for key.
 
     Parameters
     ----------
     samples : DataFrame
         SAMPLES.
     scenario : Scenario
+    statistic : {"mean", "quantile"}
+        "quantile" adds `fade_loss_db`, what the joint fade exceeds the mean by, and counts it in the total.
+    exceeded_probability : float
+        Of the quantile, 1e-6 to 0.5.
 
     Returns
     -------
     DataFrame
         BUDGET: SAMPLES with `LOSS_TERMS`, `total_loss_db`, `transmittance`, `background_hz`,
-        `extraneous_probability`, `intrinsic_error` and `valid` (elevation at least 10 deg; Moon down where it matters).
+        `extraneous_probability`, `intrinsic_error` and `valid`: elevation at least 10 deg, weak turbulence (Rytov
+        variance at most 1) where it is modelled or the quantile asked for, visibility above 1 km.
 
     Raises
     ------
     TableError
-        A sample names a satellite or station that the scenario does not have.
+        A sample names a satellite or station that the scenario does not have, or an option is out of range.
     """
     check_table(samples, "SAMPLES", "link_budget")
+    if statistic not in ("mean", "quantile") or not 1e-6 <= exceeded_probability <= 0.5:
+        raise TableError(
+            f"link_budget: statistic '{statistic}' with exceeded_probability = {exceeded_probability}; expected 'mean' "
+            "or 'quantile' and 1e-6 to 0.5"
+        )
     terminals = {s.name: s.terminal for s in scenario.satellites}
-    budget = samples.copy()
-    columns = [*LOSS_TERMS, "background_hz", "extraneous_probability", "intrinsic_error"]
+    losses = [*TERMS, *(["fade_loss_db"] if statistic == "quantile" else [])]
+    columns = [*losses, "background_hz", "extraneous_probability", "intrinsic_error", "valid"]
     values = np.full((len(samples), len(columns)), np.nan)
-    valid = np.ones(len(samples), dtype=bool)
+    used = {c: samples[c].to_numpy() for c in samples.columns if samples[c].dtype.kind in "fib"}
     for (satellite, ogs), rows in samples.groupby(["satellite", "ogs"], sort=True).indices.items():
         if satellite not in terminals or ogs not in scenario.stations:
             raise TableError(f"link_budget: {unknown_pair(satellite, ogs, scenario)}")
-        part = samples.iloc[rows]
-        for station, here in placed(scenario.stations[ogs], part["time"]):
-            if here.any():
-                values[rows[here]] = _terms(part[here], terminals[satellite], station, scenario.atmosphere)
-        moon_matters = terminals[satellite].wavelength_m < _MOON_MATTERS_BELOW_M
-        valid[rows] = (part["elevation_deg"] >= _LOWEST_VALID_DEG) & ~(moon_matters & (part["moon_elevation_deg"] > 0))
-    for i, column in enumerate(columns):
+        for station, here in placed(scenario.stations[ogs], samples["time"].iloc[rows]):
+            index = rows[here.to_numpy()]
+            if len(index):
+                part = {name: column[index] for name, column in used.items()}
+                link = Link(terminals[satellite], station, scenario.atmosphere)
+                fade = exceeded_probability if statistic == "quantile" else None
+                values[index] = np.column_stack(_link_columns(part, link, fade))
+    budget = samples.copy()
+    for i, column in enumerate(columns[:-1]):
         budget[column] = values[:, i]
-    budget["total_loss_db"] = values[:, : len(LOSS_TERMS)].sum(axis=1)
+    budget["total_loss_db"] = values[:, : len(losses)].sum(axis=1)
     budget["transmittance"] = ratio_from_db(budget["total_loss_db"])
-    budget["valid"] = valid
-    if not valid.all():
-        warnings.warn(
-            f"link_budget: {np.count_nonzero(~valid)} of {len(valid)} samples lie outside the models' range "
-            "(elevation below 10 deg, or moonlight below 1 µm); see column 'valid'",
-            ModelValidityWarning,
-            stacklevel=2,
-        )
+    budget["valid"] = values[:, -1] == 1
+    _warn_where_invalid(budget["valid"].to_numpy())
     return check_table(budget, "BUDGET", "link_budget")
 
 
-def _terms(part: pd.DataFrame, terminal: Terminal, station: Station, atmosphere: Atmosphere) -> np.ndarray:
-    """Columns `LOSS_TERMS`, background_hz, extraneous_probability, intrinsic_error for one satellite and station."""
-    receiver = station.receiver
-    beam = {
-        "wavelength_m": terminal.wavelength_m, "aperture_diameter_m": terminal.aperture_diameter_m,
-        "obscuration_ratio": terminal.obscuration_ratio, "beam_radius_m": terminal.beam_radius_m,
-    }  # fmt: skip
-    diffraction = diffraction_loss_db(
-        part["range_m"].to_numpy(), wavelength_m=terminal.wavelength_m,
-        tx_aperture_diameter_m=terminal.aperture_diameter_m, tx_obscuration_ratio=terminal.obscuration_ratio,
-        tx_beam_radius_m=terminal.beam_radius_m, rx_aperture_diameter_m=receiver.aperture_diameter_m,
-        rx_obscuration_ratio=receiver.obscuration_ratio,
-    )  # fmt: skip
-    pointing = mean_pointing_loss_db(
-        divergence_half_angle_rad=equivalent_divergence_half_angle_rad(**beam),
-        jitter_rad=terminal.jitter_rad, bias_rad=terminal.bias_rad,
-    )  # fmt: skip
-    extinction = clear_sky_loss_db(
-        airmass=airmass_kasten_young(apparent_elevation_deg(part["elevation_deg"].to_numpy())),
-        wavelength_m=terminal.wavelength_m, visibility_km=atmosphere.visibility_km,
-        aerosol_scale_height_m=atmosphere.aerosol_scale_height_m,
-        pressure_pa=float(standard_pressure_pa(station.height_msl_m)), height_msl_m=station.height_msl_m,
-    )  # fmt: skip
-    sky = _background_hz(part, terminal, receiver)
-    error = (
-        terminal.intrinsic_error + receiver.intrinsic_error - 2 * terminal.intrinsic_error * receiver.intrinsic_error
-    )
-    constants = [pointing, None, db_from_ratio(receiver.optics_transmittance), receiver.coupling_loss_db,
-                 db_from_ratio(receiver.detector_efficiency)]  # fmt: skip
-    columns = [diffraction, *(extinction if c is None else np.full(len(part), c) for c in constants)]
+def _link_columns(part: dict[str, np.ndarray], link: Link, exceeded: float | None) -> list[np.ndarray]:
+    """Losses, background, extraneous probability, intrinsic error and validity of one terminal and station."""
+    columns = [term.loss_db(part, link) for term in TERMS.values()]
+    receiver, modelled = link.station.receiver, link.station.receiver.coupling == "modelled"
+    valid = part["elevation_deg"] >= _LOWEST_VALID_DEG
+    if (link.atmosphere.visibility_km or np.inf) <= _FOG_VISIBILITY_KM:
+        valid = np.zeros_like(valid)
+    if modelled or exceeded is not None:
+        layers = station_layers(link.station, link.atmosphere)
+        rytov = rytov_variance(layers, wavelength_m=link.terminal.wavelength_m, elevation_deg=part["elevation_deg"])
+        valid = valid & (rytov <= _LARGEST_VALID_RYTOV)
+    if exceeded is not None:
+        columns.append(fade_loss_db(part["elevation_deg"], link, exceeded))
+    sky = _background_hz(part, link)
     noise = extraneous_probability(
         dark_count_rate_hz=receiver.dark_count_rate_hz, background_hz=sky, detectors=receiver.detectors,
         gate_s=receiver.gate_s,
     )  # fmt: skip
-    return np.column_stack([*columns, sky, noise, np.full(len(part), error)])
+    return [*columns, sky, noise, _intrinsic_error(part, link.terminal, receiver), valid.astype(float)]
 
 
-def _background_hz(part: pd.DataFrame, terminal: Terminal, receiver: Receiver) -> np.ndarray:
-    radiance = night_radiance_w_m2_sr_m(
-        wavelength_m=terminal.wavelength_m, sun_elevation_deg=part["sun_elevation_deg"].to_numpy()
-    )
+def _warn_where_invalid(valid: np.ndarray) -> None:
+    if not valid.all():
+        warnings.warn(
+            f"link_budget: {np.count_nonzero(~valid)} of {len(valid)} samples lie outside the models' range "
+            "(elevation below 10 deg, strong turbulence, or fog); see column 'valid'",
+            ModelValidityWarning,
+            stacklevel=3,
+        )
+
+
+def _intrinsic_error(part: dict[str, np.ndarray], terminal: Terminal, receiver: Receiver) -> np.ndarray:
+    """Error probability of a signal click: independent causes, two errors cancelling each other."""
+    causes = [
+        np.asarray(terminal.intrinsic_error),
+        np.asarray(receiver.intrinsic_error),
+        polarisation_error(frame_rotation_rad=terminal.frame_rotation_rad),
+        doppler_phase_error(
+            range_rate_m_s=part["range_rate_m_s"], wavelength_m=terminal.wavelength_m,
+            delay_s=terminal.interferometer_delay_s, compensated_share=terminal.doppler_compensated_share,
+        ),
+    ]  # fmt: skip
+    straight = np.ones(len(part["range_m"]))
+    for cause in causes:
+        straight = straight * (1 - 2 * cause)
+    return (1 - straight) / 2
+
+
+def _background_hz(part: dict[str, np.ndarray], link: Link) -> np.ndarray:
+    """Sky clicks per second, summed over detectors."""
+    terminal, receiver = link.terminal, link.station.receiver
+    radiance = _sky_radiance(part, link)
     if receiver.field == "single_mode":
         photons = single_mode_photon_rate_hz(
-            wavelength_m=terminal.wavelength_m,
-            radiance_w_m2_sr_m=radiance,
+            wavelength_m=terminal.wavelength_m, radiance_w_m2_sr_m=radiance,
             filter_bandwidth_m=receiver.filter_bandwidth_m,
-        )
+        )  # fmt: skip
         through = receiver.optics_transmittance
     else:
         photons = background_photon_rate_hz(
@@ -150,3 +166,26 @@ def _background_hz(part: pd.DataFrame, terminal: Terminal, receiver: Receiver) -
         )  # fmt: skip
         through = receiver.optics_transmittance * float(ratio_from_db(receiver.coupling_loss_db))
     return photons * through * receiver.detector_efficiency
+
+
+def _sky_radiance(part: dict[str, np.ndarray], link: Link) -> np.ndarray:
+    """Radiance [W/m²/sr/m] of night or twilight, moonlight, and artificial light."""
+    wavelength = link.terminal.wavelength_m
+    moon = moonlight_luminance_cd_m2(
+        moon_phase_angle_deg=part["moon_phase_deg"], moon_target_separation_deg=part["moon_separation_deg"],
+        moon_zenith_angle_deg=90 - part["moon_elevation_deg"],
+        target_zenith_angle_deg=np.clip(90 - part["elevation_deg"], 0, 90),
+        extinction_mag_per_airmass=_MOON_EXTINCTION_MAG,
+    )  # fmt: skip
+    lamps = light_pollution_radiance_w_m2_sr_m(
+        link.station.zenith_sky_mag_v_arcsec2, wavelength_m=wavelength,
+        colour_factor=link.atmosphere.light_pollution_colour_factor,
+    )  # fmt: skip
+    night = night_radiance_w_m2_sr_m(wavelength_m=wavelength, sun_elevation_deg=part["sun_elevation_deg"])
+    return night + moonlight_radiance_w_m2_sr_m(moon, wavelength_m=wavelength) + lamps
+
+
+def budget_terms() -> pd.DataFrame:
+    """The terms in order: column, label, model and source."""
+    rows = [(column, t.label, t.model, t.source) for column, t in TERMS.items()]
+    return pd.DataFrame(rows, columns=["column", "label", "model", "source"]).set_index("column")

@@ -1,0 +1,230 @@
+"""The terms of the downlink budget, in order: each a loss in dB with its label, model and source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from eqci_space.linkbudget.beam import diffraction_loss_db, equivalent_divergence_half_angle_rad
+from eqci_space.linkbudget.closed_forms import divergence_half_angle_rad, gaussian_bucket_loss_db, wavefront_loss_db
+from eqci_space.linkbudget.coupling import (
+    TipTilt,
+    adaptive_optics_residual_rad2,
+    field_stop_transmittance,
+    smf_coupling_adaptive,
+    smf_coupling_kolmogorov,
+)
+from eqci_space.linkbudget.detector import gate_transmittance
+from eqci_space.linkbudget.extinction import (
+    airmass_kasten_young,
+    apparent_elevation_deg,
+    cirrus_loss_db,
+    clear_sky_loss_db,
+    gas_loss_db,
+    standard_pressure_pa,
+)
+from eqci_space.linkbudget.pointing import mean_pointing_loss_db
+from eqci_space.linkbudget.turbulence import (
+    Layers,
+    bufton_wind_m_s,
+    fried_parameter_m,
+    greenwood_frequency_hz,
+    hufnagel_valley_layers,
+)
+from eqci_space.scenario import Atmosphere, Station, Terminal
+from eqci_space.units import db_from_ratio
+
+__all__ = ["TERMS", "Link", "Term", "divergence_rad", "station_layers"]
+
+_USUAL_VISIBILITY_KM = 23.0
+_TIP_TILT_ONLY = 3
+_FASTEST_SLEW_RAD_S = 0.1
+
+
+@dataclass(frozen=True)
+class Link:
+    """Who sends, who receives, and through what air."""
+
+    terminal: Terminal
+    station: Station
+    atmosphere: Atmosphere
+
+
+Columns = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One loss: its label, the function of SAMPLES columns that gives it in dB, and where the model comes from."""
+
+    label: str
+    loss_db: Callable[[Columns, Link], np.ndarray]
+    model: str
+    source: str
+
+
+def divergence_rad(terminal: Terminal) -> float:
+    """1/e² half angle [rad] of the far field near its axis, beam quality included."""
+    if terminal.divergence_rad is not None and terminal.divergence_definition is not None:
+        return divergence_half_angle_rad(terminal.divergence_rad, terminal.divergence_definition)
+    return terminal.beam_quality * equivalent_divergence_half_angle_rad(
+        wavelength_m=terminal.wavelength_m, aperture_diameter_m=terminal.aperture_diameter_m,
+        obscuration_ratio=terminal.obscuration_ratio, beam_radius_m=float(terminal.beam_radius_m or 0.0),
+    )  # fmt: skip
+
+
+def _diffraction(part: Columns, link: Link) -> np.ndarray:
+    t, r = link.terminal, link.station.receiver
+    distance = np.asarray(part["range_m"])
+    if t.divergence_rad is not None:
+        width = divergence_rad(t) * distance
+        whole = gaussian_bucket_loss_db(beam_radius_m=width, aperture_diameter_m=r.aperture_diameter_m)
+        return whole + db_from_ratio(1 - r.obscuration_ratio**2)
+    # A beam M² times wider than diffraction stands as far off as one without aberration at M² times the range.
+    return diffraction_loss_db(
+        distance * t.beam_quality, wavelength_m=t.wavelength_m, tx_aperture_diameter_m=t.aperture_diameter_m,
+        tx_obscuration_ratio=t.obscuration_ratio, tx_beam_radius_m=float(t.beam_radius_m or 0.0),
+        rx_aperture_diameter_m=r.aperture_diameter_m, rx_obscuration_ratio=r.obscuration_ratio,
+    )  # fmt: skip
+
+
+def _constant(part: Columns, value: float) -> np.ndarray:
+    return np.full(len(part["range_m"]), value)
+
+
+def _wavefront(part: Columns, link: Link) -> np.ndarray:
+    return _constant(part, wavefront_loss_db(link.terminal.wavefront_error_waves))
+
+
+def _pointing(part: Columns, link: Link) -> np.ndarray:
+    t = link.terminal
+    return _constant(part, mean_pointing_loss_db(
+        divergence_half_angle_rad=divergence_rad(t), jitter_rad=t.jitter_rad, bias_rad=t.bias_rad
+    ))  # fmt: skip
+
+
+def _airmass(part: Columns) -> np.ndarray:
+    return airmass_kasten_young(apparent_elevation_deg(np.asarray(part["elevation_deg"])))
+
+
+def _extinction(part: Columns, link: Link) -> np.ndarray:
+    air, height = link.atmosphere, link.station.height_msl_m
+    visibility = air.visibility_km
+    if visibility is None and air.optical_depth_500nm is None:
+        visibility = _USUAL_VISIBILITY_KM
+    return clear_sky_loss_db(
+        airmass=_airmass(part), wavelength_m=link.terminal.wavelength_m, visibility_km=visibility,
+        optical_depth_500nm=air.optical_depth_500nm, angstrom_exponent=air.angstrom_exponent,
+        aerosol_scale_height_m=air.aerosol_scale_height_m, pressure_pa=float(standard_pressure_pa(height)),
+        height_msl_m=height,
+    )  # fmt: skip
+
+
+def _gas(part: Columns, link: Link) -> np.ndarray:
+    air = link.atmosphere
+    return gas_loss_db(_airmass(part), zenith_loss_db=air.gas_zenith_loss_db, airmass_exponent=air.gas_airmass_exponent)
+
+
+def _cirrus(part: Columns, link: Link) -> np.ndarray:
+    return cirrus_loss_db(_airmass(part), optical_depth=link.atmosphere.cirrus_optical_depth)
+
+
+def _optics(part: Columns, link: Link) -> np.ndarray:
+    return _constant(part, float(db_from_ratio(link.station.receiver.optics_transmittance)))
+
+
+@lru_cache(maxsize=256)
+def _layers(rms_wind: float, ground_cn2: float, site_height: float, telescope_height: float) -> Layers:
+    return hufnagel_valley_layers(
+        rms_wind_m_s=rms_wind, ground_cn2_m_neg_2_3=ground_cn2, site_height_msl_m=max(0.0, site_height),
+        lower_height_m=telescope_height,
+    )  # fmt: skip
+
+
+def station_layers(station: Station, atmosphere: Atmosphere) -> Layers:
+    """Turbulence above a station's telescope."""
+    air = atmosphere
+    return _layers(air.rms_wind_m_s, air.ground_cn2_m_neg_2_3, station.height_msl_m, air.telescope_height_m)
+
+
+def _coupling(part: Columns, link: Link) -> np.ndarray:
+    receiver = link.station.receiver
+    if receiver.coupling == "stated":
+        return _constant(part, receiver.coupling_loss_db)
+    layers = station_layers(link.station, link.atmosphere)
+    fried = fried_parameter_m(
+        layers, wavelength_m=link.terminal.wavelength_m, elevation_deg=np.asarray(part["elevation_deg"])
+    )
+    if receiver.field == "free_space":
+        caught = field_stop_transmittance(
+            field_of_view_rad=float(receiver.field_of_view_rad or 0.0), wavelength_m=link.terminal.wavelength_m,
+            fried_parameter_m=fried, aperture_diameter_m=receiver.aperture_diameter_m,
+            tracking_jitter_rad=receiver.tracking_jitter_rad,
+        )  # fmt: skip
+    else:
+        caught = _into_fibre(part, link, layers, receiver.aperture_diameter_m / fried)
+    return db_from_ratio(caught) + receiver.coupling_loss_db
+
+
+def _into_fibre(part: Columns, link: Link, layers: Layers, ratio: np.ndarray) -> np.ndarray:
+    """Mean coupling into one mode: exact integrals to tip-tilt, the residual phase variance beyond."""
+    receiver, terminal = link.station.receiver, link.terminal
+    gamma = receiver.obscuration_ratio
+    ideal = receiver.adaptive_optics_bandwidth_hz is None and receiver.static_wavefront_rad2 == 0
+    if receiver.adaptive_optics_modes <= _TIP_TILT_ONLY and ideal:
+        tilt: TipTilt = "removed" if receiver.adaptive_optics_modes == _TIP_TILT_ONLY else "uncorrected"
+        return smf_coupling_kolmogorov(ratio, obscuration_ratio=gamma, tip_tilt=tilt)
+    greenwood = np.zeros(ratio.shape)
+    bandwidth = receiver.adaptive_optics_bandwidth_hz or np.inf
+    if np.isfinite(bandwidth):
+        zenith = _zenith_greenwood(layers, link.atmosphere.ground_wind_m_s, terminal.wavelength_m)
+        slew = np.clip(np.asarray(part["angular_rate_rad_s"]), 0.0, _FASTEST_SLEW_RAD_S)
+        greenwood = zenith(slew) * np.sin(np.radians(np.asarray(part["elevation_deg"]))) ** -0.6
+    residual = adaptive_optics_residual_rad2(
+        aperture_to_fried_ratio=ratio, modes=receiver.adaptive_optics_modes, greenwood_frequency_hz=greenwood,
+        bandwidth_hz=bandwidth, static_rad2=receiver.static_wavefront_rad2,
+    )  # fmt: skip
+    return smf_coupling_adaptive(residual, ratio, obscuration_ratio=gamma)
+
+
+def _zenith_greenwood(layers: Layers, ground_wind_m_s: float, wavelength_m: float) -> CubicSpline:
+    """Greenwood frequency [Hz] at the zenith over the slew rate [rad/s]."""
+    slew = np.linspace(0.0, _FASTEST_SLEW_RAD_S, 201)
+    wind = np.stack([
+        bufton_wind_m_s(layers.height_m, ground_wind_m_s=ground_wind_m_s, slew_rate_rad_s=s) for s in slew
+    ])  # fmt: skip
+    return CubicSpline(slew, greenwood_frequency_hz(layers, wind, wavelength_m=wavelength_m, elevation_deg=90.0))
+
+
+def _gate(part: Columns, link: Link) -> np.ndarray:
+    r = link.station.receiver
+    return _constant(part, -10 * np.log10(gate_transmittance(gate_s=r.gate_s, timing_jitter_s=r.timing_jitter_s)))
+
+
+def _detector(part: Columns, link: Link) -> np.ndarray:
+    return _constant(part, float(db_from_ratio(link.station.receiver.detector_efficiency)))
+
+
+TERMS: dict[str, Term] = {
+    "diffraction_loss_db": Term(
+        "diffraction and apertures", _diffraction, "truncated Gaussian, far field; or measured divergence",
+        "Klein and Degnan 1974",
+    ),
+    "wavefront_loss_db": Term("wavefront of the terminal", _wavefront, "Strehl ratio", "Mahajan 1983"),
+    "pointing_loss_db": Term("pointing (mean)", _pointing, "Beckmann, equivalent Gaussian", "Farid, Hranilovic 2007"),
+    "extinction_loss_db": Term(
+        "clear-sky extinction", _extinction, "Rayleigh and one aerosol column", "Hansen, Travis 1974; Kim 2001",
+    ),
+    "gas_loss_db": Term("gas absorption", _gas, "power of the airmass", "fit to MODTRAN"),
+    "cirrus_loss_db": Term("thin cirrus", _cirrus, "grey optical depth", "Sassen, Cho 1992"),
+    "optics_loss_db": Term("receiver optics", _optics, "stated", "scenario"),
+    "coupling_loss_db": Term(
+        "coupling", _coupling, "stated; or turbulence with adaptive optics", "Fried 1966; Noll 1976; Greenwood 1977",
+    ),
+    "gate_loss_db": Term("timing gate", _gate, "Gaussian jitter", "erf"),
+    "detector_loss_db": Term("detector efficiency", _detector, "stated", "scenario"),
+}  # fmt: skip

@@ -1,0 +1,252 @@
+"""The optional terms of the budget, fades, and the lookup form."""
+
+import numpy as np
+import pytest
+from scipy.stats import exponnorm, norm
+
+from eqci_space.errors import ModelValidityWarning, ScenarioError, TableError
+from eqci_space.linkbudget.budget import LOSS_TERMS, budget_terms, link_budget
+from eqci_space.linkbudget.closed_forms import gaussian_bucket_loss_db
+from eqci_space.linkbudget.coupling import smf_coupling_kolmogorov
+from eqci_space.linkbudget.extinction import airmass_kasten_young, apparent_elevation_deg
+from eqci_space.linkbudget.fades import joint_fade_loss_db, pointing_loss_survival
+from eqci_space.linkbudget.lookup import lookup_loss_db, make_lookup
+from eqci_space.linkbudget.pointing import pointing_fade_loss_db, pointing_samples
+from eqci_space.linkbudget.terms import Link, divergence_rad
+from eqci_space.linkbudget.turbulence import fried_parameter_m, hufnagel_valley_layers
+from eqci_space.scenario import Atmosphere, Terminal
+from eqci_space.scenario_io import load_scenario
+
+DB = 10 / np.log(10)
+
+
+@pytest.fixture(scope="module")
+def graz(study):
+    return study.samples[study.samples["ogs"] == "GRAZ"].reset_index(drop=True)
+
+
+def changed(scenario, *, terminal=None, receiver=None, atmosphere=None):
+    """The scenario with other values of the terminal, of Graz' receiver, and of the air; validated anew."""
+    satellite, station = scenario.satellites[0], scenario.stations["GRAZ"]
+    beam = Terminal.model_validate(satellite.terminal.model_dump() | (terminal or {}))
+    optics = type(station.receiver).model_validate(station.receiver.model_dump() | (receiver or {}))
+    air = Atmosphere.model_validate(scenario.atmosphere.model_dump() | (atmosphere or {}))
+    return scenario.model_copy(update={
+        "satellites": (satellite.model_copy(update={"terminal": beam}),), "atmosphere": air,
+        "stations": {"GRAZ": station.model_copy(update={"receiver": optics})},
+    })  # fmt: skip
+
+
+def airmass(samples):
+    return airmass_kasten_young(apparent_elevation_deg(samples["elevation_deg"].to_numpy()))
+
+
+def test_terms_that_are_not_asked_for_cost_nothing(graz, scenario):
+    budget = link_budget(graz, changed(scenario))
+    for column in ("wavefront_loss_db", "gas_loss_db", "cirrus_loss_db", "gate_loss_db"):
+        assert (budget[column] == 0).all()
+
+
+def test_every_term_names_its_model_and_source():
+    table = budget_terms()
+    assert list(table.index) == list(LOSS_TERMS)
+    assert (table[["label", "model", "source"]].map(len) > 2).all(axis=None)
+
+
+def test_gas_cirrus_wavefront_and_gate_are_their_closed_forms(graz, scenario):
+    air = {"gas_zenith_loss_db": 0.36, "gas_airmass_exponent": 0.8, "cirrus_optical_depth": 0.1}
+    other = changed(scenario, terminal={"wavefront_error_waves": 0.05}, receiver={"timing_jitter_s": 0.25e-9},
+                    atmosphere=air)  # fmt: skip
+    budget = link_budget(graz, other)
+    assert budget["gas_loss_db"].to_numpy() == pytest.approx(0.36 * airmass(graz) ** 0.8, rel=1e-12)
+    assert budget["cirrus_loss_db"].to_numpy() == pytest.approx(DB * 0.1 * airmass(graz), rel=1e-12)
+    assert budget["wavefront_loss_db"].iloc[0] == pytest.approx(DB * (2 * np.pi * 0.05) ** 2, rel=1e-12)
+    # The gate of 0.5 ns is two standard deviations of 0.25 ns wide: 68.27 % of a normal distribution.
+    assert budget["gate_loss_db"].iloc[0] == pytest.approx(-10 * np.log10(0.682689492), rel=1e-8)
+    assert budget["total_loss_db"].to_numpy() == pytest.approx(budget[list(LOSS_TERMS)].sum(axis=1).to_numpy())
+
+
+def test_optical_depth_stands_instead_of_visibility(graz, scenario):
+    hazy = changed(scenario, atmosphere={"visibility_km": None, "optical_depth_500nm": 0.2, "angstrom_exponent": 1.3})
+    loss = link_budget(graz, hazy)["extinction_loss_db"].to_numpy()
+    molecules = 0.008569 * 1.55**-4 * (1 + 0.0113 * 1.55**-2 + 0.00013 * 1.55**-4)
+    pressure = (1 - 2.25577e-5 * scenario.stations["GRAZ"].height_msl_m) ** 5.2559
+    zenith = DB * (molecules * pressure + 0.2 * (1550 / 500) ** -1.3)
+    assert loss == pytest.approx(zenith * airmass(graz), rel=1e-9)
+
+
+def test_two_descriptions_of_the_aerosol_are_refused(edited):
+    path = edited(("aerosol_scale_height_m", "optical_depth_500nm = 0.1\naerosol_scale_height_m"))
+    with pytest.raises(ScenarioError, match="visibility_km and optical_depth_500nm describe the same aerosol"):
+        load_scenario(path)
+
+
+def test_a_measured_divergence_gives_the_gaussian_bucket(graz, scenario):
+    beam = {"beam_radius_m": None, "divergence_rad": 20e-6, "divergence_definition": "full_1e2"}
+    other = changed(scenario, terminal=beam)
+    receiver = other.stations["GRAZ"].receiver
+    bucket = gaussian_bucket_loss_db(
+        beam_radius_m=10e-6 * graz["range_m"].to_numpy(), aperture_diameter_m=receiver.aperture_diameter_m
+    )
+    blocked = -10 * np.log10(1 - receiver.obscuration_ratio**2)
+    assert link_budget(graz, other)["diffraction_loss_db"].to_numpy() == pytest.approx(bucket + blocked, rel=1e-12)
+    half = changed(scenario, terminal=beam | {"divergence_definition": "half_1e2"})
+    gap = link_budget(graz, half)["diffraction_loss_db"] - link_budget(graz, other)["diffraction_loss_db"]
+    assert gap.to_numpy() == pytest.approx(np.full(len(graz), 20 * np.log10(2)), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("beam", "message"),
+    [
+        ({"divergence_rad": 1e-5}, "exactly one of beam_radius_m and divergence_rad"),
+        ({"beam_radius_m": None}, "exactly one of beam_radius_m and divergence_rad"),
+        ({"beam_radius_m": None, "divergence_rad": 1e-5}, "3 dB hang on the word"),
+        ({"divergence_definition": "fwhm"}, "divergence_rad and divergence_definition go together"),
+    ],
+)
+def test_a_beam_is_given_once_and_with_its_definition(scenario, beam, message):
+    with pytest.raises(ValueError, match=message):
+        changed(scenario, terminal=beam)
+
+
+def test_beam_quality_widens_the_beam_by_its_factor(graz, scenario):
+    fine, coarse = (changed(scenario, terminal={"beam_quality": m}) for m in (1.0, 1.5))
+    assert divergence_rad(coarse.satellites[0].terminal) == pytest.approx(
+        1.5 * divergence_rad(fine.satellites[0].terminal)
+    )
+    gap = link_budget(graz, coarse)["diffraction_loss_db"] - link_budget(graz, fine)["diffraction_loss_db"]
+    assert gap.to_numpy() == pytest.approx(np.full(len(graz), 20 * np.log10(1.5)), abs=0.05)
+
+
+@pytest.mark.parametrize(("modes", "tip_tilt"), [(1, "uncorrected"), (3, "removed")])
+def test_modelled_coupling_is_the_turbulence_above_the_station(graz, scenario, modes, tip_tilt):
+    receiver = {"coupling": "modelled", "coupling_loss_db": 1.0, "adaptive_optics_modes": modes}
+    other = changed(scenario, receiver=receiver)
+    station = other.stations["GRAZ"]
+    layers = hufnagel_valley_layers(site_height_msl_m=station.height_msl_m, lower_height_m=5.0)
+    fried = fried_parameter_m(layers, wavelength_m=1.55e-6, elevation_deg=graz["elevation_deg"].to_numpy())
+    gamma, diameter = station.receiver.obscuration_ratio, station.receiver.aperture_diameter_m
+    mean = smf_coupling_kolmogorov(diameter / fried, obscuration_ratio=gamma, tip_tilt=tip_tilt)
+    found = link_budget(graz, other)["coupling_loss_db"].to_numpy()
+    assert found == pytest.approx(1.0 - 10 * np.log10(mean), rel=1e-12)
+
+
+def test_more_modes_and_more_bandwidth_couple_more(graz, scenario):
+    def loss(**receiver):
+        return link_budget(graz, changed(scenario, receiver={"coupling": "modelled"} | receiver))["coupling_loss_db"]
+
+    many = loss(adaptive_optics_modes=21, adaptive_optics_bandwidth_hz=1000.0)
+    slow = loss(adaptive_optics_modes=21, adaptive_optics_bandwidth_hz=200.0)
+    few = loss(adaptive_optics_modes=6, adaptive_optics_bandwidth_hz=1000.0)
+    assert (many < slow).all()
+    assert (many < few).all()
+
+
+def test_strong_turbulence_is_flagged_where_it_is_modelled(study, scenario):
+    samples = study.samples[study.samples["ogs"] == "GRAZ"].assign(elevation_deg=11.0)
+    other = changed(scenario, receiver={"coupling": "modelled"})
+    # HV 5/7 at 1550 nm exceeds a Rytov variance of one below about 13 deg.
+    with pytest.warns(ModelValidityWarning, match="strong turbulence"):
+        assert not link_budget(samples, other)["valid"].any()
+    assert link_budget(samples.assign(elevation_deg=16.0), other)["valid"].all()
+    assert link_budget(samples, changed(scenario))["valid"].all()
+
+
+def test_frame_rotation_and_doppler_add_as_independent_errors(graz, scenario):
+    base = link_budget(graz, changed(scenario))["intrinsic_error"].to_numpy()
+    beam = {"frame_rotation_rad": 0.1, "interferometer_delay_s": 1e-9, "doppler_compensated_share": 0.99}
+    found = link_budget(graz, changed(scenario, terminal=beam))["intrinsic_error"].to_numpy()
+    shift = 0.01 * graz["range_rate_m_s"].to_numpy() / 1.55e-6
+    straight = (1 - 2 * base) * (1 - 2 * np.sin(0.1) ** 2) * (1 - 2 * np.sin(np.pi * shift * 1e-9) ** 2)
+    assert found == pytest.approx((1 - straight) / 2, rel=1e-9)
+
+
+# ---------------------------------------------------------------- fades
+
+
+@pytest.mark.parametrize("variance", [1e-6, 1e-3, 0.02, 0.2])
+@pytest.mark.parametrize("probability", [0.1, 0.01, 1e-4])
+def test_joint_fades_without_bias_are_the_exponentially_modified_normal(variance, probability):
+    theta, sigma = 10e-6, 1.5e-6
+    found = joint_fade_loss_db(
+        exceeded_probability=probability, log_irradiance_variance=variance, divergence_half_angle_rad=theta,
+        jitter_rad=sigma,
+    )  # fmt: skip
+    scale, spread = DB * 4 * sigma**2 / theta**2, DB * np.sqrt(variance)
+    expected = exponnorm.isf(probability, scale / spread, loc=DB * variance / 2, scale=spread)
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_joint_fades_with_bias_and_unequal_jitter_agree_with_samples():
+    jitter, bias, theta, variance = (2e-6, 0.7e-6), (1e-6, -0.5e-6), 10e-6, 0.01
+    rng = np.random.default_rng(5)
+    n = 2_000_000
+    pointing = -10 * np.log10(pointing_samples(
+        n, divergence_half_angle_rad=theta, jitter_rad=jitter, bias_rad=bias, rng=rng
+    ))  # fmt: skip
+    total = pointing + DB * (variance / 2 + np.sqrt(variance) * rng.standard_normal(n))
+    for probability in (0.1, 0.01):
+        found = joint_fade_loss_db(
+            exceeded_probability=probability, log_irradiance_variance=variance, divergence_half_angle_rad=theta,
+            jitter_rad=jitter, bias_rad=bias,
+        )  # fmt: skip
+        assert found == pytest.approx(np.quantile(total, 1 - probability), abs=0.01)
+        assert np.mean(pointing > found) == pytest.approx(
+            float(pointing_loss_survival(np.array([found]), divergence_half_angle_rad=theta, jitter_rad=jitter,
+                                         bias_rad=bias)[0]), rel=0.02)  # fmt: skip
+
+
+def test_two_fades_together_stay_below_the_sum_of_both():
+    alone = pointing_fade_loss_db(divergence_half_angle_rad=10e-6, jitter_rad=2e-6, probability=0.01)
+    variance = 0.05
+    scintillation = DB * (variance / 2 + np.sqrt(variance) * norm.isf(0.01))
+    both = joint_fade_loss_db(
+        exceeded_probability=0.01, log_irradiance_variance=variance, divergence_half_angle_rad=10e-6, jitter_rad=2e-6
+    )
+    assert max(alone, scintillation) < both < 0.92 * (alone + scintillation)
+
+
+def test_the_quantile_adds_a_fade_and_the_mean_has_none(graz, scenario):
+    other = changed(scenario)
+    mean = link_budget(graz, other)
+    fade = link_budget(graz, other, statistic="quantile", exceeded_probability=0.01)
+    assert "fade_loss_db" not in mean
+    assert (fade["fade_loss_db"] > 0.5).all()
+    gap = fade["total_loss_db"] - mean["total_loss_db"]
+    assert gap.to_numpy() == pytest.approx(fade["fade_loss_db"].to_numpy(), rel=1e-9)
+
+
+@pytest.mark.parametrize("options", [{"statistic": "median"}, {"statistic": "quantile", "exceeded_probability": 0.0}])
+def test_unknown_statistics_are_refused(graz, scenario, options):
+    with pytest.raises(TableError, match=r"expected 'mean' or 'quantile' and 1e-6 to 0.5"):
+        link_budget(graz, scenario, **options)
+
+
+# ---------------------------------------------------------------- lookup
+
+
+@pytest.mark.parametrize(
+    "receiver",
+    [
+        {},
+        {"coupling": "modelled", "adaptive_optics_modes": 3},
+        {"coupling": "modelled", "field": "free_space", "field_of_view_rad": 20e-6},
+    ],
+)
+def test_the_lookup_agrees_with_the_budget(graz, scenario, receiver):
+    other = changed(scenario, receiver=receiver)
+    exact = link_budget(graz, other)["total_loss_db"].to_numpy()
+    lookup = make_lookup(Link(other.satellites[0].terminal, other.stations["GRAZ"], other.atmosphere))
+    found = lookup_loss_db(lookup, elevation_deg=graz["elevation_deg"].to_numpy(), range_m=graz["range_m"].to_numpy())
+    assert np.abs(found - exact).max() < 1e-6  # asked: 0.005 dB
+
+
+def test_the_lookup_refuses_what_it_does_not_hold(scenario):
+    lookup = make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere))
+    with pytest.raises(ValueError, match="elevations outside 5 to 90 deg"):
+        lookup_loss_db(lookup, elevation_deg=4.0, range_m=1e6)
+    with pytest.raises(ValueError, match="ranges outside"):
+        lookup_loss_db(lookup, elevation_deg=40.0, range_m=1e4)
+    with pytest.raises(ValueError, match="lowest_elevation_deg = 0"):
+        make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere),
+                    lowest_elevation_deg=0)  # fmt: skip
