@@ -24,7 +24,7 @@ from eqci_space.scenario_io import load_scenario
 
 ROOT = Path(__file__).parents[1]
 BANDS_M = {"V": 0.55e-6, "R": 0.65e-6, "I": 0.80e-6, "J": 1.25e-6, "H": 1.63e-6}
-WATER_BAND_DB = {810e-9: (0.36, 0.8)}
+WATER_BAND_DB = {810e-9: (0.36, 0.65)}
 
 
 def adapters():

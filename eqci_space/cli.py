@@ -188,11 +188,11 @@ def _check_inputs(scenario: Scenario) -> None:
     """Read everything the scenario points to, so that a bad file stops a run before it begins."""
     from eqci_space.fiber.network import build_network
     from eqci_space.orbits.elements import propagator
-    from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
+    from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments, tabulated_ephemeris
 
     for satellite in scenario.satellites:
         if satellite.ephemeris is not None:
-            satellite_segments(satellite, scenario)
+            tabulated_ephemeris(satellite_segments(satellite, scenario), scenario.start, scenario.end)
         else:
             propagator(satellite_elements(satellite, scenario))
     build_network(scenario)
@@ -222,6 +222,8 @@ def _write_table(table: pd.DataFrame, out: Path | None) -> None:
     }
     if out.suffix not in writers:
         raise typer.BadParameter(f"'{out.name}' ends in none of {', '.join(writers)}")
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"no folder '{out.parent}' to write '{out.name}' into")
     part = out.with_name(f".{out.name}.part")
     writers[out.suffix](part)
     part.replace(out)

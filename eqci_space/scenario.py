@@ -7,7 +7,7 @@ their units; ranges are part of the type, so a record that exists is a record in
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -48,6 +48,8 @@ __all__ = [
 def _require_zone(value: object) -> object:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        raise ValueError(f"{value.isoformat()} is a day without time; write {value.isoformat()}T00:00:00Z")
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError(f"{value.isoformat()} has no time zone; write {value.isoformat()}Z for UTC")
     return value
@@ -75,6 +77,8 @@ Wavelength = Annotated[float, Field(ge=0.3e-6, le=12e-6)]
 Elevation = Annotated[float, Field(ge=0, lt=90)]
 SunElevation = Annotated[float, Field(ge=-90, le=90)]
 KeepOut = Annotated[float, Field(ge=0, lt=180)]
+TableElevation = Annotated[float, Field(gt=0, le=90)]
+TableLoss = Annotated[float, Field(ge=0, le=300)]
 MaskAzimuth = Annotated[float, Field(ge=0, lt=360)]
 StatusClass = Literal["operational", "planned", "hypothetical"]
 Jitter = Annotated[float, Field(ge=0, le=1e-3)]
@@ -197,7 +201,8 @@ class Receiver(Record):
     lost beside it: into one mode behind `adaptive_optics_modes` corrected Zernike modes (1: none, 3: tip and tilt) and
     a bandwidth, or through the field stop of a free-space detector. `field` says whether the sky is seen through one
     spatial mode or through the full angle `field_of_view_rad`. `timing_jitter_s` is the standard deviation of
-    detector, tagger and clock transfer together.
+    detector and tagger, and of the time transfer where `time_transfer` does not add a usual figure for it. Without a
+    reference the gate walks away by the clock's fractional frequency error times the hold-over.
     """
 
     aperture_diameter_m: Annotated[float, Field(gt=0, le=50)]
@@ -217,6 +222,9 @@ class Receiver(Record):
     dark_count_rate_hz: NotNegative
     gate_s: Annotated[float, Field(gt=0, le=1e-3)]
     timing_jitter_s: Annotated[float, Field(ge=0, le=1e-3)] = 0.0
+    time_transfer: Literal["stated", "gnss", "white_rabbit"] = "stated"
+    clock_hold_over_s: Annotated[float, Field(ge=0, le=1e7)] = 0.0
+    clock_fractional_frequency: Annotated[float, Field(ge=-1e-6, le=1e-6)] = 0.0
     afterpulse_probability: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
 
@@ -378,8 +386,9 @@ class Atmosphere(Record):
     """Clear air at all stations.
 
     The aerosol is given by visibility at 550 nm and a scale height, or by its optical depth at 500 nm at the site and
-    the Ångström exponent. Gas absorption goes with a power of the airmass. Turbulence is a Hufnagel-Valley profile
-    over the station's ground, the telescope a little above it.
+    the Ångström exponent; or `extinction_table` gives the whole loss of clear air from radiative transfer as rising
+    (elevation [deg], loss [dB]) pairs. Gas absorption goes with a power of the airmass. Turbulence is a
+    Hufnagel-Valley profile over the station's ground, the telescope a little above it.
     """
 
     visibility_km: Annotated[float, Field(ge=1, le=300)] | None = None
@@ -389,6 +398,7 @@ class Atmosphere(Record):
     gas_zenith_loss_db: Annotated[float, Field(ge=0, le=20)] = 0.0
     gas_airmass_exponent: Annotated[float, Field(gt=0, le=1.2)] = 1.0
     cirrus_optical_depth: Annotated[float, Field(ge=0, le=5)] = 0.0
+    extinction_table: tuple[tuple[TableElevation, TableLoss], ...] = ()
     rms_wind_m_s: Annotated[float, Field(ge=0, le=100)] = 21.0
     ground_wind_m_s: Annotated[float, Field(ge=0, le=50)] = 5.0
     ground_cn2_m_neg_2_3: Annotated[float, Field(ge=0, le=1e-11)] = 1.7e-14
@@ -399,7 +409,19 @@ class Atmosphere(Record):
     def _one_aerosol(self) -> Atmosphere:
         if self.visibility_km is not None and self.optical_depth_500nm is not None:
             raise ValueError("visibility_km and optical_depth_500nm describe the same aerosol; give one of them")
+        if self.extinction_table:
+            self._table_stands_alone()
         return self
+
+    def _table_stands_alone(self) -> None:
+        if self.visibility_km is not None or self.optical_depth_500nm is not None or self.gas_zenith_loss_db:
+            raise ValueError(
+                "extinction_table holds aerosol and gas already; drop visibility, optical depth and gas loss"
+            )
+        elevations = [elevation for elevation, _ in self.extinction_table]
+        rising = all(after > before for before, after in pairwise(elevations))
+        if len(elevations) < 2 or not rising or elevations[-1] != 90:
+            raise ValueError(f"extinction_table: elevations {elevations}; give at least two that rise and end at 90")
 
 
 class Weather(Record):

@@ -240,6 +240,11 @@ def _merge_catalogue(raw: dict[str, Any], reading: _Reading) -> None:
         reading.problems.append(("stations.catalogue", str(error)))
         return
     known = [*catalogue, *overrides]
+    for country in rules.get("countries", []) if isinstance(rules.get("countries"), list) else []:
+        found = {row["country"] for row in catalogue.values()}
+        if country not in found:
+            hint = near_matches(str(country).upper(), found)
+            reading.problems.append(("stations.countries", f"no station of '{country}' in the catalogue; {hint}"))
     use = rules.get("use", [o for o in known if o in overrides or _admitted(catalogue[o], rules)])
     if not isinstance(use, list):
         return
@@ -421,6 +426,11 @@ def _connected(scenario: Scenario, reading: _Reading) -> Scenario:
                   if p.attach != "none"]  # fmt: skip
         if not station.positions and station.attach != "none":
             wanted = [(f"station.{ogs}.node", station.node)]
+        if station.positions or station.attach != "fibre":
+            for path, node in wanted:
+                if nodes.get(node, {}).get("role") == "station":
+                    message = f"'{node}' is a station's own node; name the node that its key goes to"
+                    reading.problems.append((path, message))
         missing = [(path, node) for path, node in wanted if node not in nodes]
         if missing and rules is not None and rules.unconnected == "none" and not station.positions:
             stations[ogs] = station.model_copy(update={"attach": "none"})

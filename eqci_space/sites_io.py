@@ -141,7 +141,8 @@ def _csv_entries(path: Path) -> list[dict[str, Any]]:
                 value = datetime.fromisoformat((row[column] or "").strip())
             except ValueError as error:
                 raise DataError(f"{path.name} line {line}: {column} '{row[column]}' is no ISO 8601 time") from error
-            times[column] = _utc(value, f"{path.name} line {line}: {column}")
+            day = len((row[column] or "").strip()) == len("2027-03-01")
+            times[column] = _utc(value.date() if day else value, f"{path.name} line {line}: {column}")
         entries.append({**times, "reason": (row.get("reason") or "").strip(), "where": f"line {line}"})
     return entries
 

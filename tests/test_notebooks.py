@@ -32,3 +32,5 @@ def test_notebook_runs(name, tmp_path):
     errors = [o for c in book.cells for o in c.get("outputs", []) if o.output_type == "error"]
     assert errors == []
     assert list(tmp_path.rglob("*.*"))
+    images = [o for c in book.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    assert len(images) >= 3

@@ -348,6 +348,7 @@ horizon_mask = [[0, 5], [90, 12.5]]
 maintenance = [{ start = 2027-03-03T00:00:00Z, end = 2027-03-04T00:00:00Z, reason = "coating" }]
 sun_keep_out_deg = 20
 attach = "courier"
+node = "PRG"
 courier = { interval_day = 7, pad_bit = 1e9 }
 
 [[station.PQSAT.position]]
@@ -438,3 +439,9 @@ def test_what_the_loader_refuses_the_schema_refuses_too(extended, old, new):
     assert schema_errors(changed) != []
     extended.write_text(changed, encoding="utf-8")
     assert problems(extended)
+
+
+@pytest.mark.parametrize("start", ["2027-03-01", '"2027-03-01"'])
+def test_a_day_without_time_is_refused_wherever_the_machine_stands(edited, start):
+    found = problems(edited(("start = 2027-03-01T12:00:00Z", f"start = {start}")))
+    assert "write 2027-03-01T00:00:00" in found["start"]

@@ -45,7 +45,8 @@ def build_network(scenario: Scenario) -> Network:
     equal spans with assumed trusted nodes. A span beyond the device's reach has rate 0, or is split the same
     way under ``beyond_reach = "split"``. Colocated stations get an edge of their own, as do stations served by
     courier, whose rate is the pad carried over the interval; a mobile station has one such edge per position, open
-    between its dates. Station nodes that the scenario does not use are left out.
+    between its dates. Such stations lose the fibre that the network lists for them. Station nodes that the scenario
+    does not use are left out.
 
     Returns
     -------
@@ -56,7 +57,9 @@ def build_network(scenario: Scenario) -> Network:
     used = {station_node(scenario, ogs) for ogs in scenario.stations}
     idle = raw_nodes.index[(raw_nodes["role"] == "station") & ~raw_nodes.index.isin(used)]
     raw_nodes = raw_nodes.drop(index=idle)
-    raw_links = raw_links[~(raw_links["a"].isin(idle) | raw_links["b"].isin(idle))]
+    cut_off = {station_node(scenario, o) for o, s in scenario.stations.items() if s.attach != "fibre" or s.positions}
+    gone = {*idle, *cut_off}
+    raw_links = raw_links[~(raw_links["a"].isin(gone) | raw_links["b"].isin(gone))]
     node_rows = raw_nodes.reset_index()[
         ["node", "name", "country", "domain", "role", "trust", "latitude_deg", "longitude_deg"]
     ].to_dict("records")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from eqci_space.linkbudget.extinction import airmass_kasten_young
+from eqci_space.linkbudget.ranges import Range, in_range
 from eqci_space.units import PLANCK_J_S, SPEED_OF_LIGHT_M_S
 
 __all__ = [
@@ -36,6 +38,7 @@ def _log_interpolate(x: float, xs: np.ndarray, ys: np.ndarray) -> float:
     return float(np.exp(np.interp(np.log(x), np.log(xs), np.log(ys))))
 
 
+@in_range(wavelength_m=Range(0.4e-6, 2e-6, "m"))
 def night_radiance_w_m2_sr_m(*, wavelength_m: float, sun_elevation_deg: np.ndarray) -> np.ndarray:
     """Spectral radiance of the moonless zenith sky [W/m²/sr/m], Sun below the horizon.
 
@@ -51,8 +54,6 @@ def night_radiance_w_m2_sr_m(*, wavelength_m: float, sun_elevation_deg: np.ndarr
     sun_elevation_deg : array
         [deg]; above 0 the daylight value is held.
     """
-    if not 0.4e-6 <= wavelength_m <= 2e-6:
-        raise ValueError(f"night_radiance_w_m2_sr_m: wavelength_m={wavelength_m}; expected 0.4e-6 to 2e-6 m")
     dark = _log_interpolate(wavelength_m, _NIGHT_WAVELENGTH_M, _NIGHT_RADIANCE)
     day = _log_interpolate(wavelength_m, _DAY_WAVELENGTH_M, _DAY_RADIANCE)
     share = np.clip(1 - np.asarray(sun_elevation_deg, dtype=float) / _NIGHT_BEGINS_DEG, 0.0, 1.0)
@@ -63,6 +64,7 @@ def _photons_per_joule(wavelength_m: float) -> float:
     return wavelength_m / (PLANCK_J_S * SPEED_OF_LIGHT_M_S)
 
 
+@in_range()
 def background_photon_rate_hz(
     *,
     wavelength_m: float,
@@ -73,18 +75,13 @@ def background_photon_rate_hz(
     filter_bandwidth_m: float,
 ) -> np.ndarray:
     """Sky photons per second through a field stop: ``L Ω A Δλ λ/(hc)``, Ω = 2π(1 - cos(FOV/2)), no losses."""
-    if not (aperture_diameter_m > 0 and 0 <= obscuration_ratio < 1 and 0 < field_of_view_full_angle_rad < 2 * np.pi):
-        raise ValueError(
-            f"background_photon_rate_hz: aperture_diameter_m={aperture_diameter_m}, obscuration_ratio="
-            f"{obscuration_ratio}, field_of_view_full_angle_rad={field_of_view_full_angle_rad}; expected a positive "
-            "length, a ratio in [0, 1) and an angle in (0, 2π)"
-        )
     solid_angle = 4 * np.pi * np.sin(field_of_view_full_angle_rad / 4) ** 2
     area = np.pi / 4 * aperture_diameter_m**2 * (1 - obscuration_ratio**2)
     energy = np.asarray(radiance_w_m2_sr_m) * solid_angle * area * filter_bandwidth_m
     return energy * _photons_per_joule(wavelength_m)
 
 
+@in_range()
 def single_mode_photon_rate_hz(
     *, wavelength_m: float, radiance_w_m2_sr_m: np.ndarray, filter_bandwidth_m: float
 ) -> np.ndarray:
@@ -93,6 +90,7 @@ def single_mode_photon_rate_hz(
     return energy * _photons_per_joule(wavelength_m)
 
 
+@in_range()
 def moonlight_luminance_cd_m2(
     *,
     moon_phase_angle_deg: np.ndarray | float,
@@ -118,19 +116,26 @@ def moonlight_luminance_cd_m2(
     phase, separation, zm, z = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (
         moon_phase_angle_deg, moon_target_separation_deg, moon_zenith_angle_deg, target_zenith_angle_deg
     )))  # fmt: skip
-    if not ((z >= 0) & (z <= 90) & (separation >= 0) & (separation <= 180)).all():
-        raise ValueError(
-            "moonlight_luminance_cd_m2: target zenith angles 0 to 90 and separations 0 to 180 deg expected"
-        )
     rho = np.maximum(separation, 10.0)
     moon = 10 ** (-0.4 * (3.84 + 0.026 * np.abs(phase) + 4e-9 * phase**4))
     scattering = 10**5.36 * (1.06 + np.cos(np.radians(rho)) ** 2) + 10 ** (6.15 - rho / 40)
-    path, moon_path = ((1 - 0.96 * np.sin(np.radians(np.minimum(a, 90.0))) ** 2) ** -0.5 for a in (z, zm))
+    path, moon_path = _sky_path(z), _moon_path(np.minimum(zm, 90.0))
     k = 0.4 * extinction_mag_per_airmass
     light = scattering * moon * 10 ** (-k * moon_path) * (1 - 10 ** (-k * path)) * _NANOLAMBERT_CD_M2
     return np.where(zm < 90, light, 0.0)
 
 
+def _sky_path(zenith_angle_deg: np.ndarray) -> np.ndarray:
+    return (1 - 0.96 * np.sin(np.radians(zenith_angle_deg)) ** 2) ** -0.5
+
+
+def _moon_path(zenith_angle_deg: np.ndarray) -> np.ndarray:
+    """Their path, going over to the true airmass in the last ten degrees, or moonlight would end with a step."""
+    low = np.clip(zenith_angle_deg / 10 - 8, 0.0, 1.0)
+    return (1 - low) * _sky_path(zenith_angle_deg) + low * airmass_kasten_young(90.0 - zenith_angle_deg)
+
+
+@in_range(wavelength_m=Range(0.4e-6, 2e-6, "m"))
 def moonlight_radiance_w_m2_sr_m(luminance_cd_m2: np.ndarray | float, *, wavelength_m: float) -> np.ndarray:
     """Spectral radiance [W/m²/sr/m] of moonlight scattered by air, from its V-band luminance.
 
@@ -143,8 +148,6 @@ def moonlight_radiance_w_m2_sr_m(luminance_cd_m2: np.ndarray | float, *, wavelen
     wavelength_m : float
         [m], 0.4e-6 to 2e-6.
     """
-    if not 0.4e-6 <= wavelength_m <= 2e-6:
-        raise ValueError(f"moonlight_radiance_w_m2_sr_m: wavelength_m={wavelength_m}; expected 0.4e-6 to 2e-6 m")
     nanolambert = np.maximum(np.asarray(luminance_cd_m2, dtype=float) / _NANOLAMBERT_CD_M2, 1e-300)
     magnitude = (_MAGNITUDE_ZERO - np.log(nanolambert / _DARK_NL)) / _MAGNITUDE_SLOPE
     return _surface_brightness(magnitude) * _log_interpolate(wavelength_m, _MOON_WAVELENGTH_M, _MOON_COLOUR)
@@ -155,6 +158,7 @@ def _surface_brightness(magnitude_arcsec2: np.ndarray | float) -> np.ndarray:
     return _V_ZERO_POINT_W_M2_M * 10 ** (-0.4 * np.asarray(magnitude_arcsec2, dtype=float)) / _SQUARE_ARCSEC_SR
 
 
+@in_range(wavelength_m=Range(0.4e-6, 2e-6, "m"))
 def light_pollution_radiance_w_m2_sr_m(
     zenith_sky_mag_arcsec2: np.ndarray | float, *, wavelength_m: float, colour_factor: float = 1.0
 ) -> np.ndarray:
@@ -163,10 +167,5 @@ def light_pollution_radiance_w_m2_sr_m(
     A city's 18 mag per square arcsecond is 9.7e-5 W/m²/sr/µm in V. `colour_factor` is the ratio to V at the
     wavelength: about 1 below 700 nm, less in the near infrared under LED lamps (0.3 to 1; unverified).
     """
-    if not 0.4e-6 <= wavelength_m <= 2e-6 or not 0 <= colour_factor <= 2:
-        raise ValueError(
-            f"light_pollution_radiance_w_m2_sr_m: wavelength_m={wavelength_m}, colour_factor={colour_factor}; expected "
-            "0.4e-6 to 2e-6 m and 0 to 2"
-        )
     natural = _log_interpolate(_V_BAND_M, _NIGHT_WAVELENGTH_M, _NIGHT_RADIANCE)
     return colour_factor * np.maximum(0.0, _surface_brightness(zenith_sky_mag_arcsec2) - natural)

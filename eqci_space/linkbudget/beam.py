@@ -15,6 +15,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev, legendre
 from scipy.special import j0
 
+from eqci_space.linkbudget.ranges import in_range
 from eqci_space.units import db_from_ratio
 
 __all__ = [
@@ -29,18 +30,11 @@ leggauss = lru_cache(maxsize=64)(legendre.leggauss)  # the nodes are roots of a 
 
 
 def _wave_number(wavelength_m: float) -> float:
-    if not 0 < wavelength_m < 1e-4:
-        raise ValueError(f"beam: wavelength_m={wavelength_m}; expected metres, such as 1.55e-6")
     return 2 * np.pi / wavelength_m
 
 
 def _pupil(aperture_diameter_m: float, obscuration_ratio: float, beam_radius_m: float):  # type: ignore[no-untyped-def]
     """Gauss nodes over the pupil [m] and the weighted field there."""
-    if not (aperture_diameter_m > 0 and beam_radius_m > 0 and 0 <= obscuration_ratio < 1):
-        raise ValueError(
-            f"beam: aperture_diameter_m={aperture_diameter_m}, beam_radius_m={beam_radius_m}, "
-            f"obscuration_ratio={obscuration_ratio}; expected positive lengths and a ratio in [0, 1)"
-        )
     outer = aperture_diameter_m / 2
     inner = obscuration_ratio * outer
     x, w = leggauss(_PUPIL_NODES)
@@ -49,6 +43,7 @@ def _pupil(aperture_diameter_m: float, obscuration_ratio: float, beam_radius_m: 
     return r, 0.5 * (outer - inner) * w * r * field
 
 
+@in_range()
 def intensity_per_sr(
     angle_rad: np.ndarray,
     *,
@@ -64,6 +59,7 @@ def intensity_per_sr(
     return (wave_number * (j0(wave_number * angle[..., None] * r) @ weighted)) ** 2
 
 
+@in_range()
 def encircled_power(
     angle_rad: np.ndarray,
     *,
@@ -97,6 +93,7 @@ def encircled_power(
     return Chebyshev.interpolate(mean_intensity, degree, domain=[0.0, top])(angle) * angle**2
 
 
+@in_range()
 def diffraction_loss_db(
     range_m: np.ndarray,
     *,
@@ -129,13 +126,6 @@ def diffraction_loss_db(
     receiver radius, 810 nm, 500 km: transmittance 0.368667574.
     """
     distance = np.asarray(range_m, dtype=float)
-    if not (distance > 0).all():
-        raise ValueError(f"diffraction_loss_db: range_m has {distance.min()}; expected positive metres")
-    if not (rx_aperture_diameter_m > 0 and 0 <= rx_obscuration_ratio < 1):
-        raise ValueError(
-            f"diffraction_loss_db: rx_aperture_diameter_m={rx_aperture_diameter_m}, "
-            f"rx_obscuration_ratio={rx_obscuration_ratio}; expected a positive length and a ratio in [0, 1)"
-        )
     beam = {
         "wavelength_m": wavelength_m, "aperture_diameter_m": tx_aperture_diameter_m,
         "obscuration_ratio": tx_obscuration_ratio, "beam_radius_m": tx_beam_radius_m,
@@ -150,6 +140,7 @@ def diffraction_loss_db(
     return db_from_ratio(caught)
 
 
+@in_range()
 def equivalent_divergence_half_angle_rad(
     *, wavelength_m: float, aperture_diameter_m: float, obscuration_ratio: float, beam_radius_m: float
 ) -> float:

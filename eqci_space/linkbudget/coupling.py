@@ -14,6 +14,8 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
 from scipy.special import ive
 
+from eqci_space.linkbudget.ranges import Range, in_range
+
 __all__ = [
     "adaptive_optics_residual_rad2",
     "field_stop_transmittance",
@@ -36,18 +38,18 @@ _X, _W = np.polynomial.legendre.leggauss(96)
 _RATIO_GRID = np.geomspace(1e-4, 1e3, 281)
 
 
+@in_range(obscuration_ratio=Range(0, 0.9))
 def smf_coupling_plane_wave(mode_parameter: np.ndarray | float, obscuration_ratio: float = 0.0) -> np.ndarray:
     """Coupling of a plane wave, ``2 [e^(-γ²a²) - e^(-a²)]²/(a² (1 - γ²))``, referred to the annular pupil."""
     a2 = np.asarray(mode_parameter, dtype=float) ** 2
-    _check_obscuration(obscuration_ratio)
     g2 = obscuration_ratio**2
     return 2 * (np.exp(-g2 * a2) - np.exp(-a2)) ** 2 / (a2 * (1 - g2))
 
 
+@in_range(obscuration_ratio=Range(0, 0.9))
 @lru_cache(maxsize=64)
 def optimum_mode_parameter(obscuration_ratio: float = 0.0) -> float:
     """Mode parameter of the largest plane-wave coupling; 1.1209 for a clear pupil."""
-    _check_obscuration(obscuration_ratio)
     found = minimize_scalar(
         lambda a: -float(smf_coupling_plane_wave(a, obscuration_ratio)), bounds=(0.3, 3.0), method="bounded",
         options={"xatol": 1e-10},
@@ -55,14 +57,10 @@ def optimum_mode_parameter(obscuration_ratio: float = 0.0) -> float:
     return float(found.x)
 
 
+@in_range(obscuration_ratio=Range(0, 0.9))
 def smf_coupling_optimum(obscuration_ratio: float = 0.0) -> float:
     """Largest plane-wave coupling: 0.8145, 0.738, 0.656, 0.559 for obscurations of 0, 0.2, 0.3, 0.4."""
     return float(smf_coupling_plane_wave(optimum_mode_parameter(obscuration_ratio), obscuration_ratio))
-
-
-def _check_obscuration(obscuration_ratio: float) -> None:
-    if not 0 <= obscuration_ratio < 0.9:
-        raise ValueError(f"coupling: obscuration_ratio {obscuration_ratio}; expected 0 to 0.9")
 
 
 def _mode_autocorrelation(separation: np.ndarray, mode_parameter: float, obscuration: float) -> np.ndarray:
@@ -110,6 +108,7 @@ def _kinks(obscuration: float) -> list[float]:
     return [obscuration, (1 - obscuration) / 2, (1 + obscuration) / 2] if obscuration else []
 
 
+@in_range(aperture_to_fried_ratio=Range(0, _RATIO_GRID[-1]), obscuration_ratio=Range(0, 0.9))
 def smf_coupling_kolmogorov(
     aperture_to_fried_ratio: np.ndarray | float,
     *,
@@ -123,6 +122,9 @@ def smf_coupling_kolmogorov(
     multiplies D_φ by ``1 - (ρ/D)^(1/3)`` (Fried 1966). 0.409, 0.172, 0.052 for D/r0 = 1, 2, 4 without, 0.691, 0.490,
     0.189 with tip-tilt (Dikmelik and Davidson 2005 with a Gaussian coherence: 3 to 9 % off).
 
+    Fried's factor leaves 0.17 (D/r0)^(5/3) rad² where removing the Zernike tilts leaves 0.134: pessimistic, by 0.2,
+    0.6, 1.5 and 1.7 dB at D/r0 = 1, 2, 4, 8 against the exact projection (0.720, 0.558, 0.268, 0.0501).
+
     Parameters
     ----------
     aperture_to_fried_ratio : array
@@ -134,13 +136,8 @@ def smf_coupling_kolmogorov(
     tip_tilt : {"uncorrected", "removed"}
     """  # fmt: skip
     ratio = np.asarray(aperture_to_fried_ratio, dtype=float)
-    if not ((ratio >= 0) & (ratio <= _RATIO_GRID[-1])).all():
-        raise ValueError(
-            f"smf_coupling_kolmogorov: D/r0 {ratio.min()}..{ratio.max()}; expected 0 to {_RATIO_GRID[-1]:g}"
-        )
     if tip_tilt not in ("uncorrected", "removed"):
         raise ValueError(f"smf_coupling_kolmogorov: tip_tilt '{tip_tilt}'; expected 'uncorrected' or 'removed'")
-    _check_obscuration(obscuration_ratio)
     mode = optimum_mode_parameter(obscuration_ratio) if mode_parameter is None else mode_parameter
     spline = _coupling_spline(mode, obscuration_ratio, tip_tilt)
     return np.exp(spline(np.log(np.maximum(ratio, _RATIO_GRID[0]))))
@@ -157,6 +154,7 @@ def _coupling_spline(mode_parameter: float, obscuration: float, tip_tilt: TipTil
     return CubicSpline(np.log(_RATIO_GRID), np.log(values))
 
 
+@in_range()
 def smf_coupling_gaussian_coherence(
     aperture_to_coherence_area_ratio: np.ndarray | float, *, mode_parameter: float = 1.12
 ) -> np.ndarray:
@@ -177,17 +175,17 @@ def smf_coupling_gaussian_coherence(
     return np.array(values).reshape(np.shape(aperture_to_coherence_area_ratio))
 
 
+@in_range()
 def noll_residual_rad2(aperture_to_fried_ratio: np.ndarray | float, modes: int) -> np.ndarray:
     """Phase variance [rad²] left when the first Zernike modes (piston counted) are corrected (Noll 1976).
 
     Tabulated to 21 modes, ``0.2944 J^(-√3/2) (D/r0)^(5/3)`` beyond. 1.030 for piston, 0.134 after tip and tilt.
     """
-    if modes < 1:
-        raise ValueError(f"noll_residual_rad2: modes = {modes}; expected 1 (piston) or more")
     factor = _NOLL[modes - 1] if modes <= len(_NOLL) else 0.2944 * modes ** (-np.sqrt(3) / 2)
     return factor * np.asarray(aperture_to_fried_ratio, dtype=float) ** (5 / 3)
 
 
+@in_range()
 def adaptive_optics_residual_rad2(
     *,
     aperture_to_fried_ratio: np.ndarray | float,
@@ -207,6 +205,7 @@ def adaptive_optics_residual_rad2(
     return noll_residual_rad2(aperture_to_fried_ratio, modes) + servo + offset + static_rad2
 
 
+@in_range(obscuration_ratio=Range(0, 0.9))
 def smf_coupling_adaptive(
     residual_rad2: np.ndarray | float, aperture_to_fried_ratio: np.ndarray | float, *, obscuration_ratio: float = 0.0
 ) -> np.ndarray:
@@ -220,6 +219,7 @@ def smf_coupling_adaptive(
     return smf_coupling_optimum(obscuration_ratio) * (strehl + (1 - strehl) * halo)
 
 
+@in_range()
 def field_stop_transmittance(
     *,
     field_of_view_rad: float,
@@ -238,10 +238,6 @@ def field_stop_transmittance(
     field_of_view_rad : float
         Full angle [rad].
     """  # fmt: skip
-    if not field_of_view_rad > 0:
-        raise ValueError(
-            f"field_stop_transmittance: field_of_view_rad = {field_of_view_rad}; expected a positive angle"
-        )
     seeing = 0.98 * wavelength_m / np.asarray(fried_parameter_m, dtype=float)
     width = np.sqrt(seeing**2 + (1.03 * wavelength_m / aperture_diameter_m) ** 2 + (2.3548 * tracking_jitter_rad) ** 2)
     return -np.expm1(-np.log(2) * (field_of_view_rad / width) ** 2)

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from eqci_space.linkbudget.pointing import mean_pointing_loss_db
+from eqci_space.linkbudget.pointing import Axes, axes, mean_pointing_loss_db
+from eqci_space.linkbudget.ranges import in_range
 from eqci_space.linkbudget.terms import Link, divergence_rad, station_layers
 from eqci_space.linkbudget.turbulence import aperture_averaged_variance
 
@@ -17,17 +18,15 @@ _ELEVATION_NODES = 48
 _LEVELS = np.geomspace(1e-9, 1.0, 3001)
 _X, _W = np.polynomial.legendre.leggauss(96)
 
-Axes = tuple[float, float] | float
-
 
 def _axes(jitter_rad: Axes, bias_rad: Axes) -> tuple[np.ndarray, np.ndarray]:
     """Jitter and bias of the two axes, the axis of the larger jitter last."""
-    sigma = np.broadcast_to(np.asarray(jitter_rad, dtype=float), (2,))
-    bias = np.asarray(bias_rad if isinstance(bias_rad, tuple) else (bias_rad, 0.0), dtype=float)
+    sigma, bias = axes(jitter_rad, bias_rad)
     order = np.argsort(sigma, kind="stable")
     return sigma[order], bias[order]
 
 
+@in_range()
 def pointing_loss_survival(
     loss_db: np.ndarray, *, divergence_half_angle_rad: float, jitter_rad: Axes, bias_rad: Axes = 0.0
 ) -> np.ndarray:
@@ -38,8 +37,6 @@ def pointing_loss_survival(
     """
     (small, large), (first, second) = _axes(jitter_rad, bias_rad)
     loss = np.asarray(loss_db, dtype=float)
-    if not (loss >= 0).all() or not divergence_half_angle_rad > 0 or small < 0:
-        raise ValueError("pointing_loss_survival: expected losses and jitter that are not negative, divergence > 0")
     radius = divergence_half_angle_rad * np.sqrt(loss / (2 * _DB_PER_NEPER))[..., None]
 
     def outside(limit: np.ndarray, center: float, sigma: float) -> np.ndarray:
@@ -73,6 +70,7 @@ def _pointing_quantiles_db(divergence_half_angle_rad: float, jitter_rad: Axes, b
     return np.interp(-np.log(middle), -falling, loss)
 
 
+@in_range()
 def joint_fade_loss_db(
     *,
     exceeded_probability: float,
@@ -87,11 +85,6 @@ def joint_fade_loss_db(
     bias gives the exponentially modified normal distribution. Two separate quantiles must not be added: their sum is
     exceeded far less often.
     """  # fmt: skip
-    if not 1e-6 <= exceeded_probability <= 0.5 or not log_irradiance_variance >= 0:
-        raise ValueError(
-            f"joint_fade_loss_db: exceeded_probability = {exceeded_probability}, log_irradiance_variance = "
-            f"{log_irradiance_variance}; expected 1e-6 to 0.5, and a variance that is not negative"
-        )
     pointing = _pointing_quantiles_db(divergence_half_angle_rad, jitter_rad, bias_rad)
     return _joint_quantile(pointing, log_irradiance_variance, exceeded_probability)
 
@@ -106,6 +99,7 @@ def _joint_quantile(pointing_db: np.ndarray, variance: float, exceeded: float) -
     return float(brentq(excess, shift - 8 * spread, pointing_db.max() + shift + 8 * spread, xtol=1e-9))
 
 
+@in_range()
 def fade_loss_db(elevation_deg: np.ndarray, link: Link, exceeded_probability: float) -> np.ndarray:
     """Loss [dB] beyond the mean that fades exceed with a probability, at elevations; interpolated in log airmass."""
     terminal, receiver = link.terminal, link.station.receiver

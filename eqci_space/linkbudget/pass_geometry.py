@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from eqci_space.linkbudget.ranges import Range, in_range
 from eqci_space.units import EARTH_GM_M3_S2, SPEED_OF_LIGHT_M_S
 
-__all__ = ["doppler_shift_hz", "point_ahead_angle_rad", "point_ahead_from_rate_rad", "slant_range_m"]
+__all__ = [
+    "doppler_shift_hz",
+    "point_ahead_angle_rad",
+    "point_ahead_from_rate_rad",
+    "secant_zenith",
+    "slant_range_m",
+]
 
 MEAN_EARTH_RADIUS_M = 6_371_008.8
 
 
+@in_range(elevation_deg=Range(0, 90, "deg"))
 def slant_range_m(
     elevation_deg: np.ndarray | float,
     *,
@@ -20,10 +28,18 @@ def slant_range_m(
 ) -> np.ndarray:
     """``√(R2² - R1² cos²ε) - R1 sin ε`` [m]; 909.4 km at 30 deg to 500 km."""
     if not satellite_altitude_m > site_altitude_m:
-        raise ValueError(f"slant_range_m: satellite at {satellite_altitude_m} m over a site at {site_altitude_m} m")
+        raise ValueError(
+            f"slant_range_m: satellite_altitude_m = {satellite_altitude_m} over a site at {site_altitude_m} m; "
+            "expected a satellite above the site"
+        )
     e = np.radians(np.asarray(elevation_deg, dtype=float))
     low, high = earth_radius_m + site_altitude_m, earth_radius_m + satellite_altitude_m
     return np.sqrt(high**2 - (low * np.cos(e)) ** 2) - low * np.sin(e)
+
+
+def secant_zenith(elevation_deg: np.ndarray | float) -> np.ndarray:
+    """``1/sin ε``: the path through a flat layer over its thickness."""
+    return 1.0 / np.sin(np.radians(np.asarray(elevation_deg, dtype=float)))
 
 
 def _speed_and_cosine(
@@ -34,6 +50,7 @@ def _speed_and_cosine(
     return float(np.sqrt(gm_m3_s2 / orbit_m)), radius_m * np.cos(np.radians(np.asarray(elevation_deg))) / orbit_m
 
 
+@in_range(elevation_deg=Range(0, 90, "deg"))
 def point_ahead_angle_rad(
     elevation_deg: np.ndarray | float,
     *,
@@ -46,6 +63,7 @@ def point_ahead_angle_rad(
     return 2 * speed * np.sqrt(1 - c**2) / SPEED_OF_LIGHT_M_S
 
 
+@in_range(elevation_deg=Range(0, 90, "deg"))
 def doppler_shift_hz(
     elevation_deg: np.ndarray | float,
     *,
@@ -59,6 +77,7 @@ def doppler_shift_hz(
     return speed * c / wavelength_m
 
 
+@in_range()
 def point_ahead_from_rate_rad(*, range_m: np.ndarray, angular_rate_rad_s: np.ndarray) -> np.ndarray:
     """``2 L ω/c`` [rad] from the range and the angular rate of the line of sight, as SAMPLES carry them."""
     return 2 * np.asarray(range_m) * np.asarray(angular_rate_rad_s) / SPEED_OF_LIGHT_M_S

@@ -18,7 +18,7 @@ from eqci_space.linkbudget.coupling import (
     smf_coupling_adaptive,
     smf_coupling_kolmogorov,
 )
-from eqci_space.linkbudget.detector import gate_transmittance
+from eqci_space.linkbudget.detector import TIME_TRANSFER_JITTER_S, clock_error_s, gate_transmittance
 from eqci_space.linkbudget.extinction import (
     airmass_kasten_young,
     apparent_elevation_deg,
@@ -26,6 +26,7 @@ from eqci_space.linkbudget.extinction import (
     clear_sky_loss_db,
     gas_loss_db,
     standard_pressure_pa,
+    tabulated_extinction_loss_db,
 )
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db
 from eqci_space.linkbudget.turbulence import (
@@ -43,6 +44,7 @@ __all__ = ["TERMS", "Link", "Term", "divergence_rad", "station_layers"]
 _USUAL_VISIBILITY_KM = 23.0
 _TIP_TILT_ONLY = 3
 _FASTEST_SLEW_RAD_S = 0.1
+_CLOSED_GATE = 1e-30
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,11 @@ def _airmass(part: Columns) -> np.ndarray:
 
 def _extinction(part: Columns, link: Link) -> np.ndarray:
     air, height = link.atmosphere, link.station.height_msl_m
+    if air.extinction_table:
+        elevation, loss = np.array(air.extinction_table).T
+        return tabulated_extinction_loss_db(
+            np.asarray(part["elevation_deg"]), table_elevation_deg=elevation, table_loss_db=loss
+        )
     visibility = air.visibility_km
     if visibility is None and air.optical_depth_500nm is None:
         visibility = _USUAL_VISIBILITY_KM
@@ -202,7 +209,10 @@ def _zenith_greenwood(layers: Layers, ground_wind_m_s: float, wavelength_m: floa
 
 def _gate(part: Columns, link: Link) -> np.ndarray:
     r = link.station.receiver
-    return _constant(part, -10 * np.log10(gate_transmittance(gate_s=r.gate_s, timing_jitter_s=r.timing_jitter_s)))
+    jitter = np.hypot(r.timing_jitter_s, TIME_TRANSFER_JITTER_S[r.time_transfer])
+    drift = clock_error_s(r.clock_hold_over_s, fractional_frequency=r.clock_fractional_frequency)
+    inside = gate_transmittance(gate_s=r.gate_s, timing_jitter_s=float(jitter), offset_s=float(drift))
+    return _constant(part, float(db_from_ratio(max(inside, _CLOSED_GATE))))
 
 
 def _detector(part: Columns, link: Link) -> np.ndarray:
@@ -217,7 +227,8 @@ TERMS: dict[str, Term] = {
     "wavefront_loss_db": Term("wavefront of the terminal", _wavefront, "Strehl ratio", "Mahajan 1983"),
     "pointing_loss_db": Term("pointing (mean)", _pointing, "Beckmann, equivalent Gaussian", "Farid, Hranilovic 2007"),
     "extinction_loss_db": Term(
-        "clear-sky extinction", _extinction, "Rayleigh and one aerosol column", "Hansen, Travis 1974; Kim 2001",
+        "clear-sky extinction", _extinction, "Rayleigh and one aerosol column; or tabulated",
+        "Hansen, Travis 1974; Kim 2001; scenario",
     ),
     "gas_loss_db": Term("gas absorption", _gas, "power of the airmass", "fit to MODTRAN"),
     "cirrus_loss_db": Term("thin cirrus", _cirrus, "grey optical depth", "Sassen, Cho 1992"),
@@ -225,6 +236,6 @@ TERMS: dict[str, Term] = {
     "coupling_loss_db": Term(
         "coupling", _coupling, "stated; or turbulence with adaptive optics", "Fried 1966; Noll 1976; Greenwood 1977",
     ),
-    "gate_loss_db": Term("timing gate", _gate, "Gaussian jitter", "erf"),
+    "gate_loss_db": Term("timing gate", _gate, "Gaussian jitter, clock in hold-over", "ITU-T G.810"),
     "detector_loss_db": Term("detector efficiency", _detector, "stated", "scenario"),
 }  # fmt: skip

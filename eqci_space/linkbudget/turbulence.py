@@ -1,7 +1,7 @@
 """Optical turbulence: refractive-index profiles, their integrals, and scintillation.
 
 A profile is a set of thin layers above the telescope; every quantity is a sum over layers. Continuous profiles are
-turned into layers by Gauss-Legendre panels, which integrate the Hufnagel-Valley profile to 1e-9.
+turned into layers by Gauss-Legendre panels, which integrate the Hufnagel-Valley profile to 1e-8.
 Formulas hold for a plane wave from space (downlink) and Kolmogorov spectra; ``k = 2π/λ``, ``sec z = 1/sin ε``.
 """
 
@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.special import erfinv, gamma, j1
+
+from eqci_space.linkbudget.pass_geometry import secant_zenith
+from eqci_space.linkbudget.ranges import Range, in_range, within
 
 __all__ = [
     "Layers",
@@ -40,6 +44,9 @@ _PANEL_EDGES_M = np.array([
     27000, 33000, 40000, 60000, 100000,
 ], dtype=float)  # fmt: skip
 _PANEL_NODES = 18
+_PATH_KNOTS = 240
+_COHERENT_PHASE = 60.0
+_RESOLVED_FILTER = 300.0
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,10 @@ class Layers:
         height, strength = np.asarray(self.height_m, dtype=float), np.asarray(self.strength_m13, dtype=float)
         if height.ndim != 1 or height.shape != strength.shape or not len(height):
             raise ValueError(f"Layers: shapes {height.shape} and {strength.shape}; expected two equal vectors")
-        if (height < 0).any() or (strength < 0).any() or not np.isfinite(height + strength).all():
-            raise ValueError("Layers: heights and strengths must be finite and not negative")
+        within("Layers", "height_m", height, Range(0, unit="m", below=True))
+        within("Layers", "strength_m13", strength, Range(0, unit="m^(1/3)", below=True))
+        object.__setattr__(self, "height_m", height)
+        object.__setattr__(self, "strength_m13", strength)
 
 
 def _panels(lower_m: float, upper_m: float) -> tuple[np.ndarray, np.ndarray]:
@@ -76,6 +85,7 @@ def _panels(lower_m: float, upper_m: float) -> tuple[np.ndarray, np.ndarray]:
     return ((edges[:-1, None] + half) + half * x).ravel(), (half * w).ravel()
 
 
+@in_range()
 def hufnagel_valley_layers(
     *,
     rms_wind_m_s: float = 21.0,
@@ -101,11 +111,6 @@ def hufnagel_valley_layers(
     lower_height_m, upper_height_m : float
         Telescope and end of the integrals above local ground [m].
     """
-    if rms_wind_m_s < 0 or ground_cn2_m_neg_2_3 < 0:
-        raise ValueError(
-            f"hufnagel_valley_layers: rms_wind_m_s = {rms_wind_m_s}, ground_cn2_m_neg_2_3 = {ground_cn2_m_neg_2_3}; "
-            "expected values that are not negative"
-        )
     ground, weight = _panels(lower_height_m, upper_height_m)
     sea = ground + site_height_msl_m
     cn2 = (
@@ -116,6 +121,7 @@ def hufnagel_valley_layers(
     return Layers(ground - lower_height_m, cn2 * weight)
 
 
+@in_range()
 def tabulated_layers(height_m: np.ndarray, cn2_m_neg_2_3: np.ndarray) -> Layers:
     """Layers of a measured or modelled profile, straight lines between heights above the telescope.
 
@@ -130,7 +136,10 @@ def tabulated_layers(height_m: np.ndarray, cn2_m_neg_2_3: np.ndarray) -> Layers:
     """
     height, cn2 = np.asarray(height_m, dtype=float), np.asarray(cn2_m_neg_2_3, dtype=float)
     if height.ndim != 1 or len(height) < 2 or height.shape != cn2.shape or (np.diff(height) <= 0).any():
-        raise ValueError("tabulated_layers: expected at least two rising heights and a value for each")
+        raise ValueError(
+            f"tabulated_layers: height_m and cn2_m_neg_2_3 of shapes {height.shape} and {cn2.shape}; expected at least "
+            "two rising heights and a value for each"
+        )
     half = np.diff(height) / 2
     middle = height[:-1] + half
     nodes = (middle[:, None] + half[:, None] * np.array([-1.0, 1.0]) / np.sqrt(3.0)).ravel()
@@ -148,19 +157,10 @@ def turbulence_scale_height_m(layers: Layers) -> float:
 
 
 def _wavenumber(wavelength_m: np.ndarray | float) -> np.ndarray:
-    wavelength = np.asarray(wavelength_m, dtype=float)
-    if not ((wavelength >= 0.3e-6) & (wavelength <= 12e-6)).all():
-        raise ValueError(f"turbulence: wavelength {wavelength} m; expected 0.3e-6 to 12e-6 m")
-    return 2 * np.pi / wavelength
+    return 2 * np.pi / np.asarray(wavelength_m, dtype=float)
 
 
-def _secant(elevation_deg: np.ndarray | float) -> np.ndarray:
-    elevation = np.asarray(elevation_deg, dtype=float)
-    if not ((elevation > 0) & (elevation <= 90)).all():
-        raise ValueError(f"turbulence: elevation_deg {elevation}; expected above 0 to 90 deg")
-    return 1.0 / np.sin(np.radians(elevation))
-
-
+@in_range()
 def fried_parameter_m(
     layers: Layers, *, wavelength_m: np.ndarray | float, elevation_deg: np.ndarray | float
 ) -> np.ndarray:
@@ -168,17 +168,19 @@ def fried_parameter_m(
 
     4.961 cm at 500 nm in the zenith of HV 5/7.
     """
-    return (0.423 * _wavenumber(wavelength_m) ** 2 * _secant(elevation_deg) * cn2_moment(layers, 0.0)) ** -0.6
+    return (0.423 * _wavenumber(wavelength_m) ** 2 * secant_zenith(elevation_deg) * cn2_moment(layers, 0.0)) ** -0.6
 
 
+@in_range()
 def isoplanatic_angle_rad(
     layers: Layers, *, wavelength_m: np.ndarray | float, elevation_deg: np.ndarray | float
 ) -> np.ndarray:
     """Isoplanatic angle ``θ0 = [2.914 k² sec^(8/3) z μ_{5/3}]^(-3/5)`` [rad] (Fried 1982); 6.894 µrad for HV 5/7."""
     moment = cn2_moment(layers, 5 / 3)
-    return (2.914 * _wavenumber(wavelength_m) ** 2 * _secant(elevation_deg) ** (8 / 3) * moment) ** -0.6
+    return (2.914 * _wavenumber(wavelength_m) ** 2 * secant_zenith(elevation_deg) ** (8 / 3) * moment) ** -0.6
 
 
+@in_range()
 def rytov_variance(
     layers: Layers, *, wavelength_m: np.ndarray | float, elevation_deg: np.ndarray | float, coefficient: float = 2.25
 ) -> np.ndarray:
@@ -186,10 +188,11 @@ def rytov_variance(
 
     Andrews and Phillips 2005, eq. 12.38, with c = 2.25; ITU-R P.1622 prints 2.253.
     """
-    secant = _secant(elevation_deg)
+    secant = secant_zenith(elevation_deg)
     return coefficient * _wavenumber(wavelength_m) ** (7 / 6) * secant ** (11 / 6) * cn2_moment(layers, 5 / 6)
 
 
+@in_range()
 def scintillation_index(rytov: np.ndarray | float) -> np.ndarray:
     """Normalised irradiance variance of a point receiver in weak to strong turbulence.
 
@@ -197,13 +200,12 @@ def scintillation_index(rytov: np.ndarray | float) -> np.ndarray:
     and Phillips 2005, eq. 9.46; recalled, with the limits s for weak and 1 for saturated turbulence as a check).
     """
     s = np.asarray(rytov, dtype=float)
-    if (s < 0).any():
-        raise ValueError("scintillation_index: a Rytov variance is negative")
     large = 0.49 * s / (1 + 1.11 * s**1.2) ** (7 / 6)
     small = 0.51 * s / (1 + 0.69 * s**1.2) ** (5 / 6)
     return np.expm1(large + small)
 
 
+@in_range()
 def bufton_wind_m_s(
     height_m: np.ndarray,
     *,
@@ -222,13 +224,20 @@ def bufton_wind_m_s(
     return slew_rate_rad_s * height + ground_wind_m_s + tropopause_wind_m_s * jet
 
 
+@in_range()
 def rms_wind_bufton_m_s(*, lower_height_m: float = 5e3, upper_height_m: float = 20e3, **wind: float) -> float:
     """Root mean square of `bufton_wind_m_s` between two heights, as the Hufnagel-Valley profile wants it [m/s]."""
+    if not 0 <= lower_height_m < upper_height_m:
+        raise ValueError(
+            f"rms_wind_bufton_m_s: lower_height_m = {lower_height_m}, upper_height_m = {upper_height_m}; expected "
+            "0 <= lower < upper"
+        )
     x, w = np.polynomial.legendre.leggauss(64)
     height = lower_height_m + (upper_height_m - lower_height_m) * (x + 1) / 2
     return float(np.sqrt(np.sum(w / 2 * bufton_wind_m_s(height, **wind) ** 2)))
 
 
+@in_range()
 def rms_wind_p1621_m_s(ground_wind_m_s: np.ndarray | float) -> np.ndarray:
     """``√(v_g² + 33.11 v_g + 360.31)`` [m/s] (ITU-R P.1621-2, eq. 5): 21.3 m/s for 2.8 m/s at the ground."""
     v = np.asarray(ground_wind_m_s, dtype=float)
@@ -236,9 +245,13 @@ def rms_wind_p1621_m_s(ground_wind_m_s: np.ndarray | float) -> np.ndarray:
 
 
 def _wind_moment(layers: Layers, wind_m_s: np.ndarray) -> np.ndarray:
-    return np.sum(layers.strength_m13 * np.asarray(wind_m_s, dtype=float) ** (5 / 3), axis=-1)
+    wind = np.asarray(wind_m_s, dtype=float)
+    if wind.shape[-1:] != layers.height_m.shape:
+        raise ValueError(f"turbulence: wind_m_s of shape {wind.shape}; expected {layers.height_m.size} layers last")
+    return np.sum(layers.strength_m13 * wind ** (5 / 3), axis=-1)
 
 
+@in_range()
 def greenwood_frequency_hz(
     layers: Layers, wind_m_s: np.ndarray, *, wavelength_m: np.ndarray | float, elevation_deg: np.ndarray | float
 ) -> np.ndarray:
@@ -247,15 +260,16 @@ def greenwood_frequency_hz(
     `wind_m_s` is given at the layers (last axis).
     """
     moment = _wind_moment(layers, wind_m_s)
-    return (0.102 * _wavenumber(wavelength_m) ** 2 * _secant(elevation_deg) * moment) ** 0.6
+    return (0.102 * _wavenumber(wavelength_m) ** 2 * secant_zenith(elevation_deg) * moment) ** 0.6
 
 
+@in_range()
 def coherence_time_s(
     layers: Layers, wind_m_s: np.ndarray, *, wavelength_m: np.ndarray | float, elevation_deg: np.ndarray | float
 ) -> np.ndarray:
     """Coherence time ``[2.914 k² sec z ∫Cn² v^(5/3) dh]^(-3/5)`` [s] (Roddier 1981); 0.1338/f_G."""
     moment = _wind_moment(layers, wind_m_s)
-    return (2.914 * _wavenumber(wavelength_m) ** 2 * _secant(elevation_deg) * moment) ** -0.6
+    return (2.914 * _wavenumber(wavelength_m) ** 2 * secant_zenith(elevation_deg) * moment) ** -0.6
 
 
 def aperture_averaging_asymptote_coefficient(kolmogorov_constant: float = KOLMOGOROV_CONSTANT) -> float:
@@ -268,6 +282,7 @@ def aperture_averaging_asymptote_coefficient(kolmogorov_constant: float = KOLMOG
     return float(16 * np.pi**2 * kolmogorov_constant * 2 ** (7 / 3) * integral)
 
 
+@in_range()
 def aperture_averaged_variance(
     layers: Layers,
     *,
@@ -283,42 +298,55 @@ def aperture_averaged_variance(
     (Tatarskii 1961; Andrews and Phillips 2005, section 10.3). Tends to `rytov_variance` for a point and to
     ``17.34 D^(-7/3) sec³z μ_2`` for a large aperture.
     """  # fmt: skip
-    elevation = np.asarray(elevation_deg, dtype=float)
-    if not aperture_diameter_m > 0 or not 0 <= obscuration_ratio < 1:
-        raise ValueError(
-            f"aperture_averaged_variance: diameter {aperture_diameter_m} m and obscuration {obscuration_ratio}; "
-            "expected a positive diameter and 0 <= obscuration < 1"
-        )
-    k, secant = float(_wavenumber(wavelength_m)), _secant(elevation)
-    q, weight = _spatial_frequencies(aperture_diameter_m)
-    response = _aperture_filter(q * aperture_diameter_m / 2, obscuration_ratio) * q ** (-8 / 3) * weight
-    out = np.empty(secant.size)
-    for i, s in enumerate(secant.ravel()):
-        phase = np.outer(layers.height_m * (s / k), q**2)
-        out[i] = s * layers.strength_m13 @ (_one_minus_cosine(phase) @ response)
-    return (8 * np.pi**2 * k**2 * kolmogorov_constant * out).reshape(secant.shape)
+    k, secant = float(_wavenumber(wavelength_m)), secant_zenith(elevation_deg)
+    path = layers.height_m * secant[..., None] / k
+    top = float(path.max())
+    if top == 0:
+        return np.zeros(secant.shape)
+    # The spectral integral knows height, elevation and wavelength only by h sec z/k: a smooth curve of one variable.
+    knots = top * np.geomspace(1e-9, 1.0, _PATH_KNOTS)
+    curve = CubicSpline(np.log(knots), np.log(_spectral_integral(knots, aperture_diameter_m, obscuration_ratio)))
+    weight = np.exp(curve(np.log(np.maximum(path, knots[0]))))
+    return 8 * np.pi**2 * k**2 * kolmogorov_constant * secant * (weight @ layers.strength_m13)
+
+
+def _spectral_integral(path_m2: np.ndarray, aperture_diameter_m: float, obscuration_ratio: float) -> np.ndarray:
+    """``∫ q^(-8/3) [1 - cos(q² a)] F(qD/2) dq`` at values of a [m²]."""
+    lowest = min(1e-3, 5e-4 * aperture_diameter_m / float(np.sqrt(path_m2.max())))
+    x, w = _aperture_frequencies(10.0 ** np.floor(np.log10(lowest)))
+    q, dq = 2 * x / aperture_diameter_m, 2 * w / aperture_diameter_m
+    phase = np.outer(path_m2, q**2)
+    # Past some hundred radians the cosine averages out; fading it keeps the nodes from sampling it too coarsely.
+    waves = 1 - np.cos(phase) * np.exp(-((phase / _COHERENT_PHASE) ** 4))
+    small = phase < 1
+    waves[small] = 2 * np.sin(phase[small] / 2) ** 2
+    return waves @ (_aperture_filter(x, obscuration_ratio) * q ** (-8 / 3) * dq)
 
 
 @lru_cache(maxsize=16)
-def _spatial_frequencies(aperture_diameter_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights in log-spaced panels, from the largest eddies to far beyond the aperture's cut-off."""
-    edges = np.concatenate([np.geomspace(1e-3, 0.3, 30), np.linspace(0.3, 60.0, 240)[1:]]) * 2 / aperture_diameter_m
+def _aperture_frequencies(lowest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights in x = qD/2: panels of a tenth, none wider than one while the filter is resolved."""
+    rising = np.geomspace(lowest, 10.0, int(np.ceil(np.log(10.0 / lowest) / np.log(1.1))) + 1)
+    beyond = np.geomspace(_RESOLVED_FILTER, 1e5, 64)
+    edges = np.concatenate([rising, np.arange(11.0, _RESOLVED_FILTER), beyond])
     x, w = np.polynomial.legendre.leggauss(8)
     half = np.diff(edges)[:, None] / 2
     return ((edges[:-1, None] + half) + half * x).ravel(), (half * w).ravel()
 
 
-def _one_minus_cosine(phase: np.ndarray) -> np.ndarray:
-    return 2 * np.sin(phase / 2) ** 2
-
-
 def _aperture_filter(x: np.ndarray, obscuration: float) -> np.ndarray:
+    """Squared transform of the annulus; its mean over the rings, 4 (1 + γ)/(π x³ (1 - γ²)²), where those are fine."""
+
     def jinc(y: np.ndarray) -> np.ndarray:
         return np.where(y == 0, 1.0, 2 * j1(y) / np.where(y == 0, 1.0, y))
 
-    return ((jinc(x) - obscuration**2 * jinc(obscuration * x)) / (1 - obscuration**2)) ** 2
+    near = np.minimum(x, _RESOLVED_FILTER)
+    exact = (jinc(near) - obscuration**2 * jinc(obscuration * near)) ** 2
+    mean = 4 * (1 + obscuration) / (np.pi * x**3)
+    return np.where(x < _RESOLVED_FILTER, exact, mean) / (1 - obscuration**2) ** 2
 
 
+@in_range()
 def aperture_averaged_variance_p1622(
     layers: Layers,
     *,
@@ -334,16 +362,15 @@ def aperture_averaged_variance_p1622(
     """  # fmt: skip
     z0 = turbulence_scale_height_m(layers) if scale_height_m is None else scale_height_m
     variance = rytov_variance(layers, wavelength_m=wavelength_m, elevation_deg=elevation_deg, coefficient=coefficient)
-    fresnel = aperture_diameter_m**2 / (wavelength_m * z0 * _secant(elevation_deg))
+    fresnel = aperture_diameter_m**2 / (wavelength_m * z0 * secant_zenith(elevation_deg))
     return variance / (1 + 1.1 * fresnel ** (7 / 6))
 
 
+@in_range()
 def lognormal_fade_loss_db(log_irradiance_variance: np.ndarray | float, probability: np.ndarray | float) -> np.ndarray:
     """Loss [dB] against the mean that a log-normal fade of unit mean exceeds with a probability.
 
     ``-(10/ln 10) [√(2s) erf⁻¹(2p - 1) - s/2]``. The mean loss is zero: do not add this to a mean budget.
     """
     s, p = np.asarray(log_irradiance_variance, dtype=float), np.asarray(probability, dtype=float)
-    if (s < 0).any() or not ((p > 0) & (p < 1)).all():
-        raise ValueError("lognormal_fade_loss_db: expected a variance >= 0 and a probability between 0 and 1")
     return -10 / np.log(10) * (np.sqrt(2 * s) * erfinv(2 * p - 1) - s / 2)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gamma
 
+from eqci_space.linkbudget.pass_geometry import secant_zenith
+from eqci_space.linkbudget.ranges import Range, in_range
 from eqci_space.linkbudget.turbulence import KOLMOGOROV_CONSTANT, Layers
 
 __all__ = [
@@ -25,11 +27,12 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(160)
 _REACH = 12.0
 
 
+@in_range()
 def uplink_long_term_factor(*, beam_radius_m: np.ndarray | float, fried_parameter_m: np.ndarray | float) -> np.ndarray:
     """Mean on-axis irradiance over that in vacuum, wander included: ``W0^-2 ∫ r e^(-r²/2W0² - 3.44 (r/r0)^(5/3)) dr``.
 
     Fraunhofer limit of the mutual coherence of a collimated Gaussian beam (Fried 1966; Andrews and Phillips 2005,
-    section 12.6). The closed form ``(1 + (√8 W0/r0)^(5/3))^(-6/5)`` is within 0.3 dB.
+    section 12.6). The closed form ``(1 + (√8 W0/r0)^(5/3))^(-6/5)`` is within 0.32 dB.
 
     Parameters
     ----------
@@ -39,8 +42,6 @@ def uplink_long_term_factor(*, beam_radius_m: np.ndarray | float, fried_paramete
         Along the path [m], > 0.
     """
     w0, r0 = np.broadcast_arrays(np.asarray(beam_radius_m, dtype=float), np.asarray(fried_parameter_m, dtype=float))
-    if not ((w0 > 0) & (r0 > 0)).all():
-        raise ValueError("uplink_long_term_factor: beam_radius_m and fried_parameter_m must be positive")
     ratio = (w0 / r0)[..., None]
     # In units of the beam radius; the integrand ends with the shorter of the two scales.
     reach = np.minimum(_REACH, _REACH / np.maximum(ratio, 1e-300))
@@ -54,13 +55,7 @@ def _spherical_moment(layers: Layers, satellite_altitude_m: float) -> float:
     return float(np.sum(layers.strength_m13 * weight))
 
 
-def _secant(elevation_deg: np.ndarray | float) -> np.ndarray:
-    elevation = np.asarray(elevation_deg, dtype=float)
-    if not ((elevation > 0) & (elevation <= 90)).all():
-        raise ValueError(f"uplink: elevation_deg {elevation}; expected above 0 to 90 deg")
-    return 1.0 / np.sin(np.radians(elevation))
-
-
+@in_range()
 def uplink_centroid_wander_rms_rad(
     layers: Layers, *, elevation_deg: np.ndarray | float, satellite_altitude_m: float, beam_radius_m: float
 ) -> np.ndarray:
@@ -71,9 +66,10 @@ def uplink_centroid_wander_rms_rad(
     """
     coefficient = 2 * np.pi**2 * KOLMOGOROV_CONSTANT * gamma(1 / 6) * 2 ** (1 / 3)
     moment = _spherical_moment(layers, satellite_altitude_m)
-    return np.sqrt(coefficient * _secant(elevation_deg) * beam_radius_m ** (-1 / 3) * moment)
+    return np.sqrt(coefficient * secant_zenith(elevation_deg) * beam_radius_m ** (-1 / 3) * moment)
 
 
+@in_range()
 def uplink_wander_broadening_rad(
     layers: Layers, *, elevation_deg: np.ndarray | float, satellite_altitude_m: float, beam_radius_m: float
 ) -> np.ndarray:
@@ -83,9 +79,10 @@ def uplink_wander_broadening_rad(
     eq. 12.50; recalled): twice the one-axis wander for a Gaussian beam, within 12 %.
     """
     moment = _spherical_moment(layers, satellite_altitude_m)
-    return np.sqrt(7.25 * _secant(elevation_deg) * beam_radius_m ** (-1 / 3) * moment)
+    return np.sqrt(7.25 * secant_zenith(elevation_deg) * beam_radius_m ** (-1 / 3) * moment)
 
 
+@in_range()
 def tilt_jitter_one_axis_rad(
     *, wavelength_m: np.ndarray | float, aperture_diameter_m: np.ndarray | float, fried_parameter_m: np.ndarray | float
 ) -> np.ndarray:
@@ -94,6 +91,7 @@ def tilt_jitter_one_axis_rad(
     return np.sqrt(0.182 * ratio ** (5 / 3)) * wavelength_m / aperture_diameter_m
 
 
+@in_range()
 def anisoplanatic_strehl(*, offset_rad: np.ndarray | float, isoplanatic_angle_rad: np.ndarray | float) -> np.ndarray:
     """Strehl ratio left by a correction measured at an angle: ``exp(-(θ/θ0)^(5/3))`` (Fried 1982).
 
@@ -102,6 +100,7 @@ def anisoplanatic_strehl(*, offset_rad: np.ndarray | float, isoplanatic_angle_ra
     return np.exp(-((np.abs(offset_rad) / isoplanatic_angle_rad) ** (5 / 3)))
 
 
+@in_range(wavelength_m=Range(700e-9, 1800e-9, "m"))
 def maximum_permissible_exposure_w_m2(wavelength_m: float) -> float:
     """Exposure of the eye held safe for ten seconds and more [W/m²], 700 to 1800 nm.
 
@@ -109,15 +108,12 @@ def maximum_permissible_exposure_w_m2(wavelength_m: float) -> float:
     a flag for planners, never a certificate).
     """
     nm = wavelength_m * 1e9
-    if not 700 <= nm <= 1800:
-        raise ValueError(
-            f"maximum_permissible_exposure_w_m2: wavelength {wavelength_m} m; expected 700e-9 to 1800e-9 m"
-        )
     if nm <= 1050:
         return 10.0 * 10 ** (0.002 * (nm - 700))
     return 50.0 if nm < 1400 else 1000.0
 
 
+@in_range()
 def beacon_hazard_distance_m(
     *, power_w: float, divergence_half_angle_rad: float, exit_beam_radius_m: float, wavelength_m: float
 ) -> float:
@@ -125,7 +121,5 @@ def beacon_hazard_distance_m(
 
     Peak ``2P/(π w²)`` with ``w = w_exit + θ L``. A flag for planners, never a certificate.
     """
-    if not (power_w >= 0 and divergence_half_angle_rad > 0 and exit_beam_radius_m > 0):
-        raise ValueError("beacon_hazard_distance_m: expected power >= 0, divergence > 0 and exit radius > 0")
     needed_m = np.sqrt(2 * power_w / (np.pi * maximum_permissible_exposure_w_m2(wavelength_m)))
     return float(max(0.0, (needed_m - exit_beam_radius_m) / divergence_half_angle_rad))

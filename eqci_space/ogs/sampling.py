@@ -57,7 +57,8 @@ def sample_windows(
     check_table(windows, "WINDOWS", "sample_windows")
     if not step_s > 0:
         raise TableError(f"sample_windows: step_s = {step_s}; expected a positive number of seconds")
-    if nodes is not None and not (type(nodes) is int and 1 <= nodes <= 200):
+    whole = isinstance(nodes, int | np.integer) and not isinstance(nodes, bool)
+    if nodes is not None and not (whole and 1 <= nodes <= 200):
         raise TableError(f"sample_windows: nodes = {nodes}; expected a whole number from 1 to 200")
     if refraction not in ("none", "standard"):
         raise TableError(f"sample_windows: refraction '{refraction}'; expected 'none' or 'standard'")

@@ -141,9 +141,9 @@ def write_omm(path: str | Path, sets: list[ElementSet], *, created: datetime | N
     path = Path(path)
     if not sets:
         raise ElementsError("write_omm: no element set to write")
-    if path.suffix not in _FORMATS:
+    if path.suffix.lower() not in _FORMATS:
         raise ElementsError(f"write_omm: '{path.name}' ends in none of {', '.join(_FORMATS)}")
-    text = _FORMATS[path.suffix](sets, created or max(s.epoch for s in sets))
+    text = _FORMATS[path.suffix.lower()](sets, created or max(s.epoch for s in sets))
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)

@@ -231,7 +231,7 @@ def write_oem(
     ElementsError
         The frame is unknown, or there are fewer than eight states.
     """  # fmt: skip
-    path = Path(path)
+    path, frame = Path(path), frame.upper()
     if len(seconds) < 8:
         raise ElementsError(f"write_oem: {len(seconds)} states; expected at least 8")
     try:

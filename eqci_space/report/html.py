@@ -18,7 +18,7 @@ from eqci_space.fiber.relay import Relay, exposure
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report import plots
 from eqci_space.report.style import svg_text
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.contacts import Plan
 
 __all__ = ["Findings", "format_bits", "write_report"]
@@ -80,7 +80,7 @@ def _context(f: Findings) -> dict[str, Any]:
         "gain": _gain_rows(seen, alone),
         "contacts": [{"contact_id": i, **row} for i, row in f.plan.contacts.to_dict("index").items()],
         "station_label": lambda ogs: plots.station_label(ogs, f.scenario),
-        "stations": f.scenario.stations,
+        "stations": [(o, place) for o, s in f.scenario.stations.items() for place in dated_stations(s)],
         "best": _best_window(f),
         "loss_terms": LOSS_TERMS,
         "stores": _store_rows(f),
@@ -107,14 +107,14 @@ def _answer(f: Findings, seen: pd.DataFrame, alone: pd.DataFrame) -> list[str]:
     elif contacts.empty:
         first = (
             f"In {days:g} days from {f.scenario.start:%Y-%m-%d %H:%M} UTC there are {len(f.passes)} passes and "
-            f"{len(f.windows)} night windows, and none of them can bring key that arrives in the period."
+            f"{len(f.windows)} windows, and none of them can bring key that arrives in the period."
         )
     else:
         clear, expected = contacts["skl_bit"].sum(), contacts["expected_skl_bit"].sum()
         first = (
-            f"In {days:g} days from {f.scenario.start:%Y-%m-%d %H:%M} UTC, {len(f.windows)} of {len(f.passes)} passes "
-            f"lie in the night, and the plan takes {len(contacts)} contacts worth {format_bits(clear)} under clear "
-            f"skies and {format_bits(expected)} on average over clouds."
+            f"In {days:g} days from {f.scenario.start:%Y-%m-%d %H:%M} UTC, {len(f.passes)} passes give "
+            f"{len(f.windows)} windows that stations can use. The plan takes {len(contacts)} contacts worth "
+            f"{format_bits(clear)} under clear skies and {format_bits(expected)} on average over clouds."
         )
     share = seen["delivered_bit"] / seen["asked_bit"]
     full = int((share > 0.9995).sum())
@@ -147,7 +147,7 @@ def _main_assumptions(f: Findings) -> list[str]:
     for satellite in f.scenario.satellites:
         if satellite.orbit is not None and satellite.orbit.kind == "sun_synchronous":
             lines.append(
-                f"Local time of {satellite.name}: {satellite.orbit.ltan_h:g} h at the ascending node is assumed; "
+                f"Local time of {satellite.name}: {satellite.orbit.ltan_h:g} h at the ascending node, by design; "
                 "it decides how many passes fall into the night."
             )
     unreal = [
@@ -213,9 +213,7 @@ def _demand_rows(f: Findings, seen: pd.DataFrame) -> list[dict[str, Any]]:
         if demand in f.relay.unreachable:
             reason = f"no path fulfils the class {row['assurance']}"
         elif row["delivered_bit"] < 0.9995 * row["asked_bit"]:
-            reason = (
-                "stores start empty and contacts are few" if row["space_share"] > 0 else "spans on the path are full"
-            )
+            reason = "stores start empty, contacts are few" if row["space_share"] > 0 else "spans on the path are full"
         path = " – ".join(label(n) for n in row["main_path"].split(" – ")) if row["main_path"] else ""
         rows.append(
             {

@@ -165,12 +165,18 @@ def _bars(ax: Axes, table: pd.DataFrame, row: int, widest: pd.Timedelta, **look:
 
 
 def key_stores(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> Axes:
-    """Stock of every satellite-station store at the end of each bin, on expected key."""
+    """Stock that each station shares with all satellites at the end of each bin, on expected key.
+
+    Stations whose stores never hold key are left out.
+    """
     ax = ax or new_axes(8, 3.6)
     space = relay.stores[relay.stores["edge"].str.contains("|", regex=False)]
-    for i, (edge, group) in enumerate(space.groupby("edge", sort=True)):
+    space = space.assign(ogs=space["edge"].str.split("|").str[1])
+    space = space.groupby(["ogs", "bin"], as_index=False)[["initial_bit", "deposited_bit", "stock_bit"]].sum()
+    held = space.groupby("ogs")[["initial_bit", "deposited_bit"]].sum().sum(axis=1)
+    space = space[space["ogs"].map(held) > 0]
+    for i, (ogs, group) in enumerate(space.groupby("ogs", sort=True)):
         colour, style = _LINE_STYLES[i % len(_LINE_STYLES)]
-        ogs = str(edge).split("|")[1]
         end = [*group["bin"].iloc[1:], pd.Timestamp(scenario.end)]
         ax.step(
             [group["bin"].iloc[0], *end], [group["initial_bit"].iloc[0] / 1e3, *(group["stock_bit"] / 1e3)],
@@ -184,7 +190,7 @@ def key_stores(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> A
     ax.set_ylabel("key in store [kbit]")
     ax.xaxis.set_major_formatter(mdates.DateFormatter("%d %b", tz="UTC"))
     ax.set_xlabel("end of the daily bin (12:00 UTC)")
-    ax.set_title("Key shared by satellite and station (expected)", fontsize=10)
+    ax.set_title("Key shared by stations and satellites (expected)", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 

@@ -9,7 +9,6 @@ import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.projections.polar import PolarAxes
 from pyproj import Geod, Transformer
@@ -19,7 +18,7 @@ from eqci_space.orbits.earth import seconds_from, station_frame
 from eqci_space.orbits.ephemeris import ephemerides, positions_m
 from eqci_space.orbits.sky import make_sky
 from eqci_space.report.maps import CRS, draw_borders, frame_map
-from eqci_space.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, STATUS_COLOURS, new_axes
+from eqci_space.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, STATUS_COLOURS, new_axes, new_figure
 from eqci_space.scenario import Scenario, Station, dated_stations, placed
 from eqci_space.tables import check_table
 from eqci_space.units import EARTH_RADIUS_M
@@ -27,7 +26,8 @@ from eqci_space.units import EARTH_RADIUS_M
 __all__ = ["elevation_profile", "ground_track", "sky_track", "windows_per_night"]
 
 _TRACKS = [BLUE, RED, GREEN, PURPLE, ORANGE, SKY]
-_MOST_LABELS = 8
+_DASHES = ["-", "--", ":"]
+_MOST_LABELS = 18
 _APPROACH_S = 240.0
 _TRACK_STEP_S = 10.0
 _CROSSING = pd.Timedelta(minutes=20)
@@ -37,7 +37,7 @@ def sky_track(samples: pd.DataFrame, scenario: Scenario, *, ax: Axes | None = No
     """Tracks of windows in the sky of one station, north up and east to the right as on a map seen from above.
 
     The horizon mask and the lowest elevation are shaded; Sun and Moon are drawn where they stand at the middle of the
-    first window, if they are up. A dot marks each full minute, an arrow the direction.
+    first window, if they are up. A dot marks the first sample of each minute, an arrow the direction.
 
     Parameters
     ----------
@@ -57,9 +57,14 @@ def sky_track(samples: pd.DataFrame, scenario: Scenario, *, ax: Axes | None = No
     if len(stations) != 1:
         raise TableError(f"sky_track: samples of {len(stations)} stations; expected those of one")
     ogs = str(stations[0])
-    middle = samples["time"].iloc[len(samples) // 2]
-    station = next(s for s, mask in placed(scenario.stations[ogs], pd.Series([middle])) if mask.all())
-    ax = ax or Figure(figsize=(5.6, 6.6), layout="constrained").add_subplot(projection="polar")
+    here = [s for s, mask in placed(scenario.stations[ogs], samples["time"]) if mask.all()]
+    if len(here) != 1:
+        raise TableError(f"sky_track: the mobile station '{ogs}' stands in several places; plot each by itself")
+    station = here[0]
+    first = samples[samples["window_id"] == samples["window_id"].iloc[0]]["time"]
+    middle = first.iloc[0] + (first.iloc[-1] - first.iloc[0]) / 2
+    rows = (samples["window_id"].nunique() + 4) // 2
+    ax = ax or new_figure(5.6, 5.6 + 0.36 * rows).add_subplot(projection="polar")
     assert isinstance(ax, PolarAxes)
     ax.set_theta_zero_location("N")
     ax.set_theta_direction(-1)
@@ -143,8 +148,9 @@ def elevation_profile(samples: pd.DataFrame, window_id: str, *, ax: Axes | None 
     other.plot(part["time"], part["range_m"] / 1e3, color=RED, linewidth=1.6, linestyle="--")
     other.set_ylabel("slant range [km] (dashed)", color=RED)
     other.set_ylim(bottom=0)
-    ax.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M", tz="UTC"))
-    ax.xaxis.set_major_locator(mdates.MinuteLocator(interval=max(1, int(len(part) / 600))))
+    short = part["time"].iloc[-1] - part["time"].iloc[0] < pd.Timedelta(minutes=3)
+    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=3, maxticks=8))
+    ax.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M:%S" if short else "%H:%M", tz="UTC"))
     top = part.loc[part["elevation_deg"].idxmax()]
     ax.set_xlabel("UTC")
     ax.set_title(f"{top['satellite']} over {top['ogs']}, {top['time']:%d %b %Y}", fontsize=10)
@@ -182,13 +188,14 @@ def ground_track(windows: pd.DataFrame, scenario: Scenario, *, ax: Axes | None =
     satellites = list(dict.fromkeys(windows["satellite"]))
     labelled: dict[str, pd.Timestamp] = {}
     for window in windows.sort_values("start").itertuples():
-        colour = _TRACKS[satellites.index(window.satellite) % len(_TRACKS)]
+        rank = satellites.index(window.satellite)
+        colour, dashes = _TRACKS[rank % len(_TRACKS)], _DASHES[rank // len(_TRACKS) % len(_DASHES)]
         start, end = seconds_from(first, pd.DatetimeIndex([window.start, window.end]))
         for low, high, width in ((start - _APPROACH_S, end + _APPROACH_S, 0.7), (start, end, 2.4)):
             seconds = np.append(np.arange(max(low, 0.0), high, _TRACK_STEP_S), high)
             longitude, latitude, _ = erfa.gc2gd(1, positions_m(orbits[window.satellite], seconds))
             x, y = project(np.degrees(longitude), np.degrees(latitude))
-            ax.plot(x, y, color=colour, linewidth=width, zorder=4, solid_capstyle="round")
+            ax.plot(x, y, color=colour, linewidth=width, linestyle=dashes, zorder=4)
         if window.start - labelled.get(window.satellite, window.start - 2 * _CROSSING) < _CROSSING:
             continue
         labelled[window.satellite] = window.start
@@ -200,8 +207,8 @@ def ground_track(windows: pd.DataFrame, scenario: Scenario, *, ax: Axes | None =
     corners = _station_circles(ax, scenario, height_m, project)
     frame_map(ax, corners)
     handles = [
-        *(Line2D([], [], color=_TRACKS[i % len(_TRACKS)], linewidth=2.4, label=s)
-          for i, s in enumerate(satellites[:_MOST_LABELS])),
+        *(Line2D([], [], color=_TRACKS[i % len(_TRACKS)], linestyle=_DASHES[i // len(_TRACKS) % len(_DASHES)],
+                 linewidth=2.4, label=s) for i, s in enumerate(satellites[:_MOST_LABELS])),
         Line2D([], [], color=GREY, linewidth=0.8, linestyle=":", label="circle of view"),
         *(Line2D([], [], marker="^", color=c, linestyle="", markeredgecolor="black", label=f"station, {s}")
           for s, c in STATUS_COLOURS.items() if any(v.status_class == s for v in scenario.stations.values())),
@@ -231,12 +238,18 @@ def _station_circles(ax: Axes, scenario: Scenario, height_m: float, project) -> 
             ax.plot(
                 x0, y0, "^", color=STATUS_COLOURS[place.status_class], markeredgecolor="black", markersize=8, zorder=5
             )
+            look = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}
             ax.annotate(
-                ogs, (x0, y0), xytext=(6, -10), textcoords="offset points", fontsize=7.5, fontweight="bold", zorder=6,
-                bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4},
+                _dated_label(ogs, place), (x0, y0), xytext=(6, -10), textcoords="offset points", fontsize=7.5,
+                fontweight="bold", zorder=6, bbox=look,
             )  # fmt: skip
     box = np.array(everything)
     return np.array([*box[:, :2].min(axis=0), *box[:, 2:].max(axis=0)])
+
+
+def _dated_label(ogs: str, place: Station) -> str:
+    dated = place.valid_from and place.valid_to
+    return f"{ogs}\n{place.valid_from:%d %b} – {place.valid_to:%d %b}" if dated else ogs
 
 
 def windows_per_night(
@@ -254,6 +267,8 @@ def windows_per_night(
     """
     if value not in ("windows", "seconds"):
         raise TableError(f"windows_per_night: value '{value}'; expected 'windows' or 'seconds'")
+    if nightly.empty:
+        raise TableError("windows_per_night: no whole night in the table; take a period from noon to noon, UTC")
     month = nightly["night"].dt.tz_localize(None).dt.to_period("M")
     nights = nightly.assign(month=month).groupby("month")["night"].nunique()
     total = nightly.assign(month=month).pivot_table(
@@ -271,5 +286,5 @@ def windows_per_night(
     ogs = ", ".join(dict.fromkeys(nightly["ogs"]))
     unit = "windows per night" if value == "windows" else "window seconds per night"
     ax.figure.colorbar(image, ax=ax, label=unit)
-    ax.set_title(f"{unit.capitalize()} over {ogs if len(ogs) < 60 else 'all stations'}", fontsize=10)
+    ax.set_title(f"{unit.capitalize()}\nover {ogs if len(ogs) < 8 * mean.shape[1] else 'all stations'}", fontsize=9)
     return ax

@@ -20,7 +20,9 @@ __all__ = [
     "RED",
     "SKY",
     "STATUS_COLOURS",
+    "NotebookFigure",
     "new_axes",
+    "new_figure",
     "svg_text",
 ]
 
@@ -35,10 +37,23 @@ def _fixed_ids() -> Iterator[None]:
         yield
 
 
+class NotebookFigure(Figure):
+    """A figure outside pyplot's global state that notebooks show by themselves."""
+
+    def _repr_png_(self) -> bytes:
+        stream = io.BytesIO()
+        self.savefig(stream, format="png", dpi=100)
+        return stream.getvalue()
+
+
+def new_figure(width_in: float = 8.0, height_in: float = 4.0) -> NotebookFigure:
+    """An empty figure."""
+    return NotebookFigure(figsize=(width_in, height_in), layout="constrained")
+
+
 def new_axes(width_in: float = 8.0, height_in: float = 4.0) -> Axes:
-    """Axes on a figure of its own, outside pyplot's global state."""
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    return figure.subplots()
+    """Axes on a figure of its own."""
+    return new_figure(width_in, height_in).subplots()
 
 
 def svg_text(axes: Axes) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import bin_edges, flow_problem
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.conflicts import candidate_cliques
 from eqci_space.tables import TABLES, check_table, empty_table
 
@@ -37,7 +37,8 @@ def schedule_contacts(candidates: pd.DataFrame, scenario: Scenario, *, network: 
 
     One satellite serves one station at a time, with slew between; one station one satellite, with turnaround.
     The choice and the relay are one mixed-integer programme; ties go to more expected space key, so a plan is
-    meaningful even where fibre serves every bit.
+    meaningful even where fibre serves every bit. Stations without any way to the network get no contact, unless
+    all are such.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ def schedule_contacts(candidates: pd.DataFrame, scenario: Scenario, *, network: 
     edge_index = {e: i for i, (e, _, _) in enumerate(problem.edges)}
     starts = pd.DatetimeIndex(bin_edges(scenario)[:-1])
     inside = candidates[candidates["available_at"] < pd.Timestamp(scenario.end)]
+    inside = inside[inside["ogs"].isin(_delivering(scenario))]
     offers = replace(
         problem,
         offer_edge=inside["edge"].map(edge_index).to_numpy(dtype=int),
@@ -69,6 +71,12 @@ def schedule_contacts(candidates: pd.DataFrame, scenario: Scenario, *, network: 
     flow = solve_key_flow(offers, relative_gap=scenario.schedule.relative_gap)
     contacts = _contacts(inside[flow.chosen], candidates)
     return Plan(contacts, flow.objective, flow.bound, flow.gap, flow.rounds)
+
+
+def _delivering(scenario: Scenario) -> list[str]:
+    """Stations whose key can reach the network; all of them when none can."""
+    joined = [o for o, s in scenario.stations.items() if any(p.attach != "none" for p in dated_stations(s))]
+    return joined or list(scenario.stations)
 
 
 def _contacts(chosen: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:

@@ -237,3 +237,23 @@ def test_a_mobile_station_is_a_station_without_own_dates(moving):
     station = moving.stations["PQSAT"]
     assert isinstance(station, Station)
     assert (station.valid_from, station.valid_to) == (None, None)
+
+
+# ---------------------------------------------------------------- stations that have fibre in the network
+
+
+@pytest.mark.parametrize("attach", ["none", "courier", "colocated"])
+@pytest.mark.parametrize("ogs", ["GRAZ", "DLR-TRAUEN", "ONDREJOV"])
+def test_a_station_attached_otherwise_loses_the_fibre_of_the_network(edited, ogs, attach):
+    node = {"GRAZ": "GRZ", "DLR-TRAUEN": "HAJ", "ONDREJOV": "PRG"}[ogs]
+    extra = f'\n[station.{ogs}]\nattach = "{attach}"\nnode = "{node}"\n'
+    scenario = load_scenario(edited(extra=extra))
+    links = build_network(scenario).links
+    own = links[(links["a"] == f"OGS-{ogs}") | (links["b"] == f"OGS-{ogs}")]
+    assert own["medium"].tolist() == ([] if attach == "none" else [attach])
+
+
+def test_a_last_mile_leads_to_a_node_that_is_no_station(edited):
+    path = edited(extra='\n[station.DLR-OP]\nattach = "courier"\n')
+    with pytest.raises(ScenarioError, match=r"station.DLR-OP.node: 'OBP' is .*station"):
+        load_scenario(path)

@@ -214,7 +214,7 @@ def test_wavelength_in_nanometres_is_refused(wavelength_m):
     ],
 )
 def test_impossible_transmit_pupil_is_refused(wrong):
-    with pytest.raises(ValueError, match="beam"):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
         diffraction_loss_db(np.array([5e5]), **(TELESCOPE | wrong))
 
 

@@ -250,3 +250,24 @@ def test_the_lookup_refuses_what_it_does_not_hold(scenario):
     with pytest.raises(ValueError, match="lowest_elevation_deg = 0"):
         make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere),
                     lowest_elevation_deg=0)  # fmt: skip
+
+
+def test_clock_in_hold_over_and_time_transfer_close_the_gate(graz, scenario):
+    """100 s at 2.5e-12 shift the gate by its half; GNSS spreads the clicks by 3 ns beside a gate of 0.5 ns."""
+    drifting = {"clock_hold_over_s": 100.0, "clock_fractional_frequency": 2.5e-12, "timing_jitter_s": 1e-11}
+    budget = link_budget(graz, changed(scenario, receiver=drifting))
+    assert budget["gate_loss_db"].iloc[0] == pytest.approx(10 * np.log10(2), rel=1e-6)
+    gnss = link_budget(graz, changed(scenario, receiver={"time_transfer": "gnss"}))
+    assert gnss["gate_loss_db"].iloc[0] == pytest.approx(-10 * np.log10(0.0664135), rel=1e-4)
+    fibre = link_budget(graz, changed(scenario, receiver={"time_transfer": "white_rabbit"}))
+    assert 0 < fibre["gate_loss_db"].iloc[0] < 1e-4
+
+
+def test_table_of_radiative_transfer_stands_instead_of_all_clear_air(graz, scenario):
+    rows = ((10.0, 4.0816), (90.0, 0.8957))
+    other = changed(scenario, atmosphere={"visibility_km": None, "extinction_table": rows})
+    loss = link_budget(graz, other)["extinction_loss_db"].to_numpy()
+    assert (loss > 0.8957).all()
+    assert (loss < 4.0816).all()
+    slope = np.diff(loss) / np.diff(airmass(graz))
+    assert slope == pytest.approx(np.full(len(slope), slope[0]), rel=1e-6)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from eqci_space.errors import PlanError
 from eqci_space.schedule.conflicts import candidate_cliques, interval_cliques
+from eqci_space.schedule.contacts import schedule_contacts
 from eqci_space.schedule.verify import verify_plan
 
 
@@ -72,3 +73,12 @@ def test_verifier_names_the_first_conflict(study, scenario):
 def test_reason_names_the_rivals(study):
     reasons = study.plan.contacts["reason"]
     assert reasons.str.startswith(("chosen over", "no rival")).all()
+
+
+def test_a_station_without_a_way_to_the_network_takes_no_contact(study, scenario):
+    chosen = study.plan.contacts["ogs"].value_counts().index[0]
+    alone = scenario.stations[chosen].model_copy(update={"attach": "none"})
+    other = scenario.model_copy(update={"stations": {**scenario.stations, chosen: alone}})
+    contacts = schedule_contacts(study.candidates, other).contacts
+    assert chosen not in set(contacts["ogs"])
+    assert len(contacts) > 0
