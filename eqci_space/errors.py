@@ -22,7 +22,7 @@ Every message says what failed, where, what was found, what was expected and how
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = [
     "BadRecordWarning",
@@ -37,6 +37,7 @@ __all__ = [
     "StaleElementsWarning",
     "TableError",
     "TimeError",
+    "close_names",
     "near_matches",
 ]
 
@@ -46,14 +47,24 @@ class EqciError(Exception):
 
 
 class ScenarioError(EqciError):
-    """A scenario is wrong; ``problems`` lists every finding as ``(path, message)``."""
+    """A scenario is wrong; ``problems`` lists every finding as ``(path, message)``.
 
-    def __init__(self, source: str, problems: list[tuple[str, str]]):
+    `names` says what the tables of a list are called: the text of the error shows it behind their place, as in
+    ``satellite.0 ('EAGLE1-LIKE').terminal``.
+    """
+
+    def __init__(self, source: str, problems: list[tuple[str, str]], names: Mapping[str, str] | None = None):
         self.source = source
         self.problems = problems
-        lines = [f"  {path}: {message}" if path else f"  {message}" for path, message in problems]
+        shown = [(_with_name(path, names or {}), message) for path, message in problems]
+        lines = [f"  {path}: {message}" if path else f"  {message}" for path, message in shown]
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(f"{source}: {count}\n" + "\n".join(lines))
+
+
+def _with_name(path: str, names: Mapping[str, str]) -> str:
+    place = ".".join(path.split(".")[:2])
+    return f"{place} ('{names[place]}'){path[len(place) :]}" if place in names else path
 
 
 class TableError(EqciError):
@@ -96,10 +107,17 @@ class ModelValidityWarning(EqciWarning):
     """A model is used outside the range in which its source states it to hold."""
 
 
+def close_names(name: str, known: Iterable[str]) -> list[str]:
+    """At most three known names that a misspelt one may mean, the closest first; case counts only if that helps."""
+    choices = sorted(map(str, known))
+    close = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
+    return close or [c for c in choices if c.casefold() == name.casefold()][:3]
+
+
 def near_matches(name: str, known: Iterable[str]) -> str:
     """Return a hint for an unknown name: the closest known ones, else the whole list when it is short."""
     choices = sorted(map(str, known))
-    close = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
+    close = close_names(name, choices)
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
     if choices and len(choices) <= 12:

@@ -15,8 +15,8 @@ __all__ = ["kernel"]
 
 
 def kernel(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `func` in nopython mode without fast-math, cached on disk if possible."""
+    """Compile `func` in nopython mode without fast-math, cached on disk if possible; it releases the interpreter."""
     try:
-        return numba.njit(func, cache=True, error_model="numpy")
+        return numba.njit(func, cache=True, nogil=True, error_model="numpy")
     except RuntimeError:
-        return numba.njit(func, error_model="numpy")
+        return numba.njit(func, nogil=True, error_model="numpy")

@@ -73,7 +73,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Obscuration = Annotated[float, Field(ge=0, lt=0.9)]
 Angle = Annotated[float, Field(ge=0, lt=360)]
-Wavelength = Annotated[float, Field(ge=0.3e-6, le=12e-6)]
+Wavelength = Annotated[float, Field(ge=0.4e-6, le=2e-6)]
 Elevation = Annotated[float, Field(ge=0, lt=90)]
 SunElevation = Annotated[float, Field(ge=-90, le=90)]
 KeepOut = Annotated[float, Field(ge=0, lt=180)]
@@ -121,6 +121,23 @@ class CircularOrbit(Record):
 Orbit = Annotated[SunSynchronousOrbit | CircularOrbit, Field(discriminator="kind")]
 
 
+_MOST_SATELLITES = 10_000
+
+
+def _unfilled_planes(satellites: int, planes: int) -> str:
+    """What to say of satellites that do not fill planes: the nearest numbers of either that go together."""
+    below = satellites // planes * planes
+    fitting = [str(n) for n in (below, below + planes) if 1 <= n <= _MOST_SATELLITES]
+    divisors = [p for p in range(1, satellites + 1) if satellites % p == 0]
+    nearest = [str(p) for p in (*[d for d in divisors if d < planes][-1:], *[d for d in divisors if d > planes][:1])]
+    ways = [f"{' or '.join(fitting)} satellites in {planes} planes"] if fitting else []
+    ways.append(f"{satellites} satellites in {' or '.join(nearest)} planes")
+    return (
+        f"{satellites} satellites do not fill {planes} planes equally; each plane takes the same number: "
+        f"give {', or '.join(ways)}"
+    )
+
+
 class Walker(Record):
     """Walker constellation i:t/p/f of circular orbits (Walker 1984).
 
@@ -131,7 +148,7 @@ class Walker(Record):
     kind: Literal["walker_delta", "walker_star"]
     altitude_km: Annotated[float, Field(ge=200, le=50_000)]
     inclination_deg: Annotated[float, Field(ge=0, le=180)]
-    satellites: Annotated[int, Field(ge=1, le=10_000)]
+    satellites: Annotated[int, Field(ge=1, le=_MOST_SATELLITES)]
     planes: Annotated[int, Field(ge=1)]
     phasing: Annotated[int, Field(ge=0)] = 0
     raan_deg: Angle = 0.0
@@ -139,7 +156,7 @@ class Walker(Record):
     @model_validator(mode="after")
     def _whole_planes(self) -> Walker:
         if self.satellites % self.planes:
-            raise ValueError(f"{self.satellites} satellites do not fill {self.planes} planes equally")
+            raise ValueError(_unfilled_planes(self.satellites, self.planes))
         if self.phasing >= self.planes:
             raise ValueError(f"phasing {self.phasing}; expected 0 to planes - 1 = {self.planes - 1}")
         return self
@@ -190,7 +207,20 @@ class Terminal(Record):
                 "divergence_rad and divergence_definition go together: half_1e2, full_1e2, fwhm or uniform_disc; "
                 "3 dB hang on the word"
             )
+        if self.divergence_rad is not None:
+            self._measured_beam(self.divergence_rad)
         return self
+
+    def _measured_beam(self, divergence_rad: float) -> None:
+        if self.beam_quality != 1 or self.wavefront_error_waves:
+            raise ValueError("a measured divergence holds beam_quality and wavefront error already; drop them")
+        half = divergence_rad * (1.0 if self.divergence_definition == "half_1e2" else 0.5)
+        limit = _NARROWEST_BEAM * self.wavelength_m / self.aperture_diameter_m
+        if half < limit:
+            raise ValueError(
+                f"divergence_rad: {divergence_rad:g} ({self.divergence_definition}) is narrower than diffraction "
+                f"allows, a half angle of about {limit:.2g} rad for this aperture; check definition and unit"
+            )
 
 
 class Receiver(Record):
@@ -226,6 +256,7 @@ class Receiver(Record):
     clock_hold_over_s: Annotated[float, Field(ge=0, le=1e7)] = 0.0
     clock_fractional_frequency: Annotated[float, Field(ge=-1e-6, le=1e-6)] = 0.0
     afterpulse_probability: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    dead_time_s: Annotated[float, Field(ge=0, le=1e-3)] = 0.0
     intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
 
     @model_validator(mode="after")
@@ -251,8 +282,10 @@ class Satellite(Record):
 
     @model_validator(mode="after")
     def _one_orbit(self) -> Satellite:
-        if sum(x is not None for x in (self.orbit, self.elements, self.ephemeris)) != 1:
-            raise ValueError("give exactly one of orbit, elements and ephemeris")
+        given = [key for key in ("orbit", "elements", "ephemeris") if getattr(self, key) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            raise ValueError(f"give exactly one of orbit, elements and ephemeris; found {found}")
         return self
 
 
@@ -265,6 +298,7 @@ class Constellation(Record):
 
 
 _FINEST_MASK_DEG = 0.1
+_NARROWEST_BEAM = 0.4  # half angle in λ/D, below the 0.51 of the half-maximum of an Airy pattern
 
 
 class Closure(Record):
@@ -366,8 +400,12 @@ class Station(Record):
 class StationRules(Record):
     """Which stations of a catalogue take part, and what holds for them unless a `[station.NAME]` table says otherwise.
 
-    Without `use`, all stations of the catalogue that `status_class` and `countries` admit take part. Stations whose
-    node is not in the network are an error, or keep their key to themselves under ``unconnected = "none"``.
+    Without `use`, all stations of the catalogue that `status_class` and `countries` admit take part, and with them
+    those that a `[station.NAME]` table describes in full. The two filters hold for every station, by the status and
+    country of its table where that states them: to name a station that they leave out, in `use` or by a table, is an
+    error. Stations whose node is not in the network are an error, or keep their key to themselves under
+    ``unconnected = "none"``.
+    The catalogue's telescope diameter stands instead of the receiver's, unless a station's own table gives either.
     """
 
     catalogue: str = "euroqci"
@@ -388,7 +426,8 @@ class Atmosphere(Record):
     The aerosol is given by visibility at 550 nm and a scale height, or by its optical depth at 500 nm at the site and
     the Ångström exponent; or `extinction_table` gives the whole loss of clear air from radiative transfer as rising
     (elevation [deg], loss [dB]) pairs. Gas absorption goes with a power of the airmass. Turbulence is a
-    Hufnagel-Valley profile over the station's ground, the telescope a little above it.
+    Hufnagel-Valley profile over the station's ground, the telescope a little above it. The colour factor of artificial
+    light is its radiance over that in V; without one 0.3 counts below 1 µm and 0.1 beyond (assumed).
     """
 
     visibility_km: Annotated[float, Field(ge=1, le=300)] | None = None
@@ -403,7 +442,7 @@ class Atmosphere(Record):
     ground_wind_m_s: Annotated[float, Field(ge=0, le=50)] = 5.0
     ground_cn2_m_neg_2_3: Annotated[float, Field(ge=0, le=1e-11)] = 1.7e-14
     telescope_height_m: Annotated[float, Field(ge=0, le=200)] = 5.0
-    light_pollution_colour_factor: Annotated[float, Field(ge=0, le=2)] = 0.0
+    light_pollution_colour_factor: Annotated[float, Field(ge=0, le=2)] | None = None
 
     @model_validator(mode="after")
     def _one_aerosol(self) -> Atmosphere:
@@ -422,6 +461,11 @@ class Atmosphere(Record):
         rising = all(after > before for before, after in pairwise(elevations))
         if len(elevations) < 2 or not rising or elevations[-1] != 90:
             raise ValueError(f"extinction_table: elevations {elevations}; give at least two that rise and end at 90")
+        losses = [loss for _, loss in self.extinction_table]
+        if any(higher > lower for lower, higher in pairwise(losses)):
+            raise ValueError(
+                f"extinction_table: losses {losses} dB; they must fall with elevation (transmittances rise)"
+            )
 
 
 class Weather(Record):
@@ -437,20 +481,114 @@ class Weather(Record):
         return self
 
 
-class Protocol(Record):
-    """Quantum key protocol of the downlink and its security budget."""
+class PairSource(Record):
+    """A source of entangled photon pairs: pulsed, or continuously pumped with coincidences inside a window.
 
-    kind: Literal["bb84-two-decoy"] = "bb84-two-decoy"
+    In a downlink to one station the other photon is measured on board with `own_efficiency` and `own_noise_hz`.
+    """
+
+    kind: Literal["pulsed", "continuous"] = "continuous"
+    pair_rate_hz: Annotated[float, Field(gt=0, le=1e12)] | None = None
+    mean_pairs: Annotated[float, Field(gt=0, le=2)] | None = None
+    coincidence_window_s: Annotated[float, Field(gt=0, le=1e-6)] = 1e-9
+    window_share: PositiveFraction = 1.0
+    own_efficiency: PositiveFraction = 0.5
+    own_noise_hz: NotNegative = 1000.0
+
+    @model_validator(mode="after")
+    def _brightness(self) -> PairSource:
+        wanted, other = ("pair_rate_hz", "mean_pairs") if self.kind == "continuous" else ("mean_pairs", "pair_rate_hz")
+        if getattr(self, wanted) is None or getattr(self, other) is not None:
+            raise ValueError(f"a {self.kind} source needs {wanted}, and not {other}")
+        return self
+
+
+def _both_ends(value: object) -> object:
+    return (value, value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+ParameterRange = Annotated[tuple[Fraction, Fraction], BeforeValidator(_both_ends)]
+
+
+class Protocol(Record):
+    """Quantum key protocol of the downlink, what the transmitter can do, and the security budget.
+
+    Probabilities and intensities are ranges [lowest, highest] within which each window's key is optimised; one number
+    fixes a parameter. With ``parameters = "common"`` all windows of a satellite use one set. Authentication takes
+    `authenticated_messages` tags from the key of each block.
+    """
+
+    kind: Literal["bb84-two-decoy", "bb84-one-decoy", "bbm92"] = "bb84-two-decoy"
     epsilon_secrecy: Epsilon = 1e-9
     epsilon_correctness: Epsilon = 1e-15
+    epsilon_authentication: Epsilon = 1e-12
+    authenticated_messages: Annotated[int, Field(ge=0, le=10_000)] = 4
     error_correction_efficiency: Annotated[float, Field(ge=1, le=2)] = 1.16
-    bound: Literal["chernoff", "hoeffding"] = "chernoff"
+    bound: Literal["chernoff", "hoeffding", "asymptotic"] = "chernoff"
+    leakage: Literal["one-shot", "block"] = "one-shot"
+    sampling: Literal["lim2014", "fung2010"] = "lim2014"
     block: Literal["window"] = "window"
+    parameters: Literal["per_window", "common"] = "per_window"
+    key_basis_probability: ParameterRange = (0.0, 1.0)
+    probability_1: ParameterRange = (0.0, 1.0)
+    probability_2: ParameterRange = (0.0, 1.0)
+    intensity_1: ParameterRange = (0.0, 1.0)
+    intensity_2: ParameterRange = (0.0, 1.0)
+    intensity_3: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    source: PairSource | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Protocol:
+        if (self.kind == "bbm92") != (self.source is not None):
+            raise ValueError("a [protocol.source] goes with kind = 'bbm92', and only with it")
+        for name in ("key_basis_probability", "probability_1", "probability_2", "intensity_1", "intensity_2"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}: [{low:g}, {high:g}]; expected [lowest, highest]")
+        if self.kind == "bb84-two-decoy" and self.probability_1[0] + self.probability_2[0] >= 1:
+            raise ValueError("probability_1 and probability_2: their lower ends leave nothing for the third intensity")
+        least = max(self.intensity_2[0], self.intensity_3) + self.intensity_3
+        if self.intensity_3 >= self.intensity_2[1] or least >= self.intensity_1[1]:
+            raise ValueError("intensities: expected that 1 > 2 + 3 and 2 > 3 are possible within the ranges")
+        return self
+
+
+class Coexistence(Record):
+    """Classical channels in the quantum fibre and the receiver's filter against their Raman light.
+
+    `launch_power_w` is the sum over the channels that run with the photons, `counter_power_w` over those against them.
+    The Raman coefficient is that of channels some nanometres away; it depends on their distance.
+    """
+
+    launch_power_w: NotNegative = 0.0
+    counter_power_w: NotNegative = 0.0
+    raman_coefficient_per_m2: Annotated[float, Field(gt=0, le=1)] = 2.5e-3
+    wavelength_m: Annotated[float, Field(ge=0.4e-6, le=2e-6)] = 1.55e-6
+    filter_bandwidth_m: Annotated[float, Field(gt=0, le=1e-7)] = 0.1e-9
+    gate_s: Annotated[float, Field(gt=0, le=1e-6)] = 0.5e-9
+    attenuation_db_km: Annotated[float, Field(gt=0, le=5)] = 0.22
+
+
+class ModulatedStates(Record):
+    """Device of Gaussian-modulated coherent states; noises in shot-noise units."""
+
+    symbol_rate_hz: Positive = 1e8
+    excess_noise: Annotated[float, Field(ge=0, le=1)] = 0.02
+    electronic_noise: Annotated[float, Field(ge=0, le=10)] = 0.1
+    reconciliation_efficiency: PositiveFraction = 0.95
 
 
 class QkdDevice(Record):
-    """A terrestrial decoy-BB84 link device; probabilities are per detector and pulse."""
+    """A terrestrial link device; probabilities are per detector and pulse.
 
+    Decoy-state BB84 and BBM92 give finite keys of one block per `block_s`; ``datasheet`` interpolates (loss [dB],
+    rate [bit/s]) pairs and never extrapolates; ``cv-qkd`` is an asymptotic estimate and ``twin-field`` scaled from one
+    demonstration. For BBM92 the pairs start at one end, whose detectors are like those of the other.
+    """
+
+    protocol: Literal["bb84-two-decoy", "bb84-one-decoy", "bbm92", "datasheet", "cv-qkd", "twin-field"] = (
+        "bb84-two-decoy"
+    )
     pulse_rate_hz: Positive
     detector_efficiency: PositiveFraction
     receiver_loss_db: NotNegative
@@ -458,6 +596,23 @@ class QkdDevice(Record):
     intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
     afterpulse_probability: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     block_s: Annotated[float, Field(ge=1, le=7 * 86400)] = 600.0
+    authentication_bit: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    datasheet: tuple[tuple[NotNegative, Positive], ...] = ()
+    source: PairSource | None = None
+    modulated: ModulatedStates | None = None
+    coexistence: Coexistence | None = None
+
+    @model_validator(mode="after")
+    def _what_the_protocol_needs(self) -> QkdDevice:
+        for protocol, name in (("datasheet", "datasheet"), ("bbm92", "source"), ("cv-qkd", "modulated")):
+            if (self.protocol == protocol) != bool(getattr(self, name)):
+                raise ValueError(f"{name} goes with protocol = '{protocol}', and only with it")
+        losses = [loss for loss, _ in self.datasheet]
+        if losses and (len(losses) < 2 or any(b <= a for a, b in pairwise(losses))):
+            raise ValueError(f"datasheet: losses {losses}; give at least two (loss, rate) pairs with rising losses")
+        if self.coexistence and self.protocol not in ("bb84-two-decoy", "bb84-one-decoy"):
+            raise ValueError("coexistence: Raman light is modelled for decoy-state BB84 only")
+        return self
 
 
 class FiberNetwork(Record):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from eqci_space.constellations import members
 from eqci_space.data import data_path, shipped_names
-from eqci_space.errors import DataError, ScenarioError, near_matches
+from eqci_space.errors import DataError, ScenarioError, close_names, near_matches
 from eqci_space.scenario import Constellation, Scenario, Station
 from eqci_space.sites_io import keyed_rows, read_horizon_mask, read_maintenance
 
@@ -39,13 +40,30 @@ _UNION_TAGS = ("circular", "sun_synchronous", "walker_delta", "walker_star", "tr
 
 
 class _Reading:
-    """Findings gathered while one file is read: problems, and the source of each value."""
+    """Findings gathered while one file is read: problems, and the source of each value.
+
+    `names` are the names of tables in lists by their place, `tables` the ``[station.NAME]`` tables by the station that
+    each is for, and `misspelt` the name under which the file has such a table where that is not the station's.
+    """
 
     def __init__(self, base: Path):
         self.base = base
         self.problems: list[tuple[str, str]] = []
         self.sources: dict[str, tuple[str, str]] = {}
         self.inputs: dict[str, str] = {}
+        self.names: dict[str, str] = {}
+        self.tables: dict[str, Any] = {}
+        self.misspelt: dict[str, str] = {}
+
+    def error(self, source: str) -> ScenarioError:
+        """Everything found wrong, by the names that the file uses."""
+        problems = []
+        for path, message in self.problems:
+            station = next((s for s in self.misspelt if f"{path}.".startswith(f"station.{s}.")), None)
+            if station is not None:
+                path = f"station.{self.misspelt[station]}{path[len('station.') + len(station) :]}"
+            problems.append((path, message))
+        return ScenarioError(source, problems, self.names)
 
     def file(self, name: str) -> Path:
         """Path of a file named in the scenario, its content noted."""
@@ -79,6 +97,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         raise ScenarioError(str(name_or_path), [("", f"not valid TOML: {error}")]) from error
     reading = _Reading(path.parent)
     raw = _unwrap_sources(raw, "", reading)
+    _note_names(raw, reading)
     _resolve_presets(raw, "", reading)
     _expand_constellations(raw, reading)
     _merge_catalogue(raw, reading)
@@ -88,7 +107,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     if scenario is not None:
         scenario = _connected(scenario, reading)
     if reading.problems or scenario is None:
-        raise ScenarioError(str(name_or_path), reading.problems)
+        raise reading.error(str(name_or_path))
     sources = tuple((p, value, source) for p, (value, source) in sorted(reading.sources.items()))
     return scenario.model_copy(
         update={
@@ -176,6 +195,15 @@ def _unwrap_sources(value: Any, path: str, reading: _Reading) -> Any:
     return value
 
 
+def _note_names(raw: dict[str, Any], reading: _Reading) -> None:
+    """Remember the names of tables that stand in lists, for messages."""
+    for kind in ("satellite", "constellation", "demand", "variant"):
+        tables = raw.get(kind)
+        for i, table in enumerate(tables if isinstance(tables, list) else []):
+            if isinstance(table, dict) and isinstance(table.get("name"), str):
+                reading.names[f"{kind}.{i}"] = table["name"]
+
+
 @lru_cache(maxsize=8)
 def _preset_file(kind: str) -> dict[str, Any]:
     return tomllib.loads(data_path("presets", f"{kind}.toml").read_text(encoding="utf-8"))
@@ -239,31 +267,88 @@ def _merge_catalogue(raw: dict[str, Any], reading: _Reading) -> None:
     except (DataError, OSError) as error:
         reading.problems.append(("stations.catalogue", str(error)))
         return
-    known = [*catalogue, *overrides]
-    for country in rules.get("countries", []) if isinstance(rules.get("countries"), list) else []:
-        found = {row["country"] for row in catalogue.values()}
-        if country not in found:
-            hint = near_matches(str(country).upper(), found)
-            reading.problems.append(("stations.countries", f"no station of '{country}' in the catalogue; {hint}"))
-    use = rules.get("use", [o for o in known if o in overrides or _admitted(catalogue[o], rules)])
+    own = [o for o, table in overrides.items() if o not in catalogue and _is_complete(table)]
+    rows = {o: _row(catalogue.get(o, {}), overrides.get(o)) for o in [*catalogue, *own]}
+    _check_countries(rules, rows, reading)
+    use = rules.get("use", [o for o, row in rows.items() if _admitted(row, rules)])
     if not isinstance(use, list):
         return
-    for ogs in use:
-        if not isinstance(ogs, str) or ogs not in known:
-            reading.problems.append(("stations.use", f"unknown station '{ogs}'; {near_matches(str(ogs), known)}"))
-        elif "use" in rules and ogs in catalogue and not _admitted(catalogue[ogs], rules):
-            reading.problems.append(
-                ("stations.use", f"'{ogs}' is {catalogue[ogs]['status_class']} in {catalogue[ogs]['country']}; "
-                 "status_class or countries leave it out; widen them or drop the station")
-            )  # fmt: skip
-    for ogs in overrides:
-        if ogs not in use:
-            reading.problems.append((f"station.{ogs}", f"not in stations.use; {near_matches(ogs, use)}"))
+    if "use" in rules:
+        _check_use(use, rows, rules, reading)
+    reading.tables = _station_tables(overrides, rows, use, rules, reading)
     raw["station"] = {
-        ogs: _station(catalogue.get(ogs, {}), rules, overrides.get(ogs, {}), ogs, reading)
+        ogs: _station(catalogue.get(ogs, {}), rules, reading.tables.get(ogs, {}), ogs, reading)
         for ogs in use
-        if isinstance(ogs, str) and ogs in known
+        if isinstance(ogs, str) and ogs in rows
     }
+
+
+def _is_complete(table: Any) -> bool:
+    """Whether a ``[station.NAME]`` table describes a station by itself, and does not only change one."""
+    return isinstance(table, dict) and {"country", "latitude_deg"} <= table.keys()
+
+
+def _row(row: dict[str, str], table: Any) -> dict[str, Any]:
+    """What the filters go by: the catalogue's row, with what the station's own table states instead."""
+    stated = table if isinstance(table, dict) else {}
+    return {**row, **{key: stated[key] for key in ("country", "status_class") if key in stated}}
+
+
+def _check_countries(rules: dict[str, Any], rows: dict[str, dict[str, Any]], reading: _Reading) -> None:
+    countries = rules.get("countries")
+    found = {row["country"] for row in rows.values() if isinstance(row["country"], str)}
+    for country in countries if isinstance(countries, list) else []:
+        if isinstance(country, str) and country not in found:
+            hint = near_matches(country.upper(), found)
+            reading.problems.append(("stations.countries", f"no station of '{country}' in the catalogue; {hint}"))
+
+
+def _check_use(use: list[Any], rows: dict[str, dict[str, Any]], rules: dict[str, Any], reading: _Reading) -> None:
+    for ogs in use:
+        if not isinstance(ogs, str) or ogs not in rows:
+            reading.problems.append(("stations.use", _unknown_station(str(ogs), rows)))
+        elif not _admitted(rows[ogs], rules):
+            reading.problems.append(("stations.use", f"{_left_out(ogs, rows[ogs])} or drop the station"))
+
+
+def _unknown_station(ogs: str, known: Iterable[str]) -> str:
+    return (
+        f"unknown station '{ogs}'; {near_matches(ogs, known)}; or describe a station of your own in [station.{ogs}] "
+        "by country, latitude_deg and the other columns of a catalogue"
+    )
+
+
+def _left_out(ogs: str, row: dict[str, Any]) -> str:
+    status, country = row.get("status_class", "of no stated status"), row["country"]
+    return f"'{ogs}' is {status} in {country}; status_class or countries leave it out; widen them"
+
+
+def _station_tables(
+    overrides: dict[str, Any], rows: dict[str, dict[str, Any]], use: list[Any], rules: dict[str, Any], reading: _Reading
+) -> dict[str, Any]:
+    """``[station.NAME]`` tables by the station that each is for.
+
+    A misspelt table stands in for that of the station it is closest to, so that what it lacks or holds is not
+    reported a second time.
+    """
+    used = [o for o in use if isinstance(o, str) and o in rows]
+    unknown = [o for o in use if isinstance(o, str) and o not in rows]
+    tables = {o: table for o, table in overrides.items() if o in used}
+    for ogs, table in overrides.items():
+        if ogs in use:
+            continue
+        if ogs not in rows:
+            for station in close_names(ogs, [o for o in used if o not in tables])[:1]:
+                tables[station], reading.misspelt[station] = table, ogs
+            message = _unknown_station(ogs, used if "use" in rules else rows)
+        elif "use" not in rules:
+            message = f"{_left_out(ogs, rows[ogs])} or drop this table"
+        elif close_names(ogs, unknown):
+            continue  # misspelt in stations.use, which was reported
+        else:
+            message = f"not in stations.use; add '{ogs}' there, or drop this table"
+        reading.problems.append((f"station.{ogs}", message))
+    return tables
 
 
 def _check_catalogue(catalogue: dict[str, dict[str, str]], path: Path) -> None:
@@ -273,11 +358,11 @@ def _check_catalogue(catalogue: dict[str, dict[str, str]], path: Path) -> None:
         raise DataError(f"{path.name}: columns {', '.join(missing)} are missing")
 
 
-def _admitted(row: dict[str, str], rules: dict[str, Any]) -> bool:
-    """Whether a catalogue row passes the filters of ``[stations]``."""
+def _admitted(row: dict[str, Any], rules: dict[str, Any]) -> bool:
+    """Whether a station passes the filters of ``[stations]``; what it does not state is reported elsewhere."""
     for key, column in (("status_class", "status_class"), ("countries", "country")):
         allowed = rules.get(key)
-        if isinstance(allowed, list) and row[column] not in allowed:
+        if isinstance(allowed, list) and column in row and row[column] not in allowed:
             return False
     return True
 
@@ -329,11 +414,13 @@ def _station(row: dict[str, str], rules: dict[str, Any], override: Any, ogs: str
     station: dict[str, Any] = {c: row[c] for c in _CATALOGUE_COLUMNS if row.get(c)}
     station |= {key: rules[key] for key in _COMMON_RULES if key in rules}
     station.setdefault("min_elevation_deg", 20.0)
+    # A station's own table comes first, then the catalogue's telescope, then the receiver of all.
     receiver = override.get("receiver", rules.get("receiver"))
-    aperture = override.get("aperture_diameter_m", row.get("aperture_diameter_m"))
+    listed = None if "receiver" in override else row.get("aperture_diameter_m")
+    aperture = override.get("aperture_diameter_m", listed)
     if isinstance(receiver, dict) and aperture:
         receiver = {**receiver, "aperture_diameter_m": aperture}
-    if row.get("aperture_diameter_m") and "aperture_diameter_m" not in override:
+    if listed and "aperture_diameter_m" not in override:
         source = row.get("aperture_source") or "catalogue, source not stated"
         reading.sources[f"station.{ogs}.aperture_diameter_m"] = (row["aperture_diameter_m"], source)
     if row:
@@ -348,11 +435,20 @@ def _validate(raw: dict[str, Any], path: Path, reading: _Reading) -> Scenario | 
     try:
         return Scenario.model_validate(raw)
     except ValidationError as error:
-        for item in error.errors():
+        items = error.errors()
+        common = {item["loc"][1:]: _explain(item) for item in items if item["loc"][:1] == ("stations",)}
+        for item in items:
             if item["input"] is None and any(_says(p, item["loc"]) for p, _ in reading.problems):
                 continue  # an unknown preset was reported already
+            if _is_taken_over(item["loc"], reading) and common.get(item["loc"][2:]) == _explain(item):
+                continue  # so was the rule of [stations]
             reading.problems.append((_path(item), _explain(item)))
         return None
+
+
+def _is_taken_over(loc: tuple[int | str, ...], reading: _Reading) -> bool:
+    """Whether a station has a value from the common rules and not from its own table."""
+    return len(loc) > 2 and loc[0] == "station" and loc[2] not in reading.tables.get(str(loc[1]), {})
 
 
 def _path(item: Any) -> str:

@@ -20,7 +20,7 @@ from eqci_space.ogs.sites import station_table
 from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.earth import orientation_end
 from eqci_space.orbits.elements import age_day
-from eqci_space.orbits.ephemeris import satellite_elements
+from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
 from eqci_space.orbits.passes import find_passes
 from eqci_space.qkd.window_keys import window_keys
 from eqci_space.report.exports import write_contacts_csv, write_contacts_ics, write_network_gpkg, write_tables
@@ -216,7 +216,7 @@ class Study:
         return {
             "schema_version": SCHEMA_VERSION,
             "scenario": {
-                "name": scenario.name, "sha256": scenario.sha256, "inputs": dict(scenario.inputs),
+                "name": scenario.name, "sha256": scenario.sha256, "inputs": _inputs(scenario),
                 "seed": scenario.seed, "start": scenario.start.isoformat(), "end": scenario.end.isoformat(),
             },
             "elements": elements,
@@ -232,3 +232,20 @@ class Study:
             "unreachable_demands": list(self.relay.unreachable),
             "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
         }  # fmt: skip
+
+
+def _inputs(scenario: Scenario) -> dict[str, dict[str, Any]]:
+    """Checksum of each input file, for ephemerides with object, frame and span of the segments that satellites use."""
+    inputs: dict[str, dict[str, Any]] = {name: {"sha256": sha256} for name, sha256 in scenario.inputs}
+    for satellite in scenario.satellites:
+        if satellite.ephemeris is None:
+            continue
+        listed = inputs.setdefault(satellite.ephemeris, {}).setdefault("segments", [])
+        for segment in satellite_segments(satellite, scenario):
+            entry = {
+                "object_name": segment.object_name, "frame": segment.frame,
+                "start": segment.useable_start.isoformat(), "end": segment.useable_stop.isoformat(),
+            }  # fmt: skip
+            if entry not in listed:
+                listed.append(entry)
+    return inputs

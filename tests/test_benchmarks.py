@@ -23,3 +23,11 @@ def test_smoke_size_of_the_budget_benchmark(tmp_path):
     rows = {r["what"]: r["value"] for r in json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["budget"]}
     assert rows["lookup less exact, largest (asked: at most 0.005)"] < 0.005
     assert rows["full budget, exact (asked: at most 6 s a million)"] < 5
+
+
+def test_smoke_size_of_the_key_benchmark(tmp_path):
+    """Loose limits: a test machine is busy."""
+    assert main(["keys", "--size", "smoke", "--json", str(tmp_path / "out.json")]) == 0
+    rows = {r["what"]: r["value"] for r in json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["keys"]}
+    assert rows["optimised window, CPU (asked: at most 2 ms)"] < 20
+    assert rows["part of a window at given parameters"] < 20

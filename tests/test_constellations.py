@@ -246,6 +246,17 @@ def test_a_scenario_may_have_constellations_only(edited):
     ("pattern", "message"),
     [
         ({**WALKER, "planes": 4}, "6 satellites do not fill 4 planes equally"),
+        ({**WALKER, "planes": 4}, "give 4 or 8 satellites in 4 planes, or 6 satellites in 3 or 6 planes"),
+        ({**WALKER, "planes": 7}, "give 7 satellites in 7 planes, or 6 satellites in 6 planes"),
+        (
+            {**WALKER, "satellites": 19, "planes": 6},
+            "give 18 or 24 satellites in 6 planes, or 19 satellites in 1 or 19",
+        ),
+        ({**WALKER, "satellites": 10_000, "planes": 9_999}, "give 9999 satellites in 9999 planes, or 10000 satellites"),
+        (
+            {**WALKER, "planes": 10_001},
+            "10001 planes equally; each plane takes the same number: give 6 satellites in 6",
+        ),
         ({**WALKER, "phasing": 3}, "phasing 3; expected 0 to planes - 1 = 2"),
         ({**WALKER, "altitude_km": 100}, "greater than or equal to 200 (got 100)"),
         ({**WALKER, "inclination_deg": 181}, "less than or equal to 180"),

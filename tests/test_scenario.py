@@ -29,6 +29,17 @@ def test_shipped_scenario_has_stations_with_their_own_apertures(scenario):
     assert scenario.stations["PQSAT"].attach == "colocated"
 
 
+def test_a_receiver_given_for_a_station_keeps_its_own_telescope(tmp_path):
+    """The catalogue says 0.8 m at Oberpfaffenhofen; a receiver of that station's table is what the user meant."""
+    text = data_path("scenarios", "quant-gpicz.toml").read_text(encoding="utf-8")
+    path = tmp_path / "mine.toml"
+    path.write_text(text + '\n[station.DLR-OP]\nreceiver = "ogs-40cm-si"\n', encoding="utf-8")
+    mine = load_scenario(path)
+    assert mine.stations["DLR-OP"].receiver.aperture_diameter_m == 0.4
+    assert mine.stations["GRAZ"].receiver.aperture_diameter_m == 0.5
+    assert not any(where == "station.DLR-OP.aperture_diameter_m" for where, _, _ in mine.sources)
+
+
 def test_sources_are_kept_beside_the_path_of_their_value(scenario):
     sources = {path: (value, source) for path, value, source in scenario.sources}
     assert sources["satellite.0.orbit.ltan_h"][0] == "22.5"
@@ -159,6 +170,37 @@ def test_model_field_names_and_file_keys_agree():
     assert aliases == {"satellite", "stations", "station", "demand", "variant"}
 
 
+# ---------------------------------------------------------------- names in messages
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "shown"),
+    [
+        (("[satellite.orbit]", 'elements = "x.json"\n[satellite.orbit]'), "satellite.0.elements",
+         "satellite.0 ('EAGLE1-LIKE').elements: no file"),
+        (("[satellite.orbit]", 'ephemeris = "x.oem"\n[satellite.orbit]'), "satellite.0",
+         "satellite.0 ('EAGLE1-LIKE'): give exactly one of orbit, elements and ephemeris; found orbit and ephemeris"),
+        (("altitude_km = { value = 500", "altitude_km = { value = 50"), "satellite.0.orbit.altitude_km",
+         "satellite.0 ('EAGLE1-LIKE').orbit.altitude_km: "),
+        (('terminal = "eagle1-like-nominal"\n[sat', 'terminal = "eagle-like"\n[sat'), "satellite.0.terminal",
+         "satellite.0 ('EAGLE1-LIKE').terminal: unknown preset 'eagle-like'"),
+        (('between = ["WAW", "PRG"]\npurpose = "gov', 'between = ["WAV", "PRG"]\npurpose = "gov'), "demand.1.between",
+         "demand.1 ('government Warsaw-Prague').between: unknown node 'WAV'"),
+    ],
+)  # fmt: skip
+def test_a_message_names_the_satellite_or_demand_beside_its_place(edited, change, path, shown):
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(edited(change))
+    assert path in dict(caught.value.problems)
+    assert f"\n  {shown}" in str(caught.value)
+
+
+def test_a_table_without_a_name_is_named_by_its_number(edited):
+    with pytest.raises(ScenarioError, match=r"\n  satellite\.0\.name: is missing") as caught:
+        load_scenario(edited(('name = "EAGLE1-LIKE"\n', "")))
+    assert list(dict(caught.value.problems)) == ["satellite.0.name"]
+
+
 # ---------------------------------------------------------------- stations by filter
 
 USE = 'use = ["DLR-OP", "DLR-TRAUEN", "GRAZ", "PQSAT", "ONDREJOV"]\n'
@@ -222,6 +264,81 @@ def test_a_station_in_use_that_a_filter_leaves_out_is_refused(edited):
     )["stations.use"]  # fmt: skip
 
 
+LEFT_OUT = "status_class or countries leave it out; widen them or drop this table"
+
+
+def test_without_use_a_table_of_a_station_that_a_filter_leaves_out_is_refused(edited):
+    path = edited((USE, 'status_class = ["operational"]\ncountries = ["DE", "PL"]\n'))
+    assert problems(path) == {"station.PQSAT": f"'PQSAT' is planned in PL; {LEFT_OUT}"}
+    path = edited((USE, 'countries = ["DE"]\n'))
+    assert problems(path)["station.PQSAT"] == f"'PQSAT' is planned in PL; {LEFT_OUT}"
+
+
+def test_filters_go_by_what_the_table_of_a_station_states(edited):
+    german = 'status_class = ["operational"]\ncountries = ["DE"]\n'
+    opened = filtered(edited, german, '\n[station.UNIBW]\nstatus_class = "planned"\n')
+    assert problems(opened) == {"station.UNIBW": f"'UNIBW' is planned in DE; {LEFT_OUT}"}
+    operational = MOBILE + 'status_class = "operational"\n'
+    path = edited((USE, 'status_class = ["operational"]\ncountries = ["PL"]\n'), (MOBILE, operational))
+    assert list(load_scenario(path).stations) == ["PQSAT"]
+
+
+OWN = """
+[station.MINE]
+name = "Own station"
+country = "US"
+latitude_deg = 40
+longitude_deg = -105
+height_ellipsoid_m = 1600
+height_msl_m = 1620
+status_class = "planned"
+node = "BER"
+attach = "none"
+"""
+
+
+def test_filters_hold_for_a_station_of_ones_own_too(edited):
+    assert "MINE" in load_scenario(filtered(edited, 'countries = ["DE", "US"]\nunconnected = "none"\n', OWN)).stations
+    path = filtered(edited, 'status_class = ["operational"]\ncountries = ["DE", "US"]\n', OWN)
+    assert problems(path) == {"station.MINE": f"'MINE' is planned in US; {LEFT_OUT}"}
+    path = filtered(edited, 'use = ["MINE"]\ncountries = ["DE"]\n', OWN)
+    assert "'MINE' is planned in US" in problems(path)["stations.use"]
+
+
+# ---------------------------------------------------------------- misspelt stations
+
+
+@pytest.mark.parametrize("ogs", ["PQSATT", "pqsat"])
+@pytest.mark.parametrize("filters", [USE, 'countries = ["PL"]\nunconnected = "none"\n'])
+def test_a_misspelt_station_table_is_the_only_problem(edited, filters, ogs):
+    found = problems(edited((USE, filters), (MOBILE, f"[station.{ogs}]\n")))
+    assert list(found) == [f"station.{ogs}"]
+    assert f"unknown station '{ogs}'; did you mean 'PQSAT'" in found[f"station.{ogs}"]
+
+
+def test_what_is_wrong_in_a_misspelt_table_is_reported_where_it_stands(edited):
+    found = problems(edited((MOBILE, "[station.PQSATT]\nlatitude_deg = 91\n")))
+    assert list(found) == ["station.PQSATT", "station.PQSATT.latitude_deg"]
+
+
+@pytest.mark.parametrize("table", [MOBILE, "[station.PQSATT]\n"])
+def test_a_station_misspelt_in_use_is_the_only_problem(edited, table):
+    found = problems(edited((USE, USE.replace("PQSAT", "PQSATT")), (MOBILE, table)))
+    assert list(found) == ["stations.use"]
+    assert "unknown station 'PQSATT'; did you mean 'PQSAT'" in found["stations.use"]
+
+
+def test_a_table_of_a_station_that_is_not_used_is_told_what_to_do(edited):
+    found = problems(edited(extra="\n[station.UNIBW]\nmin_elevation_deg = 25\n"))
+    assert found == {"station.UNIBW": "not in stations.use; add 'UNIBW' there, or drop this table"}
+
+
+def test_a_station_of_ones_own_is_told_every_field_that_it_lacks(edited):
+    extra = OWN.replace("longitude_deg = -105\n", "").replace("height_msl_m = 1620\n", "")
+    found = problems(edited((USE, USE.replace("]", ', "MINE"]')), extra=extra))
+    assert list(found) == ["station.MINE.longitude_deg", "station.MINE.height_msl_m"]
+
+
 def test_use_within_the_filters_is_accepted(edited):
     text = (
         'use = ["GRAZ", "DLR-OP", "PQSAT"]\nstatus_class = ["operational", "planned"]\ncountries = ["DE", "AT", "PL"]\n'
@@ -238,6 +355,7 @@ def test_use_within_the_filters_is_accepted(edited):
         ('countries = "DE"\n', "stations.countries"),
         ("countries = 5\n", "stations.countries"),
         ('countries = ["GER"]\n', "stations.countries.0"),
+        ("countries = [{ a = 1 }]\n", "stations.countries.0"),
     ],
 )
 def test_filters_of_the_wrong_kind_are_named(edited, filters, path):
@@ -309,6 +427,36 @@ def test_common_rules_reach_each_station_and_yield_to_its_own(edited):
 def test_stations_without_rules_have_the_defaults(scenario):
     graz = scenario.stations["GRAZ"]
     assert (graz.sun_keep_out_deg, graz.moon_keep_out_deg, graz.horizon_mask, graz.maintenance) == (0, 0, (), ())
+
+
+USE_AND_RULES = f"""{USE}receiver = "ogs-80cm-snspd"
+min_elevation_deg = {{ value = 20, source = "assumed" }}
+sun_max_elevation_deg = {{ value = -10, source = "assumed" }}
+"""
+
+
+@pytest.mark.parametrize(
+    "rule", ["min_elevation_deg", "sun_max_elevation_deg", "sun_keep_out_deg", "moon_keep_out_deg"]
+)
+def test_a_common_rule_out_of_range_is_reported_once(edited, rule):
+    rules = [line for line in USE_AND_RULES.splitlines(keepends=True) if not line.startswith(rule)]
+    path = edited((USE_AND_RULES, "".join(rules) + f'{rule} = {{ value = 200, source = "assumed" }}\n'))
+    assert list(problems(path)) == [f"stations.{rule}"]
+
+
+def test_a_station_that_breaks_the_rule_by_itself_is_named_beside_it(edited):
+    rules = (USE, USE + "moon_keep_out_deg = 200\n")
+    found = problems(edited(rules, (MOBILE, MOBILE + "moon_keep_out_deg = 200\n")))
+    assert list(found) == ["stations.moon_keep_out_deg", "station.PQSAT.moon_keep_out_deg"]
+    found = problems(edited((MOBILE, MOBILE + "moon_keep_out_deg = 200\n")))
+    assert list(found) == ["station.PQSAT.moon_keep_out_deg"]
+
+
+def test_a_common_receiver_that_is_wrong_is_reported_once(edited):
+    receiver = 'receiver = { aperture_diameter_m = 0.8, optics_transmittance = 5, field = "free_space" }\n'
+    found = problems(edited(('receiver = "ogs-80cm-snspd"\nmin', receiver + "min")))
+    assert "stations.receiver.optics_transmittance" in found
+    assert all(path.startswith("stations.receiver.") for path in found)
 
 
 # ---------------------------------------------------------------- inputs and schema

@@ -13,6 +13,7 @@ from shapely import LineString, Point
 
 from eqci_space.fiber.network_io import read_network
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
+from eqci_space.qkd.protocols import PROTOCOLS
 from eqci_space.scenario import FiberNetwork, Scenario, Station, dated_stations
 from eqci_space.tables import check_table
 
@@ -99,6 +100,8 @@ def _chain(
     rate = fibre_key_rate_bit_s(round(loss_db, 6), fiber.device) * fiber.commissioning_factor if reach else 0.0
     reason = "" if reach else f"{loss_db:.1f} dB exceed the reach of {fiber.reach_db:g} dB"
     ends = nodes.loc[[row["a"], row["b"]]]
+    protocol = fiber.device.protocol
+    model = f"{protocol} ({PROTOCOLS[protocol].statement})"
     names = [row["a"], *(f"{link}/{i}" for i in range(1, spans)), row["b"]]
     node_rows: list[dict[str, object]] = []
     for i in range(1, spans):
@@ -114,8 +117,8 @@ def _chain(
         {
             "link": link if spans == 1 else f"{link}/{i + 1}", "a": names[i], "b": names[i + 1],
             "length_km": row["length_km"] / spans, "loss_db": loss_db, "skr_bit_s": rate, "within_reach": bool(reach),
-            "medium": row["medium"], "assumed": spans > 1, "reason": reason, "status": row["status"],
-            "confidence": row["confidence"],
+            "rate_model": model, "medium": row["medium"], "assumed": spans > 1, "reason": reason,
+            "status": row["status"], "confidence": row["confidence"],
         }
         for i in range(spans)
     ]  # fmt: skip
@@ -131,6 +134,7 @@ def _last_mile(link: str, own: str, place: Station, scenario: Scenario) -> dict[
     dates = {"valid_from": place.valid_from, "valid_to": place.valid_to} if place.valid_from and place.valid_to else {}
     return {
         "link": link, "a": own, "b": place.node, "length_km": 0.0, "loss_db": 0.0, "skr_bit_s": rate,
+        "rate_model": "stated",
         "within_reach": True, "medium": place.attach, "assumed": False, "reason": "", "status": place.attach,
         "confidence": "assumed", **dates,
     }  # fmt: skip

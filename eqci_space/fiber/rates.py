@@ -1,10 +1,20 @@
-"""Secret key rate of a fibre span from its loss, by decoy-state BB84 of a device class."""
+"""Secret key rate of a fibre span from its loss, by the protocol of a device class."""
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
-from eqci_space.qkd.decoy import block_table, optimise_key
+import numpy as np
+
+from eqci_space.errors import ScenarioError
+from eqci_space.fiber.coexistence import raman_click_probability
+from eqci_space.qkd.blocks import block_table
+from eqci_space.qkd.continuous import best_modulated_rate_bit
+from eqci_space.qkd.entangled import entangled_key
+from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
+from eqci_space.qkd.twin_field import twin_field_rate_bit_s
+from eqci_space.qkd.window_keys import pair_coincidences
 from eqci_space.scenario import QkdDevice
 from eqci_space.units import ratio_from_db
 
@@ -13,11 +23,11 @@ __all__ = ["fibre_key_rate_bit_s"]
 
 @lru_cache(maxsize=4096)
 def fibre_key_rate_bit_s(loss_db: float, device: QkdDevice) -> float:
-    """Finite-key rate [bit/s] of two-decoy efficient BB84 over a span, parameters optimised, one block per `block_s`.
+    """Key rate [bit/s] over a span; never below zero. `qkd.protocols.PROTOCOLS` says what each protocol's rate states.
 
-    ε_s = 1e-9, ε_c = 1e-15, f_EC = 1.16, Chernoff bounds. Generic avalanche diodes at 1 GHz give 282,458 bit/s
-    over 16.4 dB (reference table of the tests). Installed links reach a fraction of it; see the scenario's
-    commissioning factor.
+    Finite keys: parameters optimised, one block per `block_s`, ε_s = 1e-9, ε_c = 1e-15, f_EC = 1.16, Chernoff bounds;
+    `authentication_bit` is paid per block. Generic avalanche diodes at 1 GHz give 282,458 bit/s over 16.4 dB (reference
+    table of the tests). Installed links reach a fraction of it; see the scenario's commissioning factor.
 
     Parameters
     ----------
@@ -29,12 +39,78 @@ def fibre_key_rate_bit_s(loss_db: float, device: QkdDevice) -> float:
     ------
     ValueError
         The loss is negative.
+    ScenarioError
+        The loss lies outside the data sheet, or far from the anchor of the twin-field estimate.
     """
-    if loss_db < 0:
+    if not loss_db >= 0:
         raise ValueError(f"fibre_key_rate_bit_s: loss_db={loss_db}; expected a loss >= 0 dB")
+    return max(0.0, _RATES[device.protocol](loss_db, device))
+
+
+def _decoy(loss_db: float, device: QkdDevice) -> float:
+    noise = device.extraneous_probability
+    if device.coexistence:
+        raman = raman_click_probability(
+            device.coexistence, loss_db=loss_db, receiver_loss_db=device.receiver_loss_db,
+            detector_efficiency=device.detector_efficiency,
+        )  # fmt: skip
+        noise = 1 - (1 - noise) * (1 - raman)
     block = block_table(
-        float(ratio_from_db(loss_db + device.receiver_loss_db)) * device.detector_efficiency,
-        device.extraneous_probability, device.intrinsic_error, device.pulse_rate_hz * device.block_s,
+        float(ratio_from_db(loss_db + device.receiver_loss_db)) * device.detector_efficiency, noise,
+        device.intrinsic_error, device.pulse_rate_hz * device.block_s,
         afterpulse_probability=device.afterpulse_probability,
     )  # fmt: skip
-    return max(0.0, optimise_key(block).length_bit) / device.block_s
+    limits = ParameterLimits(decoys=1 if device.protocol == "bb84-one-decoy" else 2)
+    return (optimise_key(block, limits=limits).length_bit - device.authentication_bit) / device.block_s
+
+
+def _entangled(loss_db: float, device: QkdDevice) -> float:
+    """The source stands at one end, with detectors like those of the other."""
+    source = device.source
+    assert source is not None
+    near = float(ratio_from_db(device.receiver_loss_db)) * device.detector_efficiency
+    noise_hz = 2 * device.extraneous_probability / source.coincidence_window_s
+    rate, qber = pair_coincidences(
+        source, pulse_rate_hz=device.pulse_rate_hz, efficiency=(near, near * float(ratio_from_db(loss_db))),
+        noise_hz=(noise_hz, noise_hz), intrinsic_error=device.intrinsic_error,
+    )  # fmt: skip
+    key = entangled_key(float(rate) * device.block_s, float(qber))
+    return (key.length_bit - device.authentication_bit) / device.block_s
+
+
+def _datasheet(loss_db: float, device: QkdDevice) -> float:
+    """Straight lines in the logarithm of the rate."""
+    loss, rate = np.array(device.datasheet).T
+    if not loss[0] <= loss_db <= loss[-1]:
+        raise ScenarioError("fiber.device", [(
+            "datasheet",
+            f"a span of {loss_db:g} dB is outside {loss[0]:g} to {loss[-1]:g} dB; add a row for it, or lower the reach",
+        )])  # fmt: skip
+    return float(math.exp(np.interp(loss_db, loss, np.log(rate))))
+
+
+def _modulated(loss_db: float, device: QkdDevice) -> float:
+    states = device.modulated
+    assert states is not None
+    return states.symbol_rate_hz * best_modulated_rate_bit(
+        transmittance=float(ratio_from_db(loss_db + device.receiver_loss_db)), excess_noise=states.excess_noise,
+        detector_efficiency=device.detector_efficiency, electronic_noise=states.electronic_noise,
+        reconciliation_efficiency=states.reconciliation_efficiency,
+    )  # fmt: skip
+
+
+def _twin_field(loss_db: float, device: QkdDevice) -> float:
+    try:
+        return twin_field_rate_bit_s(loss_db)
+    except ValueError as error:
+        raise ScenarioError("fiber.device", [("protocol", str(error))]) from None
+
+
+_RATES = {
+    "bb84-two-decoy": _decoy,
+    "bb84-one-decoy": _decoy,
+    "bbm92": _entangled,
+    "datasheet": _datasheet,
+    "cv-qkd": _modulated,
+    "twin-field": _twin_field,
+}

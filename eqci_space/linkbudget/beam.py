@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _PUPIL_NODES = 200
+_MOST_WAVES = 250.0
 leggauss = lru_cache(maxsize=64)(legendre.leggauss)  # the nodes are roots of a matrix: costly, and always the same
 
 
@@ -72,9 +73,17 @@ def encircled_power(
 
     ``∫ I(θ) 2πθ dθ`` by Gauss-Legendre quadrature; many angles go through one Chebyshev interpolant of
     power over angle squared, which is smooth, so the error stays below 1e-12.
+
+    Raises
+    ------
+    ValueError
+        An angle is so wide that the pupil's nodes no longer resolve it (``k D θ/2`` above 250, hundreds of rings).
     """
     angle = np.asarray(angle_rad, dtype=float)
     waves = 0.5 * aperture_diameter_m * _wave_number(wavelength_m) * float(angle.max(initial=0.0))
+    if waves > _MOST_WAVES:
+        limit = _MOST_WAVES / (0.5 * aperture_diameter_m * _wave_number(wavelength_m))
+        raise ValueError(f"encircled_power: angle_rad = {float(angle.max())}; expected at most {limit:.3g} here")
     x, w = leggauss(24 + int(2 * waves))
 
     def mean_intensity(theta: np.ndarray) -> np.ndarray:
@@ -134,6 +143,8 @@ def diffraction_loss_db(
     caught = encircled_power(rim, **beam)
     if rx_obscuration_ratio > 0:
         caught = caught - encircled_power(rx_obscuration_ratio * rim, **beam)
+    if reference not in ("exit", "laser"):
+        raise ValueError(f"diffraction_loss_db: reference = {reference!r}; expected 'exit' or 'laser'")
     if reference == "exit":
         alpha = tx_aperture_diameter_m / 2 / tx_beam_radius_m
         caught = caught / (np.exp(-2 * (tx_obscuration_ratio * alpha) ** 2) - np.exp(-2 * alpha**2))

@@ -19,7 +19,8 @@ from eqci_space.linkbudget.background import (
 )
 from eqci_space.linkbudget.detector import doppler_phase_error, extraneous_probability, polarisation_error
 from eqci_space.linkbudget.fades import fade_loss_db
-from eqci_space.linkbudget.terms import TERMS, Link, station_layers
+from eqci_space.linkbudget.ranges import Range
+from eqci_space.linkbudget.terms import TERMS, Link, coupling_valid, station_layers
 from eqci_space.linkbudget.turbulence import rytov_variance
 from eqci_space.scenario import Receiver, Scenario, Terminal, placed, unknown_pair
 from eqci_space.tables import check_table
@@ -31,6 +32,21 @@ LOSS_TERMS = {column: term.label for column, term in TERMS.items()}
 _LOWEST_VALID_DEG = 10.0
 _LARGEST_VALID_RYTOV = 1.0
 _FOG_VISIBILITY_KM = 1.0
+_LAMPS_NEAR, _LAMPS_FAR, _LAMPS_END_M = 0.3, 0.1, 1e-6  # assumed: lamps in towns emit little beyond the visible
+_FAR_FIELD = 2.5  # in D²/λ, ten times the range at which a beam of that diameter begins to spread
+# Oxygen at 762 nm, water at 940, 1130, 1380 and 1870 nm (HITRAN; edges rounded).
+_MOLECULAR_BANDS_M = ((758e-9, 770e-9), (926e-9, 970e-9), (1.11e-6, 1.17e-6), (1.33e-6, 1.48e-6), (1.78e-6, 1.98e-6))
+_SAMPLE_RANGES = {
+    "elevation_deg": Range(0, 90, "deg", above=True),
+    "range_m": Range(50e3, 1e9, "m"),
+    "weight_s": Range(0, 86_400, "s", above=True),
+    "angular_rate_rad_s": Range(0, 1, "rad/s"),
+    "range_rate_m_s": Range(-20e3, 20e3, "m/s"),
+    "sun_elevation_deg": Range(-90.1, 90.1, "deg"),
+    "moon_elevation_deg": Range(-90.1, 90.1, "deg"),
+    "moon_separation_deg": Range(0, 180, "deg"),
+    "moon_phase_deg": Range(0, 180, "deg"),
+}
 _MOON_EXTINCTION_MAG = 0.172
 
 
@@ -61,14 +77,16 @@ def link_budget(
     DataFrame
         BUDGET: SAMPLES with `LOSS_TERMS`, `total_loss_db`, `transmittance`, `background_hz`,
         `extraneous_probability`, `intrinsic_error` and `valid`: elevation at least 10 deg, weak turbulence (Rytov
-        variance at most 1) where it is modelled or the quantile asked for, visibility above 1 km.
+        variance at most 1) where it is modelled or the quantile asked for, a residual of at most 2 rad² behind adaptive
+        optics, visibility above 1 km, gas loss stated inside molecular bands, and a range of at least 2.5 D²/λ.
 
     Raises
     ------
     TableError
-        A sample names a satellite or station that the scenario does not have, or an option is out of range.
+        A sample names a satellite or station that the scenario does not have, or a value is out of range.
     """
     check_table(samples, "SAMPLES", "link_budget")
+    _check_ranges(samples)
     if statistic not in ("mean", "quantile") or not 1e-6 <= exceeded_probability <= 0.5:
         raise TableError(
             f"link_budget: statistic '{statistic}' with exceeded_probability = {exceeded_probability}; expected 'mean' "
@@ -99,6 +117,18 @@ def link_budget(
     return check_table(budget, "BUDGET", "link_budget")
 
 
+def _check_ranges(samples: pd.DataFrame) -> None:
+    """One error with row and column for samples that no link has."""
+    for column, allowed in _SAMPLE_RANGES.items():
+        values = samples[column].to_numpy(dtype=float)
+        outside = np.flatnonzero(~allowed.holds(values))
+        if len(outside):
+            raise TableError(
+                f"link_budget: SAMPLES.{column} = {values[outside[0]]} in row {outside[0]} ({len(outside)} of "
+                f"{len(values)} rows); expected {allowed}"
+            )
+
+
 def _link_columns(part: dict[str, np.ndarray], link: Link, exceeded: float | None) -> list[np.ndarray]:
     """Losses, background, extraneous probability, intrinsic error and validity of one terminal and station."""
     columns = [term.loss_db(part, link) for term in TERMS.values()]
@@ -110,6 +140,11 @@ def _link_columns(part: dict[str, np.ndarray], link: Link, exceeded: float | Non
         layers = station_layers(link.station, link.atmosphere)
         rytov = rytov_variance(layers, wavelength_m=link.terminal.wavelength_m, elevation_deg=part["elevation_deg"])
         valid = valid & (rytov <= _LARGEST_VALID_RYTOV)
+    if modelled:
+        valid = valid & coupling_valid(part, link)
+    if not (link.atmosphere.gas_zenith_loss_db or link.atmosphere.extinction_table):
+        valid = valid & (not _in_molecular_band(link.terminal.wavelength_m))
+    valid = valid & (part["range_m"] >= _FAR_FIELD * link.terminal.aperture_diameter_m**2 / link.terminal.wavelength_m)
     if exceeded is not None:
         columns.append(fade_loss_db(part["elevation_deg"], link, exceeded))
     sky = _background_hz(part, link)
@@ -120,11 +155,16 @@ def _link_columns(part: dict[str, np.ndarray], link: Link, exceeded: float | Non
     return [*columns, sky, noise, _intrinsic_error(part, link.terminal, receiver), valid.astype(float)]
 
 
+def _in_molecular_band(wavelength_m: float) -> bool:
+    return any(low <= wavelength_m <= high for low, high in _MOLECULAR_BANDS_M)
+
+
 def _warn_where_invalid(valid: np.ndarray) -> None:
     if not valid.all():
         warnings.warn(
             f"link_budget: {np.count_nonzero(~valid)} of {len(valid)} samples lie outside the models' range "
-            "(elevation below 10 deg, strong turbulence, or fog); see column 'valid'",
+            "(elevation below 10 deg, strong turbulence, fibre coupling hardly corrected, fog, a molecular band "
+            "without gas loss, or the near field); see column 'valid'",
             ModelValidityWarning,
             stacklevel=3,
         )
@@ -179,10 +219,14 @@ def _sky_radiance(part: dict[str, np.ndarray], link: Link) -> np.ndarray:
     )  # fmt: skip
     lamps = light_pollution_radiance_w_m2_sr_m(
         link.station.zenith_sky_mag_v_arcsec2, wavelength_m=wavelength,
-        colour_factor=link.atmosphere.light_pollution_colour_factor,
+        colour_factor=_colour_factor(link.atmosphere.light_pollution_colour_factor, wavelength),
     )  # fmt: skip
     night = night_radiance_w_m2_sr_m(wavelength_m=wavelength, sun_elevation_deg=part["sun_elevation_deg"])
     return night + moonlight_radiance_w_m2_sr_m(moon, wavelength_m=wavelength) + lamps
+
+
+def _colour_factor(stated: float | None, wavelength_m: float) -> float:
+    return stated if stated is not None else (_LAMPS_NEAR if wavelength_m < _LAMPS_END_M else _LAMPS_FAR)
 
 
 def budget_terms() -> pd.DataFrame:

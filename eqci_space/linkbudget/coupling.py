@@ -194,7 +194,7 @@ def adaptive_optics_residual_rad2(
     bandwidth_hz: float = np.inf,
     offset_rad: np.ndarray | float = 0.0,
     isoplanatic_angle_rad: np.ndarray | float = np.inf,
-    static_rad2: float = 0.0,
+    static_rad2: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """Residual phase variance [rad²]: fitting (Noll), servo lag, angular offset, and static aberrations.
 

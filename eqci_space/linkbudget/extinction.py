@@ -186,7 +186,10 @@ def tabulated_extinction_loss_db(
     """
     elevation, loss = np.asarray(table_elevation_deg, dtype=float), np.asarray(table_loss_db, dtype=float)
     if elevation.ndim != 1 or len(elevation) < 2 or elevation.shape != loss.shape or (np.diff(elevation) <= 0).any():
-        raise ValueError("tabulated_extinction_loss_db: expected at least two rising elevations and a loss for each")
+        raise ValueError(
+            f"tabulated_extinction_loss_db: elevations {elevation.tolist()}, losses {loss.tolist()}; expected at least "
+            "two rising elevations and a loss for each"
+        )
     asked = np.asarray(elevation_deg, dtype=float)
     within("tabulated_extinction_loss_db", "elevation_deg", asked, Range(elevation[0], elevation[-1], "deg"))
 

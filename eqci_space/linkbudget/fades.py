@@ -16,6 +16,7 @@ __all__ = ["fade_loss_db", "joint_fade_loss_db", "pointing_loss_survival"]
 _DB_PER_NEPER = 10 / np.log(10)
 _ELEVATION_NODES = 48
 _LEVELS = np.geomspace(1e-9, 1.0, 3001)
+_REACH = 9.0
 _X, _W = np.polynomial.legendre.leggauss(96)
 
 
@@ -47,10 +48,14 @@ def pointing_loss_survival(
     if small == 0:
         rest = np.sqrt(np.maximum(radius**2 - first**2, 0.0))
         return np.where(radius > abs(first), outside(rest, second, large), 1.0)[..., 0]
+    # Only where the narrower axis has weight, and inside the circle; the sine takes the edge of a circle smoothly.
+    low, high = np.maximum(-radius, first - _REACH * small), np.minimum(radius, first + _REACH * small)
+    middle, half = (low + high) / 2, np.maximum(high - low, 0.0) / 2
     angle = np.pi / 2 * _X
-    near = radius * np.sin(angle)
+    near = middle + half * np.sin(angle)
     density = np.exp(-0.5 * ((near - first) / small) ** 2) / (small * np.sqrt(2 * np.pi))
-    inside = density * outside(radius * np.cos(angle), second, large) * radius * np.cos(angle) * np.pi / 2
+    rest = np.sqrt(np.maximum(radius**2 - near**2, 0.0))
+    inside = density * outside(rest, second, large) * half * np.cos(angle) * np.pi / 2
     return outside(radius, first, small)[..., 0] + inside @ _W
 
 

@@ -59,7 +59,7 @@ def make_lookup(link: Link, *, lowest_elevation_deg: float = 5.0, slew_rate_rad_
 
 
 def lookup_loss_db(lookup: LossLookup, *, elevation_deg: np.ndarray, range_m: np.ndarray) -> np.ndarray:
-    """Total mean loss [dB]; within 0.005 dB of `link_budget`, shapes broadcast.
+    """Total mean loss [dB]; within 0.005 dB of `link_budget` at the slew rate of the table, shapes broadcast.
 
     Raises
     ------
@@ -68,7 +68,13 @@ def lookup_loss_db(lookup: LossLookup, *, elevation_deg: np.ndarray, range_m: np
     """
     elevation, distance = np.asarray(elevation_deg, dtype=float), np.asarray(range_m, dtype=float)
     if not ((elevation >= lookup.lowest_elevation_deg) & (elevation <= 90)).all():
-        raise ValueError(f"lookup_loss_db: elevations outside {lookup.lowest_elevation_deg:g} to 90 deg")
+        raise ValueError(
+            f"lookup_loss_db: elevation_deg = {elevation.min()} to {elevation.max()}; expected "
+            f"{lookup.lowest_elevation_deg:g} to 90 deg"
+        )
     if not ((distance >= _SHORTEST_M) & (distance <= _LONGEST_M)).all():
-        raise ValueError(f"lookup_loss_db: ranges outside {_SHORTEST_M:g} to {_LONGEST_M:g} m")
+        raise ValueError(
+            f"lookup_loss_db: range_m = {distance.min()} to {distance.max()}; expected {_SHORTEST_M:g} to "
+            f"{_LONGEST_M:g} m"
+        )
     return lookup.by_range(np.log(distance)) + lookup.by_elevation(np.log(np.sin(np.radians(elevation))))

@@ -15,6 +15,7 @@ from eqci_space.linkbudget.coupling import (
     TipTilt,
     adaptive_optics_residual_rad2,
     field_stop_transmittance,
+    optimum_mode_parameter,
     smf_coupling_adaptive,
     smf_coupling_kolmogorov,
 )
@@ -28,7 +29,7 @@ from eqci_space.linkbudget.extinction import (
     standard_pressure_pa,
     tabulated_extinction_loss_db,
 )
-from eqci_space.linkbudget.pointing import mean_pointing_loss_db
+from eqci_space.linkbudget.pointing import mean_pointing_loss_db, mean_pointing_transmittance
 from eqci_space.linkbudget.turbulence import (
     Layers,
     bufton_wind_m_s,
@@ -39,12 +40,13 @@ from eqci_space.linkbudget.turbulence import (
 from eqci_space.scenario import Atmosphere, Station, Terminal
 from eqci_space.units import db_from_ratio
 
-__all__ = ["TERMS", "Link", "Term", "divergence_rad", "station_layers"]
+__all__ = ["TERMS", "Link", "Term", "coupling_valid", "divergence_rad", "station_layers"]
 
 _USUAL_VISIBILITY_KM = 23.0
 _TIP_TILT_ONLY = 3
 _FASTEST_SLEW_RAD_S = 0.1
 _CLOSED_GATE = 1e-30
+_LARGEST_RESIDUAL_RAD2 = 2.0
 
 
 @dataclass(frozen=True)
@@ -178,24 +180,63 @@ def _coupling(part: Columns, link: Link) -> np.ndarray:
 
 
 def _into_fibre(part: Columns, link: Link, layers: Layers, ratio: np.ndarray) -> np.ndarray:
-    """Mean coupling into one mode: exact integrals to tip-tilt, the residual phase variance beyond."""
+    """Mean coupling into one mode: exact integrals to tip-tilt, the residual phase variance beyond.
+
+    Never less than with the tilts alone: the core-and-halo form of adaptive optics is a lower estimate where hardly
+    anything is corrected.
+    """
+    receiver, gamma = link.station.receiver, link.station.receiver.obscuration_ratio
+    modes = receiver.adaptive_optics_modes
+    lag = _servo_lag_rad2(part, link, layers)
+    tilt: TipTilt = "removed" if modes >= _TIP_TILT_ONLY else "uncorrected"
+    caught = smf_coupling_kolmogorov(ratio, obscuration_ratio=gamma, tip_tilt=tilt)
+    caught = caught * np.exp(-lag - receiver.static_wavefront_rad2)
+    if modes > _TIP_TILT_ONLY:
+        residual = adaptive_optics_residual_rad2(
+            aperture_to_fried_ratio=ratio, modes=modes, static_rad2=lag + receiver.static_wavefront_rad2
+        )
+        caught = np.maximum(caught, smf_coupling_adaptive(residual, ratio, obscuration_ratio=gamma))
+    return caught * _steady_share(link)
+
+
+def _servo_lag_rad2(part: Columns, link: Link, layers: Layers) -> np.ndarray:
+    """Phase variance that an adaptive optics of finite bandwidth follows too late."""
     receiver, terminal = link.station.receiver, link.terminal
-    gamma = receiver.obscuration_ratio
-    ideal = receiver.adaptive_optics_bandwidth_hz is None and receiver.static_wavefront_rad2 == 0
-    if receiver.adaptive_optics_modes <= _TIP_TILT_ONLY and ideal:
-        tilt: TipTilt = "removed" if receiver.adaptive_optics_modes == _TIP_TILT_ONLY else "uncorrected"
-        return smf_coupling_kolmogorov(ratio, obscuration_ratio=gamma, tip_tilt=tilt)
-    greenwood = np.zeros(ratio.shape)
-    bandwidth = receiver.adaptive_optics_bandwidth_hz or np.inf
-    if np.isfinite(bandwidth):
-        zenith = _zenith_greenwood(layers, link.atmosphere.ground_wind_m_s, terminal.wavelength_m)
-        slew = np.clip(np.asarray(part["angular_rate_rad_s"]), 0.0, _FASTEST_SLEW_RAD_S)
-        greenwood = zenith(slew) * np.sin(np.radians(np.asarray(part["elevation_deg"]))) ** -0.6
-    residual = adaptive_optics_residual_rad2(
-        aperture_to_fried_ratio=ratio, modes=receiver.adaptive_optics_modes, greenwood_frequency_hz=greenwood,
-        bandwidth_hz=bandwidth, static_rad2=receiver.static_wavefront_rad2,
+    bandwidth = receiver.adaptive_optics_bandwidth_hz
+    elevation = np.asarray(part["elevation_deg"])
+    if bandwidth is None or receiver.adaptive_optics_modes < _TIP_TILT_ONLY:
+        return np.zeros(elevation.shape)
+    zenith = _zenith_greenwood(layers, link.atmosphere.ground_wind_m_s, terminal.wavelength_m)
+    slew = np.clip(np.asarray(part["angular_rate_rad_s"]), 0.0, _FASTEST_SLEW_RAD_S)
+    return (zenith(slew) * np.sin(np.radians(elevation)) ** -0.6 / bandwidth) ** (5 / 3)
+
+
+def _steady_share(link: Link) -> float:
+    """Mean over the station's tracking jitter: the fibre's mode, sent backwards, points like a beam."""
+    receiver = link.station.receiver
+    if receiver.tracking_jitter_rad == 0:
+        return 1.0
+    width = equivalent_divergence_half_angle_rad(
+        wavelength_m=link.terminal.wavelength_m, aperture_diameter_m=receiver.aperture_diameter_m,
+        obscuration_ratio=receiver.obscuration_ratio,
+        beam_radius_m=receiver.aperture_diameter_m / 2 / optimum_mode_parameter(receiver.obscuration_ratio),
     )  # fmt: skip
-    return smf_coupling_adaptive(residual, ratio, obscuration_ratio=gamma)
+    return mean_pointing_transmittance(divergence_half_angle_rad=width, jitter_rad=receiver.tracking_jitter_rad)
+
+
+def coupling_valid(part: Columns, link: Link) -> np.ndarray:
+    """Whether the modelled coupling stands on firm ground: beyond tip-tilt only to a residual of 2 rad²."""
+    receiver = link.station.receiver
+    elevation = np.asarray(part["elevation_deg"])
+    if receiver.field != "single_mode" or receiver.adaptive_optics_modes <= _TIP_TILT_ONLY:
+        return np.ones(elevation.shape, dtype=bool)
+    layers = station_layers(link.station, link.atmosphere)
+    fried = fried_parameter_m(layers, wavelength_m=link.terminal.wavelength_m, elevation_deg=elevation)
+    residual = adaptive_optics_residual_rad2(
+        aperture_to_fried_ratio=receiver.aperture_diameter_m / fried, modes=receiver.adaptive_optics_modes,
+        static_rad2=_servo_lag_rad2(part, link, layers) + receiver.static_wavefront_rad2,
+    )  # fmt: skip
+    return residual <= _LARGEST_RESIDUAL_RAD2
 
 
 def _zenith_greenwood(layers: Layers, ground_wind_m_s: float, wavelength_m: float) -> CubicSpline:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -11,13 +14,15 @@ from sgp4.api import WGS72, Satrec
 
 from eqci_space.errors import ElementsError, StaleElementsWarning
 
-__all__ = ["ElementSet", "age_day", "build_elements", "check_age", "propagator", "secular_rates_deg_day"]
+__all__ = ["BadRecord", "ElementSet", "age_day", "build_elements", "check_age", "propagator", "secular_rates_deg_day"]
 
 _STALE_AFTER_DAYS = 14.0
 _SGP4_EPOCH_ZERO = datetime(1949, 12, 31, tzinfo=UTC)
 _LARGEST_SGP4_NUMBER = 339_999
 _RAD_PER_DEG = 0.017453292519943295
 _TWO_PI = 6.283185307179586
+_LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "up to", "exclusiveMaximum": "to below"}
+_UNITS = {"_rev_day": " rev/day", "_deg": " deg"}
 
 
 class ElementSet(BaseModel):
@@ -46,20 +51,61 @@ class ElementSet(BaseModel):
     design: bool = False
 
 
-def build_elements(values: dict[str, Any], where: str) -> ElementSet:
+@dataclass(frozen=True)
+class BadRecord:
+    """A record of an element file that could not be used: why, and the object it seems to be of, as far as known."""
+
+    message: str
+    name: str = ""
+    catalogue_number: int | None = None
+
+
+def build_elements(values: dict[str, Any], where: str, names: Mapping[str, str] | None = None) -> ElementSet:
     """Element set of field values.
+
+    Parameters
+    ----------
+    values : dict
+        By field of `ElementSet`.
+    where : str
+        Opens the message of an error.
+    names : mapping, optional
+        What the source calls the fields; a message uses these names.
 
     Raises
     ------
     ElementsError
-        A value is out of range or no number; `where` opens the message.
+        Values are out of range or no numbers: each with what was found and expected.
     """
     try:
         return ElementSet(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise ElementsError(f"{where}: {field}: {first['msg']} (got {first['input']!r})") from error
+        findings = []
+        for item in error.errors():
+            field = str(item["loc"][0])
+            findings.append(
+                f"{(names or {}).get(field, field)} is {_shown(item['input'])}; expected {_expected(field)}"
+            )
+        raise ElementsError(f"{where}: {'. '.join(findings)}") from error
+
+
+def _shown(value: Any) -> str:
+    """A value as a message shows it: numbers bare even where the file's form has only text."""
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return f"{value!r:.40}"
+    return f"{value!s:.40}"
+
+
+@lru_cache
+def _expected(field: str) -> str:
+    """Kind, range and unit of a field, read off the record itself."""
+    schema = ElementSet.model_json_schema()["properties"][field]
+    kind = {"number": "a finite number", "integer": "a whole number"}.get(schema["type"], "text")
+    limits = [f"{word} {schema[key]:.12g}" for key, word in _LIMITS.items() if key in schema]
+    unit = next((unit for suffix, unit in _UNITS.items() if limits and field.endswith(suffix)), "")
+    return " ".join([kind, *limits]) + unit
 
 
 def propagator(elements: ElementSet) -> Satrec:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from eqci_space.errors import BadRecordWarning, ElementsError, near_matches
 from eqci_space.orbits import omm_io
-from eqci_space.orbits.elements import ElementSet
+from eqci_space.orbits.elements import BadRecord, ElementSet
 from eqci_space.orbits.tle_io import parse_tle
 
-__all__ = ["read_elements", "read_text", "select_elements", "write_omm"]
+__all__ = ["read_elements", "read_records", "read_text", "select_elements", "sound_sets", "write_omm"]
 
 _MAX_BYTES = 50_000_000
 _SHOWN = 10
@@ -64,18 +65,40 @@ def read_elements(path: str | Path, *, bad_records: Literal["raise", "skip"] = "
     if bad_records not in ("raise", "skip"):
         raise ElementsError(f"read_elements: bad_records '{bad_records}'; expected 'raise' or 'skip'")
     path = Path(path)
-    found = list(_parser(read_text(path, "read_elements"), path.name))
-    problems = [p for p in found if isinstance(p, ElementsError)]
-    sets = [s for s in found if isinstance(s, ElementSet)]
+    return sound_sets(read_records(path), path.name, bad_records)
+
+
+def read_records(path: Path) -> list[ElementSet | BadRecord]:
+    """All records of a file in order: element sets, and what is wrong with the malformed ones.
+
+    Raises
+    ------
+    ElementsError
+        The file cannot be read as any form.
+    """
+    return list(_parser(read_text(path, "read_elements"), path.name))
+
+
+def sound_sets(
+    records: Sequence[ElementSet | BadRecord], file: str, bad_records: Literal["raise", "skip"]
+) -> list[ElementSet]:
+    """The element sets among the records of a file; malformed ones raise or are skipped as in `read_elements`."""
+    problems = [r.message for r in records if isinstance(r, BadRecord)]
+    sets = [r for r in records if isinstance(r, ElementSet)]
+    message = "\n".join(problems[:_SHOWN])
+    if len(problems) > _SHOWN:
+        message += f"\nand {len(problems) - _SHOWN} more"
+    if problems and bad_records == "raise":
+        remedy = 'mend the file, or leave such records out with bad_records = "skip"' if sets else "mend the file"
+        raise ElementsError(message + ("; " if len(problems) == 1 else "\n") + remedy)
     if problems:
-        shown = [str(p) for p in problems[:_SHOWN]]
-        more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        message = "\n".join([*shown, *more])
-        if bad_records == "raise":
-            raise ElementsError(message)
-        warnings.warn(f"{len(problems)} of {len(found)} records skipped: {message}", BadRecordWarning, stacklevel=2)
+        warnings.warn(f"{len(problems)} of {len(records)} records skipped: {message}", BadRecordWarning, stacklevel=3)
+    if not sets and problems:
+        raise ElementsError(
+            f"{file}: no element set found; every record was skipped as malformed: {message}; mend the file"
+        )
     if not sets:
-        raise ElementsError(f"{path.name}: no element set found; expected OMM (JSON, CSV, XML, KVN) or TLE")
+        raise ElementsError(f"{file}: no element set found; expected OMM (JSON, CSV, XML, KVN) or TLE")
     return sets
 
 
@@ -94,25 +117,61 @@ def _parser(text: str, file: str) -> omm_io.Parsed:
 
 
 def select_elements(
-    sets: list[ElementSet], name: str, where: str, *, catalogue_number: int | None = None
+    sets: list[ElementSet],
+    name: str,
+    where: str,
+    *,
+    catalogue_number: int | None = None,
+    skipped: Sequence[BadRecord] = (),
 ) -> ElementSet:
     """The newest set of an object by catalogue number or name; a file with one object needs no name.
+
+    A record that was skipped counts as another object unless it has the same catalogue number, so that a file whose
+    wanted record is malformed does not give the orbit of the one that is left.
 
     Raises
     ------
     ElementsError
-        No set is of this object.
+        No set is of this object; if its record was among the skipped ones, why.
     """
-    numbers = {s.catalogue_number for s in sets}
     if catalogue_number is not None:
-        if catalogue_number not in numbers:
-            raise ElementsError(f"{where}: no catalogue number {catalogue_number}; the file has {len(numbers)} objects")
         matching = [s for s in sets if s.catalogue_number == catalogue_number]
     else:
-        matching = [s for s in sets if s.name == name] or (sets if len(numbers) == 1 else [])
-        if not matching:
-            raise ElementsError(f"{where}: no object '{name}'; {near_matches(name, {s.name for s in sets})}")
+        alone = len({s.catalogue_number for s in sets} | {r.catalogue_number for r in skipped}) == 1
+        matching = [s for s in sets if s.name == name] or (sets if alone else [])
+    if not matching:
+        raise ElementsError(f"{where}: {_absence(sets, name, catalogue_number, skipped)}")
     return max(matching, key=lambda s: s.epoch)
+
+
+def _absence(sets: list[ElementSet], name: str, catalogue_number: int | None, skipped: Sequence[BadRecord]) -> str:
+    """Why a file gives no set of an object: its record was skipped, or there is none."""
+    if catalogue_number is not None:
+        numbers = {s.catalogue_number for s in sets}
+        wanted = f"catalogue number {catalogue_number}"
+        known = f"the file has {_count(len(numbers), 'object')}{_span(numbers)}"
+    else:
+        wanted, known = f"object '{name}'", near_matches(name, {s.name for s in sets})
+    for record in skipped:
+        by_name = record.name == name and (catalogue_number is None or record.catalogue_number is None)
+        if by_name or (catalogue_number is not None and record.catalogue_number == catalogue_number):
+            return (
+                f"the record of {wanted} was skipped as malformed: {record.message}; "
+                "mend it, or choose another object by object_name or catalogue_number"
+            )
+    if skipped:
+        known += f"; {_count(len(skipped), 'malformed record')} skipped, the first: {skipped[0].message}"
+    return f"no {wanted}; {known}; choose by object_name or catalogue_number"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _span(numbers: set[int]) -> str:
+    if len(numbers) < 2:
+        return "".join(f", number {n}" for n in numbers)
+    return f", numbers {min(numbers)} to {max(numbers)}"
 
 
 _FORMATS = {

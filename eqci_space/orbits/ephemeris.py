@@ -18,8 +18,8 @@ import numpy as np
 from eqci_space.errors import ElementsError, TimeError
 from eqci_space.orbits.design import design
 from eqci_space.orbits.earth import julian_date, sidereal_rad, to_earth_fixed
-from eqci_space.orbits.elements import ElementSet, check_age, propagator
-from eqci_space.orbits.elements_io import read_elements, select_elements
+from eqci_space.orbits.elements import BadRecord, ElementSet, check_age, propagator
+from eqci_space.orbits.elements_io import read_records, select_elements, sound_sets
 from eqci_space.orbits.interpolation import NODES, states
 from eqci_space.orbits.oem_io import OemSegment, interpolated_km, read_oem
 from eqci_space.scenario import Satellite, Scenario
@@ -114,16 +114,18 @@ def satellite_elements(satellite: Satellite, scenario: Scenario) -> ElementSet:
         raise ElementsError(f"satellite '{satellite.name}' has an ephemeris and no elements")
     path = Path(scenario.file).parent / satellite.elements
     stamp = path.stat().st_mtime_ns if path.is_file() else 0
+    sets, skipped = _sets_of(path, stamp, satellite.bad_records)
     return select_elements(
-        _sets_of(path, stamp, satellite.bad_records), satellite.object_name or satellite.name,
-        f"satellite '{satellite.name}' in {path.name}", catalogue_number=satellite.catalogue_number,
+        sets, satellite.object_name or satellite.name, f"satellite '{satellite.name}' in {path.name}",
+        catalogue_number=satellite.catalogue_number, skipped=skipped,
     )  # fmt: skip
 
 
 @lru_cache(maxsize=8)
-def _sets_of(path: Path, stamp: int, bad_records: Literal["raise", "skip"]) -> list[ElementSet]:
-    """Sets of a file, read once for all satellites that name it; `stamp` is the time of its last change."""
-    return read_elements(path, bad_records=bad_records)
+def _sets_of(path: Path, stamp: int, bad_records: Literal["raise", "skip"]) -> tuple[list[ElementSet], list[BadRecord]]:
+    """Sets and skipped records of a file, read once for all satellites that name it; `stamp` is its last change."""
+    records = read_records(path)
+    return sound_sets(records, path.name, bad_records), [r for r in records if isinstance(r, BadRecord)]
 
 
 def satellite_segments(satellite: Satellite, scenario: Scenario) -> list[OemSegment]:
@@ -135,12 +137,18 @@ def satellite_segments(satellite: Satellite, scenario: Scenario) -> list[OemSegm
         The file is malformed or does not hold the object.
     """
     path = Path(scenario.file).parent / str(satellite.ephemeris)
-    segments = read_oem(path)
+    segments = _segments_of(path, path.stat().st_mtime_ns if path.is_file() else 0)
     name = satellite.object_name or satellite.name
     names = {s.object_name for s in segments}
     if name not in names and len(names) > 1:
         raise ElementsError(f"satellite '{satellite.name}' in {path.name}: no object '{name}'; found {sorted(names)}")
     return [s for s in segments if s.object_name == name or len(names) == 1]
+
+
+@lru_cache(maxsize=8)
+def _segments_of(path: Path, stamp: int) -> list[OemSegment]:
+    """Segments of a file, read once for all satellites that name it; `stamp` is the time of its last change."""
+    return read_oem(path)
 
 
 def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name: str | None = None) -> Ephemeris:

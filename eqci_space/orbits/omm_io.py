@@ -16,7 +16,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from eqci_space.errors import ElementsError
-from eqci_space.orbits.elements import ElementSet, build_elements
+from eqci_space.orbits.elements import BadRecord, ElementSet, build_elements
 
 __all__ = [
     "format_csv",
@@ -45,20 +45,29 @@ _EXPECTED = {
     "CENTER_NAME": ("EARTH",), "REF_FRAME": ("TEME",), "TIME_SYSTEM": ("UTC",),
     "MEAN_ELEMENT_THEORY": ("SGP4", "SGP/SGP4"),
 }  # fmt: skip
+_LONGEST_NUMBER = 9
 _NAMES = ("OBJECT_NAME", "OBJECT_ID", "ORIGINATOR")
 _UNITS = {
     "MEAN_MOTION": "rev/day", "INCLINATION": "deg", "RA_OF_ASC_NODE": "deg", "ARG_OF_PERICENTER": "deg",
     "MEAN_ANOMALY": "deg", "BSTAR": "1/ER", "MEAN_MOTION_DOT": "rev/day**2", "MEAN_MOTION_DDOT": "rev/day**3",
 }  # fmt: skip
 
-Parsed = Iterator[ElementSet | ElementsError]
+_KEYWORDS = {field: keyword for keyword, field in (_FIELDS | _OPTIONAL).items()}
+
+Parsed = Iterator[ElementSet | BadRecord]
 
 
-def _attempt(record: Any, where: str) -> ElementSet | ElementsError:
+def _attempt(record: Any, where: str, problem: str | None = None) -> ElementSet | BadRecord:
+    """Element set of a record, or what is wrong with it; `problem` was found before."""
     try:
-        return _element_set(record, where)
+        if problem is None:
+            return _element_set(record, where)
     except ElementsError as error:
-        return error
+        problem = str(error)
+    known = record if isinstance(record, dict) else {}
+    number = str(known.get("NORAD_CAT_ID") or "").strip()
+    name = str(known.get("OBJECT_NAME") or number)
+    return BadRecord(problem, name, int(number) if number.isdecimal() and len(number) <= _LONGEST_NUMBER else None)
 
 
 def _element_set(record: Any, where: str) -> ElementSet:
@@ -77,7 +86,7 @@ def _element_set(record: Any, where: str) -> ElementSet:
     values["epoch"] = parse_epoch(record["EPOCH"], where)
     values["name"] = str(record.get("OBJECT_NAME") or record["NORAD_CAT_ID"])
     values["object_id"] = str(record.get("OBJECT_ID") or "")
-    return build_elements(values, where)
+    return build_elements(values, where, _KEYWORDS)
 
 
 def parse_epoch(value: Any, where: str) -> datetime:
@@ -92,7 +101,9 @@ def parse_epoch(value: Any, where: str) -> datetime:
     try:
         epoch = datetime.fromisoformat(text) if text[4:5] != "-" or text[7:8] == "-" else _day_of_year(text)
     except ValueError as error:
-        raise ElementsError(f"{where}: EPOCH '{value}' is no ISO 8601 time") from error
+        raise ElementsError(
+            f"{where}: EPOCH '{value}' is no ISO 8601 time; expected such as 2027-03-01T12:00:00 or 2027-060T12:00:00"
+        ) from error
     try:
         return epoch.replace(tzinfo=UTC) if epoch.tzinfo is None else epoch.astimezone(UTC)
     except OverflowError as error:
@@ -126,9 +137,11 @@ def parse_csv(text: str, file: str) -> Parsed:
             where = f"{file} line {blank + reader.line_num}"
             if None in row or None in row.values():
                 got = sum(v is not None for k, v in row.items() if k is not None) + len(row.get(None) or [])
-                yield ElementsError(f"{where}: {got} fields; expected {len(reader.fieldnames or [])} as in the header")
+                problem = f"{where}: {got} fields; expected {len(reader.fieldnames or [])} as in the header"
             else:
-                yield _attempt({str(k).strip(): v.strip() for k, v in row.items()}, where)
+                problem = None
+            record = {str(k).strip(): v.strip() for k, v in row.items() if isinstance(v, str)}
+            yield _attempt(record, where, problem)
     except csv.Error as error:
         raise ElementsError(f"{file} line {reader.line_num}: not valid CSV: {error}") from error
 
@@ -152,32 +165,32 @@ def parse_kvn(text: str, file: str) -> Parsed:
     begin, problem = file, None
     for where, key, value in key_value_lines(text, file):
         if record and (key == "CCSDS_OMM_VERS" or (key == "OBJECT_NAME" and key in record)):
-            yield problem or _attempt(record, begin)
+            yield _attempt(record, begin, problem)
             record, problem = {}, None
         begin = where if not record else begin
         if not key:
-            problem = problem or ElementsError(f"{where}: '{value[:40]}' is no line KEYWORD = value")
+            problem = problem or f"{where}: '{value[:40]}' is no line KEYWORD = value"
             continue
         if key in record and problem is None:
-            problem = ElementsError(f"{where}: {key} is given twice")
+            problem = f"{where}: {key} is given twice"
         if key not in _NAMES and value.endswith("]") and "[" in value:
             value, _, unit = value[:-1].rpartition("[")
             problem = problem or _wrong_unit(key, unit.strip(), where)
         record[key] = value.strip()
     if record or problem:
-        yield problem or _attempt(record, begin)
+        yield _attempt(record, begin, problem)
 
 
-def _wrong_unit(key: str, unit: str, where: str) -> ElementsError | None:
+def _wrong_unit(key: str, unit: str, where: str) -> str | None:
     expected = _UNITS.get(key, unit)
     if unit.lower() == expected.lower():
         return None
-    return ElementsError(f"{where}: {key} is in [{unit}]; expected [{expected}]")
+    return f"{where}: {key} is in [{unit}]; expected [{expected}]"
 
 
 def parse_xml(text: str, file: str) -> Parsed:
     """``omm`` elements of an XML document, alone or combined. Document types and entities are refused."""
-    records: list[tuple[str, dict[str, str], ElementsError | None]] = []
+    records: list[tuple[str, dict[str, str], str | None]] = []
     inside = False
     words: list[str] = []
     parser = expat.ParserCreate()
@@ -206,7 +219,7 @@ def parse_xml(text: str, file: str) -> Parsed:
             return
         place, record, problem = records[-1]
         if tag in record and tag in _FIELDS:
-            twice = ElementsError(f"{file} line {parser.CurrentLineNumber}: {tag} is given twice")
+            twice = f"{file} line {parser.CurrentLineNumber}: {tag} is given twice"
             records[-1] = (place, record, problem or twice)
         record[tag] = content
 
@@ -217,7 +230,7 @@ def parse_xml(text: str, file: str) -> Parsed:
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise ElementsError(f"{file}: not valid XML: {error}") from error
     for where, record, problem in records:
-        yield problem or _attempt(record, where)
+        yield _attempt(record, where, problem)
 
 
 def _record(elements: ElementSet) -> dict[str, str]:

@@ -11,17 +11,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from eqci_space.errors import ElementsError
-from eqci_space.orbits.elements import ElementSet, build_elements
+from eqci_space.orbits.elements import BadRecord, ElementSet, build_elements
 
 __all__ = ["parse_tle"]
 
 _ALPHA5 = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _LENGTH = 69
+_FIELDS = {
+    "inclination_deg": "inclination (line 2, columns 9-16)", "raan_deg": "ascending node (line 2, columns 18-25)",
+    "eccentricity": "eccentricity (line 2, columns 27-33)",
+    "argument_of_pericenter_deg": "argument of pericentre (line 2, columns 35-42)",
+    "mean_anomaly_deg": "mean anomaly (line 2, columns 44-51)",
+    "mean_motion_rev_day": "mean motion (line 2, columns 53-63)",
+    "mean_motion_dot_rev_day2": "derivative of the mean motion (line 1, columns 34-43)",
+}  # fmt: skip
 _BLANKS_1, _BLANKS_2 = (1, 8, 17, 32, 43, 52, 61, 63), (1, 7, 16, 25, 33, 42, 51)
 
 
-def parse_tle(text: str, file: str) -> Iterator[ElementSet | ElementsError]:
-    """Element sets of two- or three-line records, in order; a malformed record gives its error instead.
+def parse_tle(text: str, file: str) -> Iterator[ElementSet | BadRecord]:
+    """Element sets of two- or three-line records, in order; a malformed record gives what is wrong instead.
 
     Lines that begin with # are comments.
     """
@@ -40,15 +48,15 @@ def parse_tle(text: str, file: str) -> Iterator[ElementSet | ElementsError]:
                 yield _attempt(title, line, following, where)
                 i += 1
             else:
-                yield ElementsError(f"{where}: line 1 of an element set without its line 2")
+                yield _bad(f"{where}: line 1 of an element set without its line 2", title, line)
             title = ""
         elif _is_element_line(line, "2"):
-            yield ElementsError(f"{where}: line 2 of an element set without its line 1")
+            yield _bad(f"{where}: line 2 of an element set without its line 1", title, line)
             title = ""
         elif _is_element_line(following, "1") or _is_element_line(following, "2"):
             title = line.removeprefix("0 ").strip()
         else:
-            yield ElementsError(f"{where}: '{line[:24]}' is no element line, and no name of the line after it")
+            yield BadRecord(f"{where}: '{line[:24]}' is no element line, and no name of the line after it")
 
 
 def _is_element_line(line: str, first: str) -> bool:
@@ -57,11 +65,19 @@ def _is_element_line(line: str, first: str) -> bool:
     return line.startswith(f"{first} ") and (len(line) > 30 or number)
 
 
-def _attempt(name: str, line1: str, line2: str, where: str) -> ElementSet | ElementsError:
+def _attempt(name: str, line1: str, line2: str, where: str) -> ElementSet | BadRecord:
     try:
         return _pair(name, line1, line2, where)
     except ElementsError as error:
-        return error
+        return _bad(str(error), name, line1)
+
+
+def _bad(message: str, name: str, line: str) -> BadRecord:
+    try:
+        number = _catalogue_number(line)
+    except ValueError:
+        return BadRecord(message, name)
+    return BadRecord(message, name or str(number), number)
 
 
 def _pair(name: str, line1: str, line2: str, where: str) -> ElementSet:
@@ -84,7 +100,7 @@ def _pair(name: str, line1: str, line2: str, where: str) -> ElementSet:
     except ValueError as error:
         raise ElementsError(f"{where}: a field is no number ({error})") from error
     values["name"] = name or str(values["catalogue_number"])
-    return build_elements(values, where)
+    return build_elements(values, where, _FIELDS)
 
 
 def _values(line1: str, line2: str) -> dict[str, Any]:
@@ -97,7 +113,7 @@ def _values(line1: str, line2: str) -> dict[str, Any]:
     first_day = datetime(2000 + year if year < 57 else 1900 + year, 1, 1, tzinfo=UTC)
     return {
         "object_id": line1[9:17].strip(),
-        "catalogue_number": _ALPHA5.index(line1[2]) * 10_000 + int(line1[3:7]) if line1[2] != " " else int(line1[2:7]),
+        "catalogue_number": _catalogue_number(line1),
         "epoch": first_day + timedelta(days=whole - 1, microseconds=micro),
         "mean_motion_dot_rev_day2": float(line1[33:43]),
         "mean_motion_ddot_rev_day3": _implied_point(line1[44:52]),
@@ -109,6 +125,10 @@ def _values(line1: str, line2: str) -> dict[str, Any]:
         "mean_anomaly_deg": float(line2[43:51]),
         "mean_motion_rev_day": float(line2[52:63]),
     }
+
+
+def _catalogue_number(line: str) -> int:
+    return _ALPHA5.index(line[2]) * 10_000 + int(line[3:7]) if line[2] != " " else int(line[2:7])
 
 
 def _implied_point(field: str) -> float:

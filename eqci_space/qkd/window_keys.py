@@ -1,53 +1,63 @@
-"""Secret key of observable windows: one finite-key block per window, parameters and elevation cut optimised."""
+"""Secret key of observable windows: one finite-key block per window, parameters and interval optimised."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
+from eqci_space.qkd.blocks import BlockTable
 from eqci_space.qkd.decoy import (
     REFERENCE_PARAMETERS,
-    BlockTable,
+    DecoyParameters,
     KeyResult,
-    SecurityParameters,
-    block_table,
     key_length,
-    optimise_key,
+    proof_name,
 )
-from eqci_space.scenario import Protocol, Receiver, Scenario, Terminal, unknown_pair
+from eqci_space.qkd.entangled import Coincidences, EntangledKey, continuous_pairs, entangled_key, pulsed_pairs
+from eqci_space.qkd.optimiser import ParameterLimits, optimise_common, optimise_interval
+from eqci_space.qkd.protocols import parameter_limits, security_parameters
+from eqci_space.qkd.response import key_response
+from eqci_space.qkd.security import SecurityParameters
+from eqci_space.qkd.slots import WindowSlots, slot_edges, window_slots
+from eqci_space.scenario import PairSource, Protocol, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
 
-__all__ = ["security_parameters", "window_keys"]
+__all__ = ["best_cut_entangled", "best_decoy", "pair_coincidences", "why_no_key", "window_keys", "window_responses"]
 
 _CUT_SHARES = np.arange(0.0, 0.75, 0.05)
 _MOST_QBER = 0.11
+_DEAD_TIME_ROUNDS = 4
+_COMMON_ROUNDS = 3
+_BATCH = 512
+
+Used = tuple[KeyResult | EntangledKey, int, int]
+Row = dict[str, object]
 
 
-def security_parameters(protocol: Protocol) -> SecurityParameters:
-    """Security parameters of a scenario's protocol."""
-    return SecurityParameters(
-        protocol.epsilon_secrecy,
-        protocol.epsilon_correctness,
-        protocol.error_correction_efficiency,
-        protocol.bound,
-    )
+def window_keys(
+    budget: pd.DataFrame, scenario: Scenario, *, progress: Callable[[int], None] | None = None
+) -> pd.DataFrame:
+    """Clear-sky secret key of every window of a budget, authentication paid.
 
-
-def window_keys(budget: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """Clear-sky secret key of every window of a budget.
-
-    For each window the key is optimised over protocol parameters and over the part of the window used:
-    slots below a transmittance cut at either end are dropped, with the cut tried in steps of 5 % of the slots.
+    For each window the key is optimised over the protocol parameters that the scenario leaves free and over the
+    interval of slots used. With ``parameters = "common"`` one parameter set serves all windows of a satellite, and
+    only the intervals differ. Windows are worked on in threads; the result does not depend on their number.
 
     Parameters
     ----------
     budget : DataFrame
         BUDGET, slots of a window in order of time.
     scenario : Scenario
+    progress : callable, optional
+        Called with the number of windows done since the last call.
 
     Returns
     -------
@@ -63,83 +73,221 @@ def window_keys(budget: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     check_table(budget, "BUDGET", "window_keys")
     if budget.empty:
         return empty_table("KEYS")
-    terminals = {s.name: s.terminal for s in scenario.satellites}
-    security = security_parameters(scenario.protocol)
-    rows = []
-    for window_id, part in budget.groupby("window_id", sort=False):
-        satellite, ogs = part["satellite"].iloc[0], part["ogs"].iloc[0]
-        if satellite not in terminals or ogs not in scenario.stations:
-            raise TableError(f"window_keys: {unknown_pair(satellite, ogs, scenario)}")
-        terminal, receiver = terminals[satellite], scenario.stations[ogs].receiver
-        rows.append({"window_id": window_id, **_window_key(part, terminal, receiver, security, scenario.protocol)})
+    windows = window_slots(budget, scenario)
+    if scenario.protocol.parameters == "common" and scenario.protocol.kind != "bbm92":
+        rows = _common_rows(list(windows), scenario.protocol, progress)
+    else:
+        rows = _mapped(lambda window: _window_row(window, scenario.protocol), windows, progress)
     columns = list(TABLES["KEYS"].columns)
     keys = pd.DataFrame(rows, columns=["window_id", *columns]).set_index("window_id")
     return check_table(keys, "KEYS", "window_keys")
 
 
-def _window_key(
-    part: pd.DataFrame,
-    terminal: Terminal,
-    receiver: Receiver,
-    security: SecurityParameters,
-    protocol: Protocol,
-) -> dict[str, object]:
+def _mapped(
+    func: Callable[[WindowSlots], Row], windows: Iterable[WindowSlots], progress: Callable[[int], None] | None
+) -> list[Row]:
+    """Rows in order; the kernels release the interpreter, so that threads share the work."""
+    rows: list[Row] = []
+    queue = iter(windows)
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        while batch := list(islice(queue, _BATCH)):
+            rows += pool.map(func, batch)
+            if progress:
+                progress(len(batch))
+    return rows
+
+
+def _window_row(window: WindowSlots, protocol: Protocol) -> Row:
+    security = security_parameters(protocol)
+    if protocol.source is not None:
+        used = _best_entangled(window, protocol.source, security)
+    else:
+        used = best_decoy(window, security, parameter_limits(protocol))
+    return _row(window, used, protocol, security)
+
+
+def best_decoy(window: WindowSlots, security: SecurityParameters, limits: ParameterLimits) -> Used:
+    """Best parameters and interval; with dead time until the mean photon number agrees with the one it was taken at."""
+    afterpulse = window.receiver.afterpulse_probability
+    mean = 0.0
+    for _ in range(_DEAD_TIME_ROUNDS if window.receiver.dead_time_s else 1):
+        running = window.running(mean)
+        result, first, last = optimise_interval(
+            running, window.efficiency, security, afterpulse_probability=afterpulse, limits=limits
+        )
+        before, mean = mean, result.parameters.mean_photon_number
+        if abs(mean - before) < 1e-3 * mean:
+            break
+    if result.length_bit - security.authentication_bit >= 1:
+        return result, first, last
+    ordinary = _ordinary(limits)
+    whole = BlockTable(window.running(ordinary.mean_photon_number)[-1], afterpulse)
+    return key_length(whole, ordinary, security), 0, len(window.efficiency)
+
+
+def _ordinary(limits: ParameterLimits) -> DecoyParameters:
+    """Ordinary parameters for the protocol, to describe a block without key."""
+    if limits.decoys == 2:
+        return REFERENCE_PARAMETERS
+    p = REFERENCE_PARAMETERS
+    return DecoyParameters(p.key_basis_probability, p.probability_1, 1 - p.probability_1, p.intensity_1, p.intensity_2,
+                           decoys=1)  # fmt: skip
+
+
+def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Callable[[int], None] | None) -> list[Row]:
+    """One parameter set per satellite: alternate between the set, at given intervals, and the intervals."""
+    security, limits = security_parameters(protocol), parameter_limits(protocol)
+    best: dict[str, Used] = {}
+    for satellite in dict.fromkeys(w.satellite for w in windows):
+        mine = [w for w in windows if w.satellite == satellite]
+        used = [best_decoy(w, security, limits) for w in mine]
+        for _ in range(_COMMON_ROUNDS):
+            blocks = [_block(w, first, last, result) for w, (result, first, last) in zip(mine, used, strict=True)]
+            common = optimise_common(blocks, security, limits=limits)[0].parameters
+            used = [best_decoy(w, security, ParameterLimits.fixed(common)) for w in mine]
+        best |= {w.window_id: u for w, u in zip(mine, used, strict=True)}
+        if progress:
+            progress(len(mine))
+    return [_row(w, best[w.window_id], protocol, security) for w in windows]
+
+
+def _block(window: WindowSlots, first: int, last: int, result: KeyResult | EntangledKey) -> BlockTable:
+    mean = result.parameters.mean_photon_number if isinstance(result, KeyResult) else 0.0
+    running = window.running(mean)
+    return BlockTable(running[last] - running[first], window.receiver.afterpulse_probability)
+
+
+def pair_coincidences(
+    source: PairSource,
+    *,
+    pulse_rate_hz: float,
+    efficiency: tuple[np.ndarray | float, np.ndarray | float],
+    noise_hz: tuple[np.ndarray | float, np.ndarray | float],
+    intrinsic_error: np.ndarray | float,
+) -> Coincidences:
+    """Coincidences per second of a scenario's source for two arms."""
+    (a, b), (noise_a, noise_b) = efficiency, noise_hz
+    if source.kind == "continuous":
+        return continuous_pairs(
+            pair_rate_hz=float(source.pair_rate_hz or 0.0), efficiency_a=a, efficiency_b=b, noise_a_hz=noise_a,
+            noise_b_hz=noise_b, window_s=source.coincidence_window_s, window_share=source.window_share,
+            intrinsic_error=intrinsic_error,
+        )  # fmt: skip
+    gate = source.coincidence_window_s
+    per_pulse = pulsed_pairs(
+        mean_pairs=float(source.mean_pairs or 0.0), efficiency_a=a, efficiency_b=b,
+        noise_a=-np.expm1(-np.asarray(noise_a) * gate), noise_b=-np.expm1(-np.asarray(noise_b) * gate),
+        intrinsic_error=intrinsic_error,
+    )  # fmt: skip
+    return Coincidences(per_pulse.rate * pulse_rate_hz, per_pulse.qber)
+
+
+def _best_entangled(window: WindowSlots, source: PairSource, security: SecurityParameters) -> Used:
+    """BBM92 with one photon measured on board: the best of nested intervals."""
+    rate, qber = pair_coincidences(
+        source, pulse_rate_hz=window.terminal.pulse_rate_hz, efficiency=(source.own_efficiency, window.efficiency),
+        noise_hz=(source.own_noise_hz, window.noise_hz), intrinsic_error=window.intrinsic_error,
+    )  # fmt: skip
+    return best_cut_entangled(rate * window.weight_s, qber, window.efficiency, security)
+
+
+def best_cut_entangled(
+    coincidences: np.ndarray, qber: np.ndarray, merit: np.ndarray, security: SecurityParameters
+) -> tuple[EntangledKey, int, int]:
+    """Largest key over the intervals that hold the slots above successive quantiles of merit."""
+    found: list[tuple[EntangledKey, int, int]] = []
+    for level in np.quantile(merit, _CUT_SHARES):
+        kept = np.flatnonzero(merit >= level)
+        first, last = int(kept[0]), int(kept[-1]) + 1
+        count = coincidences[first:last]
+        total = float(count.sum())
+        mean = float(count @ qber[first:last]) / total if total > 0 else 0.5
+        found.append((entangled_key(total, mean, security), first, last))
+    best = max(found, key=lambda one: one[0].length_bit)
+    return best if best[0].length_bit > 0 else found[0]
+
+
+def _row(window: WindowSlots, used: Used, protocol: Protocol, security: SecurityParameters) -> Row:
     """One row of KEYS."""
-    efficiency = part["transmittance"].to_numpy()
-    noise = part["extraneous_probability"].to_numpy()
-    pulses = terminal.pulse_rate_hz * part["weight_s"].to_numpy()
-    errors = part["intrinsic_error"].to_numpy()
-    best: KeyResult | None = None
-    used = (0, len(part))
-    for first, last in _cuts(efficiency):
-        use = slice(first, last)
-        block: BlockTable = block_table(
-            efficiency[use], noise[use], errors[use], pulses[use],
-            afterpulse_probability=receiver.afterpulse_probability,
-        )  # fmt: skip
-        result = optimise_key(block, security)
-        if best is None or result.length_bit > best.length_bit:
-            best, used = result, (first, last)
-    assert best is not None  # there is at least the uncut window
-    if best.length_bit < 1:
-        whole = block_table(
-            efficiency, noise, errors, pulses, afterpulse_probability=receiver.afterpulse_probability
-        )  # fmt: skip
-        best, used = key_length(whole, REFERENCE_PARAMETERS, security), (0, len(part))
-    edges = _slot_edges(part)
-    length = max(0, math.floor(best.length_bit))
+    result, first, last = used
+    length = max(0, math.floor(result.length_bit - security.authentication_bit))
+    edges = slot_edges(window)
+    if isinstance(result, KeyResult):
+        parameters = {k: round(v, 9) for k, v in vars(result.parameters).items()}
+        proof = proof_name(result.parameters.decoys, security)
+    else:
+        parameters = {"key_basis_probability": round(result.key_basis_probability, 9)}
+        proof = result.proof
     return {
-        "usable_start": edges[used[0]].round("us"),
-        "usable_end": edges[used[1]].round("us"),
-        "sifted_bit": best.sifted_bit,
-        "qber": best.qber,
+        "window_id": window.window_id,
+        "usable_start": edges[first].round("us"),
+        "usable_end": edges[last].round("us"),
+        "sifted_bit": result.sifted_bit,
+        "qber": result.qber,
         "skl_bit": float(length),
+        "authentication_bit": float(security.authentication_bit),
+        "epsilon": security.epsilon,
+        "block": protocol.block,
         "protocol": protocol.kind,
-        "proof": f"lim2014-{protocol.bound}",
-        "parameters": json.dumps({k: round(v, 9) for k, v in vars(best.parameters).items()}),
-        "reason": "" if length > 0 else _why_zero(best),
+        "proof": proof,
+        "parameters": json.dumps(parameters),
+        "reason": "" if length > 0 else why_no_key(result, security),
     }
 
 
-def _slot_edges(part: pd.DataFrame) -> pd.DatetimeIndex:
-    """Edges of a window's slots; equal slots and quadrature nodes both lie symmetrically in their window."""
-    weight = part["weight_s"].to_numpy()
-    middle = part["time"].iloc[0] + (part["time"].iloc[-1] - part["time"].iloc[0]) / 2
-    return middle + pd.to_timedelta(np.concatenate([[0.0], np.cumsum(weight)]) - weight.sum() / 2, unit="s")
+def window_responses(
+    budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario, extra_loss_db: Sequence[float]
+) -> pd.DataFrame:
+    """Key of every window under extra losses, at the interval and parameters that its row of KEYS names.
+
+    What cirrus that nobody foresaw, or a link worse than its budget, leaves of the key.
+
+    Parameters
+    ----------
+    budget, keys : DataFrame
+        BUDGET and the KEYS made from it.
+    extra_loss_db : sequence
+        [dB], from -6 (gain) on.
+
+    Returns
+    -------
+    DataFrame
+        Index `window_id`, a column per loss, key in bit; zero where the window has no key.
+
+    Raises
+    ------
+    TableError
+        The protocol has no decoy states, or a window of the budget has no row in KEYS.
+    """
+    check_table(keys, "KEYS", "window_responses")
+    check_table(budget, "BUDGET", "window_responses")
+    if scenario.protocol.kind == "bbm92":
+        raise TableError("window_responses: protocol 'bbm92'; expected a decoy-state protocol")
+    losses, security = np.asarray(extra_loss_db, dtype=float), security_parameters(scenario.protocol)
+    rows: dict[str, np.ndarray] = {}
+    for window in window_slots(budget, scenario):
+        if window.window_id not in keys.index:
+            raise TableError(
+                f"window_responses: window '{window.window_id}' has no row in KEYS; make both from one budget"
+            )
+        key = keys.loc[window.window_id]
+        if not key["skl_bit"] > 0:
+            rows[window.window_id] = np.zeros(losses.shape)
+            continue
+        parameters = DecoyParameters(**json.loads(key["parameters"]))
+        edges = slot_edges(window).round("us")
+        first, last = edges.get_loc(key["usable_start"]), edges.get_loc(key["usable_end"])
+        running = window.running(parameters.mean_photon_number)
+        block = BlockTable(running[last] - running[first], window.receiver.afterpulse_probability)
+        rows[window.window_id] = key_response(block, losses, parameters, security)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=losses)
+    return table.rename_axis(index="window_id", columns="extra_loss_db")
 
 
-def _cuts(efficiency: np.ndarray) -> list[tuple[int, int]]:
-    """Index ranges left when slots below successive transmittance quantiles are dropped at both ends."""
-    ranges = []
-    for level in np.quantile(efficiency, _CUT_SHARES):
-        kept = np.flatnonzero(efficiency >= level)
-        ranges.append((int(kept[0]), int(kept[-1]) + 1))
-    return list(dict.fromkeys(ranges))
-
-
-def _why_zero(result: KeyResult) -> str:
+def why_no_key(result: KeyResult | EntangledKey, security: SecurityParameters) -> str:
+    """What stands between a block and a key."""
     if result.qber > _MOST_QBER:
         return f"QBER too high ({100 * result.qber:.1f} %)"
-    if result.single_photon_bit < 1:
+    if isinstance(result, KeyResult) and result.single_photon_bit < 1:
         return "too few counts: no single-photon detection can be certified"
-    return f"block too short: {-result.length_bit:.0f} bit short of a key"
+    return f"block too short: {security.authentication_bit - result.length_bit:.0f} bit short of a key"

@@ -10,7 +10,7 @@ import pyogrio
 from icalendar import Calendar, Event
 
 from eqci_space.fiber.network import Network
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, Station, placed
 
 __all__ = ["write_contacts_csv", "write_contacts_ics", "write_network_gpkg", "write_tables"]
 
@@ -36,28 +36,42 @@ def write_contacts_csv(path: Path, contacts: pd.DataFrame, scenario: Scenario) -
 
 
 def write_contacts_ics(path: Path, contacts: pd.DataFrame, scenario: Scenario) -> None:
-    """CONTACTS as iCalendar (RFC 5545), tentative until confirmed; the stamp is the scenario's start."""
+    """CONTACTS as iCalendar (RFC 5545), tentative until confirmed; the stamp is the scenario's start.
+
+    Place and position are those at the contact's start, for a mobile station where it then stands. Stations that do
+    not operate yet say so in summary and description.
+    """
     calendar = Calendar()
     calendar.add("prodid", "-//eqci_space//contact plan//EN")
     calendar.add("version", "2.0")
     calendar.add("x-wr-calname", f"{scenario.name}: QKD contacts")
     for contact_id, row in contacts.iterrows():
         station = scenario.stations[row["ogs"]]
-        note = " (hypothetical station)" if station.status_class == "hypothetical" else ""
+        place = next((s for s, holds in placed(station, row["start"]) if holds), station)
+        real = station.status_class == "operational"
+        note = "" if real else f" ({station.status_class} station)"
+        warning = "" if real else f" The station is {station.status_class}; it does not operate yet."
         event = Event()
         event.add("uid", f"{contact_id}@eqci_space")
         event.add("dtstamp", scenario.start)
         event.add("dtstart", row["start"].to_pydatetime().replace(microsecond=0))
         event.add("dtend", row["end"].to_pydatetime().replace(microsecond=0))
         event.add("summary", f"QKD {row['satellite']} – {row['ogs']}{note}")
-        event.add("location", station.name)
+        event.add("location", place.name + (f", {_degrees(place)}" if station.positions else ""))
+        event.add("geo", (round(place.latitude_deg, 6), round(place.longitude_deg, 6)))
         event.add("status", "TENTATIVE")
         event.add("description", (
             f"Clear-sky key {row['skl_bit'] / 1e3:.0f} kbit, chance of a clear sky {100 * row['p_clear']:.0f} %, "
-            f"expected {row['expected_skl_bit'] / 1e3:.0f} kbit; {row['reason']}."
+            f"expected {row['expected_skl_bit'] / 1e3:.0f} kbit; {row['reason']}.{warning}"
         ))  # fmt: skip
         calendar.add_component(event)
     path.write_bytes(calendar.to_ical())
+
+
+def _degrees(place: Station) -> str:
+    """Position in words, such as ``52.4100° N 16.9200° E``."""
+    north, east = place.latitude_deg, place.longitude_deg
+    return f"{abs(north):.4f}° {'N' if north >= 0 else 'S'} {abs(east):.4f}° {'E' if east >= 0 else 'W'}"
 
 
 def write_network_gpkg(path: Path, network: Network, sites: gpd.GeoDataFrame, scenario: Scenario) -> None:

@@ -70,6 +70,7 @@ def write_report(path: Path, findings: Findings) -> None:
 def _context(f: Findings) -> dict[str, Any]:
     seen = exposure(f.relay, f.scenario)
     alone = exposure(f.fibre_only, f.scenario)
+    stores = _store_rows(f)
     return {
         "scenario": f.scenario,
         "manifest": f.manifest,
@@ -83,7 +84,8 @@ def _context(f: Findings) -> dict[str, Any]:
         "stations": [(o, place) for o, s in f.scenario.stations.items() for place in dated_stations(s)],
         "best": _best_window(f),
         "loss_terms": LOSS_TERMS,
-        "stores": _store_rows(f),
+        "stores": [row for row in stores if row["held_key"]],
+        "empty_stores": sum(not row["held_key"] for row in stores),
         "variants": f.variants.reset_index().to_dict("records"),
         "spans": _span_rows(f),
         "counts": _network_counts(f),
@@ -238,11 +240,13 @@ def _gain_rows(seen: pd.DataFrame, alone: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _store_rows(f: Findings) -> list[dict[str, Any]]:
+    """Stores that satellites and stations share; `held_key` tells whether a bit ever came into one."""
     space = f.relay.stores[f.relay.stores["edge"].str.contains("|", regex=False)]
     total = space.groupby("edge")[["deposited_bit", "used_bit", "spilled_bit"]].sum()
     total["stock_bit"] = space.groupby("edge")["stock_bit"].last()
     stores = total.reset_index()
     stores["edge"] = [f"{e.split('|')[0]} – {plots.station_label(e.split('|')[1], f.scenario)}" for e in stores["edge"]]
+    stores["held_key"] = (stores.drop(columns="edge") >= 0.5).any(axis=1)
     return stores.to_dict("records")
 
 

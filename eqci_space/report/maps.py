@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
+from geopandas import GeoSeries
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch
+from shapely import LineString, Point
 
 from eqci_space.data import data_path
-from eqci_space.fiber.network import station_node
+from eqci_space.fiber.network import space_edge, station_node
 from eqci_space.fiber.relay import Relay
+from eqci_space.report.labels import MapLabel, place_labels
 from eqci_space.report.style import BLUE, GREY, PURPLE, RED, STATUS_COLOURS, new_axes
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, Station, dated_stations
 
 __all__ = ["CRS", "draw_borders", "frame_map", "network_map"]
 
 CRS = "EPSG:3035"
+_IDLE_WEIGHT, _ARC_WEIGHT = 0.2, 0.5
 _WIDTHS = [(1e6, 1.0), (1e8, 1.8), (np.inf, 3.0)]
 
 
@@ -32,10 +38,15 @@ def _width(bit: float) -> float:
 
 
 def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> Axes:
-    """Backbone with the key relayed over each span, stations by status, and the crossings through satellites."""
+    """Backbone with the key relayed over each span, stations by status, and the crossings through satellites.
+
+    A mobile station stands at each of its places of the period, labelled with the dates; what its key stores gave is
+    written at the first. Labels stand where they cover neither each other nor markers.
+    """
     ax = ax or new_axes(9, 6.6)
     network = relay.network
-    links, nodes = network.links.to_crs(CRS), network.nodes.to_crs(CRS)
+    nodes, places = network.nodes.to_crs(CRS), _places(scenario)
+    links = _from_places(network.links.to_crs(CRS), nodes, places)
     used = relay.stores.groupby("edge")["used_bit"].sum()
     draw_borders(ax)
     bits = links.index.map(used).to_numpy(dtype=float, na_value=0.0)
@@ -46,18 +57,69 @@ def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> 
         dead.plot(ax=ax, color=RED, linewidth=0.9, linestyle=":", zorder=2)
     if len(busy):
         busy.plot(ax=ax, color=BLUE, linewidth=[_width(b) for b in bits[bits > 0]], zorder=3)
-    _crossings(ax, nodes, relay, scenario)
-    _stations(ax, nodes, used, scenario)
-    _cities(ax, nodes, scenario)
-    frame_map(ax, network.nodes.to_crs(CRS).total_bounds)
+    arcs = _crossings(ax, _ends(nodes, places, scenario), relay, scenario)
+    labels = [*_stations(ax, places, used, scenario), *_cities(ax, nodes, scenario)]
+    frame_map(ax, GeoSeries([*nodes.geometry, *(p.point for p in places)]).total_bounds)
     _legend(ax, len(dead) > 0)
     hypothetical = [o for o, s in scenario.stations.items() if s.status_class == "hypothetical"]
     note = f"; hypothetical: {', '.join(hypothetical)}" if hypothetical else ""
     ax.set_title(f"Key relayed over backbone and satellite stations{note}", fontsize=10)
+    spans = [(line, 1.0) for line in busy.geometry] + [(line, _IDLE_WEIGHT) for line in idle.geometry]
+    place_labels(ax, labels, spans + [(arc, _ARC_WEIGHT) for arc in arcs])
     return ax
 
 
-def _crossings(ax: Axes, nodes: gpd.GeoDataFrame, relay: Relay, scenario: Scenario) -> None:
+@dataclass(frozen=True)
+class _Place:
+    """Where a station stands, for a mobile one during which dates; `link` is its last mile, if it has one."""
+
+    ogs: str
+    point: Point
+    link: str
+    dates: str = ""
+    first: bool = True
+
+
+def _places(scenario: Scenario) -> list[_Place]:
+    """Places of all stations in the period, in map coordinates."""
+    found = []
+    for ogs, station in scenario.stations.items():
+        dated = list(enumerate(dated_stations(station), start=1))
+        shown = [(n, s) for n, s in dated if not station.positions or _holds(s, scenario)] or dated
+        for number, s in shown:
+            (point,) = GeoSeries([Point(s.longitude_deg, s.latitude_deg)], crs="EPSG:4326").to_crs(CRS)
+            link = f"LM-{ogs}" if len(dated) == 1 else f"LM-{ogs}/{number}"
+            dates = f"{_day(s.valid_from)} – {_day(s.valid_to)}" if s.valid_from and s.valid_to else ""
+            found.append(_Place(ogs, point, link, dates if station.positions else "", number == shown[0][0]))
+    return found
+
+
+def _holds(place: Station, scenario: Scenario) -> bool:
+    return bool(
+        place.valid_from and place.valid_to and place.valid_from < scenario.end and place.valid_to > scenario.start
+    )
+
+
+def _day(time: datetime) -> str:
+    return f"{time.day} {time:%b}"
+
+
+def _from_places(links: gpd.GeoDataFrame, nodes: gpd.GeoDataFrame, places: list[_Place]) -> gpd.GeoDataFrame:
+    """Links with the last miles of mobile stations drawn from where they stand at the time."""
+    lines = links.geometry.copy()
+    for place in places:
+        if place.dates and place.link in lines.index:
+            lines[place.link] = LineString([place.point, nodes.geometry[links["b"][place.link]]])
+    return links.set_geometry(lines)
+
+
+def _ends(nodes: gpd.GeoDataFrame, places: list[_Place], scenario: Scenario) -> dict[str, Point]:
+    """Where crossings end: at the nodes of stations, for a mobile station at its first place."""
+    first = {station_node(scenario, p.ogs): p.point for p in places if p.first and p.dates}
+    return {**nodes.geometry.to_dict(), **first}
+
+
+def _crossings(ax: Axes, ends: dict[str, Point], relay: Relay, scenario: Scenario) -> list[LineString]:
     """Dashed arcs between the stations that a satellite joined."""
     satellites = {s.name for s in scenario.satellites}
     pairs: dict[tuple[str, str], float] = {}
@@ -66,40 +128,48 @@ def _crossings(ax: Axes, nodes: gpd.GeoDataFrame, relay: Relay, scenario: Scenar
             if node in satellites:
                 pair = (min(before, after), max(before, after))
                 pairs[pair] = pairs.get(pair, 0.0) + bit
+    arcs = []
     for (a, b), bit in sorted(pairs.items()):
-        ends = [(nodes.geometry[n].x, nodes.geometry[n].y) for n in (a, b)]
-        arc = FancyArrowPatch(
-            *ends, connectionstyle="arc3,rad=0.18", arrowstyle="-", linestyle="--", color=PURPLE,
-            linewidth=_width(bit) + 0.6, zorder=5,
-        )  # fmt: skip
-        ax.add_patch(arc)
+        arcs.append(_arc(ends[a], ends[b]))
+        ax.plot(*arcs[-1].xy, color=PURPLE, linestyle="--", linewidth=_width(bit) + 0.6, zorder=5)
+    return arcs
 
 
-def _stations(ax: Axes, nodes: gpd.GeoDataFrame, used, scenario: Scenario) -> None:  # type: ignore[no-untyped-def]
-    for ogs, station in scenario.stations.items():
-        place = nodes.geometry[station_node(scenario, ogs)]
-        bit = sum(float(used.get(f"{s.name}|{ogs}", 0.0)) for s in scenario.satellites)
-        ax.plot(place.x, place.y, "^", color=STATUS_COLOURS[station.status_class], markersize=9, zorder=6,
+def _arc(a: Point, b: Point) -> LineString:
+    """A parabola between two points, bent aside by a tenth of their distance."""
+    share = np.linspace(0.0, 1.0, 41)[:, None]
+    ends = np.array([[a.x, a.y], [b.x, b.y]])
+    across = np.array([ends[1, 1] - ends[0, 1], ends[0, 0] - ends[1, 0]])
+    bend = ends.mean(axis=0) + 0.18 * across
+    return LineString((1 - share) ** 2 * ends[0] + 2 * share * (1 - share) * bend + share**2 * ends[1])
+
+
+def _stations(ax: Axes, places: list[_Place], used: pd.Series, scenario: Scenario) -> list[MapLabel]:
+    labels = []
+    for place in places:
+        status = scenario.stations[place.ogs].status_class
+        ax.plot(place.point.x, place.point.y, "^", color=STATUS_COLOURS[status], markersize=9, zorder=6,
                 markeredgecolor="black", markeredgewidth=0.6)  # fmt: skip
-        mark = "" if station.status_class == "operational" else f" ({station.status_class})"
-        ax.annotate(
-            f"{ogs}{mark}\n{bit / 1e3:.0f} kbit", (place.x, place.y), xytext=(8, -13), textcoords="offset points",
-            fontsize=7.5, zorder=7, fontweight="bold",
-            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
-        )  # fmt: skip
+        lines = [place.ogs if status == "operational" else f"{place.ogs} ({status})"]
+        lines += [place.dates] if place.dates else []
+        if place.first:
+            bit = sum(float(used.get(space_edge(s.name, place.ogs), 0.0)) for s in scenario.satellites)
+            lines.append(f"{bit / 1e3:.0f} kbit")
+        style = {"fontsize": 7.5, "fontweight": "bold"}
+        labels.append(MapLabel("\n".join(lines), place.point.x, place.point.y, 10.0, style))
+    return labels
 
 
-def _cities(ax: Axes, nodes: gpd.GeoDataFrame, scenario: Scenario) -> None:
+def _cities(ax: Axes, nodes: gpd.GeoDataFrame, scenario: Scenario) -> list[MapLabel]:
     ends = {end for d in scenario.demands for end in d.between}
     minor = nodes[~nodes.index.isin(ends) & (nodes["role"] != "station")]
     ax.plot(minor.geometry.x, minor.geometry.y, ".", color=GREY, markersize=2.5, zorder=4)
+    labels = []
     for end in sorted(ends):
         place = nodes.geometry[end]
         ax.plot(place.x, place.y, "o", color="black", markersize=5, zorder=5)
-        ax.annotate(
-            nodes["name"][end], (place.x, place.y), xytext=(0, 6), textcoords="offset points", ha="center",
-            fontsize=8, zorder=7, bbox={"facecolor": "white", "alpha": 0.6, "edgecolor": "none", "pad": 0.5},
-        )  # fmt: skip
+        labels.append(MapLabel(nodes["name"][end], place.x, place.y, 5.0, {"fontsize": 8}))
+    return labels
 
 
 def draw_borders(ax: Axes) -> None:

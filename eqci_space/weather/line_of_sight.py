@@ -8,8 +8,9 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss
 from scipy.special import betaincinv
 
-__all__ = ["cloud_free_probability", "mean_cloud_free_probability"]
+__all__ = ["NORMALISED_DEVIATION", "cloud_free_probability", "mean_cloud_free_probability"]
 
+NORMALISED_DEVIATION = 0.73
 _LOWEST_DEG = 5.0
 _NODES = 64
 
@@ -49,7 +50,7 @@ def mean_cloud_free_probability(
     mean_cover: float,
     elevation_deg: np.ndarray,
     *,
-    normalised_deviation: float = 0.73,
+    normalised_deviation: float = NORMALISED_DEVIATION,
     seen_from: Literal["ground", "space"] = "ground",
 ) -> np.ndarray:
     """`cloud_free_probability` averaged over the distribution of cover about its mean.

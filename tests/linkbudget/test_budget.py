@@ -159,8 +159,14 @@ def test_intrinsic_errors_of_both_ends_combine_as_independent_flips(scenario, th
     assert_allclose(link_budget(three_samples, link)["intrinsic_error"], 0.0296, rtol=1e-12)
 
 
+def _without_lamps(scenario):
+    air = scenario.atmosphere.model_copy(update={"light_pollution_colour_factor": 0.0})
+    return scenario.model_copy(update={"atmosphere": air})
+
+
 def test_single_mode_background_clicks(scenario, three_samples):
     """Dark sky into one mode, L λ² Δλ · λ/(hc), times optics and detector; the mode itself is no further loss."""
+    scenario = _without_lamps(scenario)
     receiver = scenario.stations[OGS].receiver
     assert receiver.field == "single_mode"
     wavelength = scenario.satellites[0].terminal.wavelength_m
@@ -172,7 +178,7 @@ def test_single_mode_background_clicks(scenario, three_samples):
 
 def test_free_space_background_clicks(scenario, three_samples):
     field = {"field": "free_space", "field_of_view_rad": 5e-5, "coupling_loss_db": 3.0}
-    link = _with_hardware(scenario, receiver=field)
+    link = _with_hardware(_without_lamps(scenario), receiver=field)
     receiver = link.stations[OGS].receiver
     wavelength = link.satellites[0].terminal.wavelength_m
     photons = background_photon_rate_hz(

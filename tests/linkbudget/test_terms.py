@@ -1,5 +1,7 @@
 """The optional terms of the budget, fades, and the lookup form."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.stats import exponnorm, norm
@@ -243,9 +245,9 @@ def test_the_lookup_agrees_with_the_budget(graz, scenario, receiver):
 
 def test_the_lookup_refuses_what_it_does_not_hold(scenario):
     lookup = make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere))
-    with pytest.raises(ValueError, match="elevations outside 5 to 90 deg"):
+    with pytest.raises(ValueError, match=r"elevation_deg = 4\.0 to 4\.0; expected 5 to 90 deg"):
         lookup_loss_db(lookup, elevation_deg=4.0, range_m=1e6)
-    with pytest.raises(ValueError, match="ranges outside"):
+    with pytest.raises(ValueError, match=r"range_m = 10000\.0 to"):
         lookup_loss_db(lookup, elevation_deg=40.0, range_m=1e4)
     with pytest.raises(ValueError, match="lowest_elevation_deg = 0"):
         make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere),
@@ -271,3 +273,119 @@ def test_table_of_radiative_transfer_stands_instead_of_all_clear_air(graz, scena
     assert (loss < 4.0816).all()
     slope = np.diff(loss) / np.diff(airmass(graz))
     assert slope == pytest.approx(np.full(len(slope), slope[0]), rel=1e-6)
+
+
+MODELLED = {"coupling": "modelled", "coupling_loss_db": 0.0, "aperture_diameter_m": 1.5}
+
+
+@pytest.mark.parametrize("bandwidth_hz", [None, 500.0])
+def test_more_correction_never_couples_less(graz, scenario, bandwidth_hz):
+    """A telescope of 1.5 m with 1 to 60 modes, where the core-and-halo form alone would fall behind tip-tilt."""
+    losses = []
+    for modes in (1, 3, 4, 5, 6, 10, 20, 60):
+        receiver = MODELLED | {"adaptive_optics_modes": modes, "adaptive_optics_bandwidth_hz": bandwidth_hz}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ModelValidityWarning)
+            losses.append(link_budget(graz, changed(scenario, receiver=receiver))["coupling_loss_db"].to_numpy())
+    assert (np.diff(losses, axis=0) <= 1e-9).all()
+
+
+def test_adaptive_optics_out_of_its_depth_is_not_valid(graz, scenario):
+    receiver = MODELLED | {"adaptive_optics_modes": 4, "aperture_diameter_m": 2.5}
+    with pytest.warns(ModelValidityWarning, match="hardly corrected"):
+        budget = link_budget(graz, changed(scenario, receiver=receiver))
+    assert not budget["valid"].any()
+
+
+def test_tracking_jitter_costs_what_a_beam_of_the_fibre_mode_would_lose(graz, scenario):
+    """80 cm at 1550 nm: 1/e² half angle of the mode 2/(k √<r²>); 0.5 µrad per axis leave 1/(1 + 4σ²/θ²)."""
+    still, shaken = (
+        link_budget(graz, changed(scenario, receiver=MODELLED | {
+            "aperture_diameter_m": 0.8, "obscuration_ratio": 0.0, "adaptive_optics_modes": 3,
+            "tracking_jitter_rad": jitter,
+        }))["coupling_loss_db"].to_numpy()
+        for jitter in (0.0, 0.5e-6)
+    )  # fmt: skip
+    x = np.linspace(0, 1, 20_001)
+    mode = np.exp(-((1.1209 * x) ** 2)) * x
+    square = 0.4**2 * np.trapezoid(mode * x**2, x) / np.trapezoid(mode, x)
+    width = 2 / (2 * np.pi / 1.55e-6 * np.sqrt(square))
+    assert shaken - still == pytest.approx(np.full(len(still), 10 * np.log10(1 + 4 * (0.5e-6 / width) ** 2)), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "named"),
+    [
+        ("elevation_deg", -5.0, "above 0 to 90 deg"), ("elevation_deg", 0.0, "above 0 to 90 deg"),
+        ("range_m", 681.0, "50000 to 1e"), ("weight_s", -1.0, "above 0"), ("angular_rate_rad_s", 50.0, "0 to 1"),
+        ("range_rate_m_s", 1e6, "-20000"), ("moon_elevation_deg", 100.0, "-90.1"),
+    ],
+)  # fmt: skip
+def test_a_sample_that_no_link_has_is_named_with_row_and_column(graz, scenario, column, value, named):
+    wrong = graz.copy()
+    wrong.loc[wrong.index[1], column] = value
+    with pytest.raises(TableError, match=rf"SAMPLES\.{column} = .* in row 1 .*expected {named}"):
+        link_budget(wrong, scenario)
+
+
+def test_water_bands_without_gas_loss_and_the_near_field_are_not_valid(graz, scenario):
+    with pytest.warns(ModelValidityWarning, match="molecular band"):
+        wet = link_budget(graz, changed(scenario, terminal={"wavelength_m": 1.38e-6}))
+    assert not wet["valid"].any()
+    stated = changed(scenario, terminal={"wavelength_m": 1.38e-6}, atmosphere={"gas_zenith_loss_db": 20.0})
+    assert link_budget(graz, stated)["valid"].all()
+    with pytest.warns(ModelValidityWarning, match="near field"):
+        near = link_budget(graz, changed(scenario, terminal={"aperture_diameter_m": 5.0, "beam_radius_m": 2.0}))
+    assert not near["valid"].any()
+
+
+def test_artificial_light_counts_by_default(graz, scenario):
+    """18 mag/arcsec² and the assumed factor of 0.1 beyond 1 µm, beside airglow in the H band."""
+    dark, town = (
+        link_budget(graz, scenario.model_copy(update={"stations": {
+            ogs: s.model_copy(update={"zenith_sky_mag_v_arcsec2": magnitude}) for ogs, s in scenario.stations.items()
+        }}))["background_hz"].to_numpy()
+        for magnitude in (22.0, 18.0)
+    )  # fmt: skip
+    lamps = 0.1 * (3.631e-2 * 10 ** (-0.4 * 18) / (np.pi / 180 / 3600) ** 2 - 2.9)
+    sky = np.exp(np.interp(np.log(1.55), np.log([1.25, 1.63]), np.log([24.0, 83.0])))
+    assert town / dark == pytest.approx(np.full(len(town), 1 + lamps / sky), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"beam_quality": 3.0}, "already"), ({"wavefront_error_waves": 0.1}, "already"),
+        ({"divergence_rad": 1e-7}, "narrower than diffraction"),
+    ],
+)  # fmt: skip
+def test_measured_divergence_stands_alone_and_obeys_diffraction(change, named):
+    values = {"wavelength_m": 1.55e-6, "aperture_diameter_m": 0.08, "divergence_rad": 30e-6, "jitter_rad": 1e-6,
+              "divergence_definition": "full_1e2", "pulse_rate_hz": 1e8, "intrinsic_error": 0.0}  # fmt: skip
+    assert Terminal(**values).divergence_rad == 30e-6
+    with pytest.raises(ValueError, match=named):
+        Terminal(**(values | change))
+
+
+@pytest.mark.parametrize(
+    ("jitter", "bias"),
+    [((5e-6, 1e-7), 0.0), ((5e-6, 1e-9), 0.0), ((1e-8, 5e-6), (3e-6, 1e-6)), ((2e-6, 5e-8), (1e-6, 0.0))],
+)
+def test_survival_with_a_narrow_axis_by_quadrature_over_the_wide_one(jitter, bias):
+    """The narrow axis as a line: the wide one alone decides, to the width of the other."""
+    (sx, sy), (bx, by) = jitter, bias if isinstance(bias, tuple) else (bias, 0.0)
+    divergence = 2e-5
+    for loss in (0.05, 0.452, 2.0):
+        radius = divergence * np.sqrt(loss / (2 * DB))
+        z = np.linspace(-8, 8, 4001)
+        narrow, wide, center, offset = (sy, sx, bx, by) if sy < sx else (sx, sy, by, bx)
+        near = offset + narrow * z
+        rest = np.sqrt(np.maximum(radius**2 - near**2, 0.0))
+        outside = np.where(
+            np.abs(near) > radius, 1.0, norm.sf((rest - center) / wide) + norm.cdf((-rest - center) / wide)
+        )
+        expected = np.trapezoid(norm.pdf(z) * outside, z)
+        found = pointing_loss_survival(
+            np.array([loss]), divergence_half_angle_rad=divergence, jitter_rad=jitter, bias_rad=bias
+        )[0]
+        assert found == pytest.approx(expected, abs=2e-5)

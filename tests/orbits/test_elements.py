@@ -16,8 +16,8 @@ from skyfield.framelib import itrs
 
 from eqci_space.data import data_path
 from eqci_space.errors import BadRecordWarning, ElementsError, ScenarioError, StaleElementsWarning
-from eqci_space.orbits.elements import ElementSet, age_day, check_age, propagator, secular_rates_deg_day
-from eqci_space.orbits.elements_io import read_elements, select_elements
+from eqci_space.orbits.elements import BadRecord, ElementSet, age_day, check_age, propagator, secular_rates_deg_day
+from eqci_space.orbits.elements_io import read_elements, select_elements, write_omm
 from eqci_space.orbits.ephemeris import ephemerides, make_ephemeris, satellite_elements
 from eqci_space.scenario_io import load_scenario
 
@@ -119,6 +119,7 @@ def test_the_verification_file_is_read_but_for_the_three_sets_made_with_wrong_ch
         "SGP4-VER.TLE line 100: checksum of line 1 is 4; computed 2",
         "SGP4-VER.TLE line 103: checksum of line 1 is 9; computed 6",
         "SGP4-VER.TLE line 106: checksum of line 1 is 0; computed 3",
+        'mend the file, or leave such records out with bad_records = "skip"',
     ]
     with pytest.warns(BadRecordWarning, match="3 of 33 records skipped") as warned:
         sets = read_elements(str(VERIFICATION), bad_records="skip")
@@ -311,8 +312,48 @@ def test_an_object_that_is_not_in_the_file_raises(synthetic_sets):
     sets = list(synthetic_sets.values())
     with pytest.raises(ElementsError, match=r"here: no object 'SYN SSO31'; did you mean 'SYN SSO3-1'"):
         select_elements(sets, "SYN SSO31", "here")
-    with pytest.raises(ElementsError, match=r"here: no catalogue number 12345; the file has 30 objects"):
+    with pytest.raises(ElementsError, match=r"no catalogue number 12345; the file has 30 objects, numbers 99001 to"):
         select_elements(sets, "SYN SSO3-1", "here", catalogue_number=12_345)
+    with pytest.raises(
+        ElementsError, match=r"here: no catalogue number 5; the file has 1 object, number 99001; choose"
+    ):
+        select_elements(sets[:1], "SYN SSO3-1", "here", catalogue_number=5)
+
+
+BAD = BadRecord("x.json record 2: ECCENTRICITY is 2", "WANTED", 7)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [({}, "object 'WANTED'"), ({"catalogue_number": 7}, "catalogue number 7")],
+)
+@pytest.mark.parametrize("left", [1, 2])
+def test_a_wanted_record_that_was_skipped_is_named_and_no_other_taken(synthetic_sets, options, wanted, left):
+    sets = list(synthetic_sets.values())[:left]
+    with pytest.raises(ElementsError) as caught:
+        select_elements(sets, "WANTED", "here", skipped=[BadRecord("x: other", "OTHER", 8), BAD], **options)
+    assert str(caught.value) == (
+        f"here: the record of {wanted} was skipped as malformed: x.json record 2: ECCENTRICITY is 2; "
+        "mend it, or choose another object by object_name or catalogue_number"
+    )
+
+
+def test_a_skipped_record_of_unreadable_number_is_known_by_its_name(synthetic_sets):
+    bad = BadRecord("x.json record 2: NORAD_CAT_ID is 'A1'", "WANTED")
+    with pytest.raises(ElementsError, match=r"catalogue number 7 was skipped as malformed: .*NORAD_CAT_ID is 'A1'"):
+        select_elements(list(synthetic_sets.values()), "WANTED", "here", catalogue_number=7, skipped=[bad])
+
+
+def test_an_absent_object_is_reported_with_the_skipped_records(synthetic_sets):
+    # A skipped record may be of the wanted object under another name, so the one that is left is not taken for it.
+    sets = list(synthetic_sets.values())[:1]
+    with pytest.raises(
+        ElementsError, match=r"no object 'X'; .*; 1 malformed record skipped, the first: x\.json record 2"
+    ):
+        select_elements(sets, "X", "here", skipped=[BAD])
+    same = BadRecord("x.json record 2: ECCENTRICITY is 2", sets[0].name, sets[0].catalogue_number)
+    assert select_elements(sets, "X", "here", skipped=[same]) == sets[0]
+    assert select_elements(sets, sets[0].name, "here", skipped=[same]) == sets[0]
 
 
 @pytest.fixture
@@ -341,7 +382,7 @@ def test_a_scenario_takes_a_satellite_by_catalogue_number_and_skips_bad_records(
     scenario = with_satellite(
         'elements = "mixed.json"', f"catalogue_number = {wanted['NORAD_CAT_ID']}", 'bad_records = "skip"'
     )
-    with pytest.warns(BadRecordWarning, match=r"1 of 30 records skipped: mixed\.json record 1: eccentricity") as warned:
+    with pytest.warns(BadRecordWarning, match=r"1 of 30 records skipped: mixed\.json record 1: ECCENTRICITY") as warned:
         found, orbits = (
             satellite_elements(scenario.satellites[0], scenario),
             ephemerides(scenario, scenario.start, scenario.start + timedelta(days=1)),
@@ -355,7 +396,7 @@ def test_a_scenario_takes_a_satellite_by_catalogue_number_and_skips_bad_records(
 
 def test_a_scenario_refuses_bad_records_unless_told_to_skip_them(with_satellite, mixed_file):
     scenario = with_satellite('elements = "mixed.json"', f"catalogue_number = {mixed_file[4]['NORAD_CAT_ID']}")
-    with pytest.raises(ElementsError, match=r"mixed\.json record 1: eccentricity"):
+    with pytest.raises(ElementsError, match=r"mixed\.json record 1: ECCENTRICITY is 1\.5;"):
         satellite_elements(scenario.satellites[0], scenario)
 
 
@@ -365,6 +406,28 @@ def test_a_scenario_names_the_satellite_whose_number_is_not_in_the_file(with_sat
         pytest.warns(BadRecordWarning),
         pytest.raises(ElementsError, match=r"satellite 'EAGLE1-LIKE' in mixed\.json: no catalogue number 5"),
     ):
+        satellite_elements(scenario.satellites[0], scenario)
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "xml", "kvn", "tle"])
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_a_scenario_says_that_the_record_of_its_satellite_was_skipped(with_satellite, tmp_path, form, left):
+    sets = read_elements(OMM_FILE)[: left + 1]
+    if form == "tle":
+        lines = TLE_FILE.read_text().splitlines()[: 3 * (left + 1)]
+        lines[1] = lines[1].replace("27001.", "27002.")
+        (tmp_path / "sets.tle").write_text("\n".join(lines), encoding="utf-8")
+    else:
+        write_omm(tmp_path / f"sets.{form}", sets)
+        text = (tmp_path / f"sets.{form}").read_text(encoding="utf-8")
+        value = repr(sets[0].inclination_deg)
+        assert value in text
+        (tmp_path / f"sets.{form}").write_text(text.replace(value, "181.0", 1), encoding="utf-8")
+    why = (
+        "checksum of line 1" if form == "tle" else "INCLINATION is 181.0; expected a finite number from 0 up to 180 deg"
+    )
+    scenario = with_satellite(f'elements = "sets.{form}"', f'object_name = "{sets[0].name}"', 'bad_records = "skip"')
+    with pytest.warns(BadRecordWarning), pytest.raises(ElementsError, match=rf"skipped as malformed: .*{why}"):
         satellite_elements(scenario.satellites[0], scenario)
 
 

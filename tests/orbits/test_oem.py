@@ -779,11 +779,11 @@ def test_of_several_objects_in_a_file_the_named_one_is_taken(scenario, with_sate
 
 
 def test_a_scenario_refuses_a_missing_file_and_two_orbits_for_one_satellite(scenario, with_satellite, tmp_path):
-    with pytest.raises(ScenarioError, match=r"satellite\.0\.ephemeris.*none\.oem"):
+    with pytest.raises(ScenarioError, match=r"satellite\.0 \('EAGLE1-LIKE'\)\.ephemeris.*none\.oem"):
         with_satellite('ephemeris = "none.oem"')
     write_scenario_orbit(scenario, tmp_path / "x.oem")
     elements = data_path("orbits", "synthetic_constellations.tle")
-    with pytest.raises(ScenarioError, match="exactly one of orbit, elements and ephemeris"):
+    with pytest.raises(ScenarioError, match=r"\('EAGLE1-LIKE'\): give exactly one of .*; found elements and ephemeris"):
         with_satellite('ephemeris = "x.oem"', f"elements = '{elements}'")
 
 

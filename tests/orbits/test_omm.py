@@ -222,20 +222,22 @@ WRONG_VALUES = [
     ({"TIME_SYSTEM": "TAI"}, "TIME_SYSTEM is 'TAI'; expected UTC"),
     ({"MEAN_ELEMENT_THEORY": "SGP4-XP"}, "MEAN_ELEMENT_THEORY is 'SGP4-XP'"),
     ({"MEAN_ELEMENT_THEORY": "DSST"}, "MEAN_ELEMENT_THEORY is 'DSST'"),
-    ({"ECCENTRICITY": 1.2}, "eccentricity: .*1.2"),
-    ({"ECCENTRICITY": -0.1}, "eccentricity"),
-    ({"ECCENTRICITY": float("nan")}, "eccentricity"),
-    ({"MEAN_MOTION": 0}, "mean_motion_rev_day"),
-    ({"MEAN_MOTION": 18.1}, "mean_motion_rev_day"),
-    ({"MEAN_MOTION": "fast"}, "mean_motion_rev_day: .*'fast'"),
-    ({"INCLINATION": 180.1}, "inclination_deg"),
-    ({"RA_OF_ASC_NODE": 400}, "raan_deg"),
-    ({"ARG_OF_PERICENTER": -1}, "argument_of_pericenter_deg"),
-    ({"MEAN_ANOMALY": "inf"}, "mean_anomaly_deg"),
-    ({"BSTAR": "much"}, "bstar_per_earth_radius"),
-    ({"NORAD_CAT_ID": -1}, "catalogue_number"),
-    ({"NORAD_CAT_ID": 1_000_000_000}, "catalogue_number"),
-    ({"NORAD_CAT_ID": "A0001"}, "catalogue_number"),
+    ({"ECCENTRICITY": 1.2}, "ECCENTRICITY is 1.2; expected a finite number from 0 to below 1;"),
+    ({"ECCENTRICITY": -0.1}, "ECCENTRICITY is -0.1; expected a finite number from 0 to below 1;"),
+    ({"ECCENTRICITY": float("nan")}, "ECCENTRICITY is nan; expected a finite number from 0 to below 1;"),
+    ({"MEAN_MOTION": 0}, "MEAN_MOTION is 0; expected a finite number above 0 up to 18 rev/day;"),
+    ({"MEAN_MOTION": 18.1}, "MEAN_MOTION is 18.1; expected a finite number above 0 up to 18 rev/day;"),
+    ({"MEAN_MOTION": "fast"}, "MEAN_MOTION is 'fast'; expected a finite number above 0 up to 18 rev/day;"),
+    ({"INCLINATION": 180.1}, "INCLINATION is 180.1; expected a finite number from 0 up to 180 deg;"),
+    ({"RA_OF_ASC_NODE": 400}, "RA_OF_ASC_NODE is 400; expected a finite number from 0 up to 360 deg;"),
+    ({"ARG_OF_PERICENTER": -1}, "ARG_OF_PERICENTER is -1; expected a finite number from 0 up to 360 deg;"),
+    ({"MEAN_ANOMALY": "inf"}, "MEAN_ANOMALY is inf; expected a finite number from 0 up to 360 deg;"),
+    ({"BSTAR": "much"}, "BSTAR is 'much'; expected a finite number;"),
+    ({"NORAD_CAT_ID": -1}, "NORAD_CAT_ID is -1; expected a whole number from 0 up to 999999999;"),
+    ({"NORAD_CAT_ID": 1_000_000_000}, "NORAD_CAT_ID is 1000000000; expected a whole number from 0 up to 999999999;"),
+    ({"NORAD_CAT_ID": 10**400}, r"NORAD_CAT_ID is 10{39}; expected a whole number from 0 up to 999999999;"),
+    ({"NORAD_CAT_ID": "A0001"}, "NORAD_CAT_ID is 'A0001'; expected a whole number from 0 up to 999999999;"),
+    ({"ECCENTRICITY": 2, "INCLINATION": 181}, r"ECCENTRICITY is 2; .* below 1\. INCLINATION is 181; .* 180 deg;"),
     ({"EPOCH": "2027-02-30T00:00:00"}, "EPOCH '2027-02-30T00:00:00'"),
     ({"EPOCH": ...}, "lacks EPOCH"),
     ({"MEAN_MOTION": ..., "NORAD_CAT_ID": ...}, "lacks MEAN_MOTION, NORAD_CAT_ID"),
@@ -259,6 +261,7 @@ def test_a_wrong_value_raises_and_names_file_place_and_field(read_text, form, ch
     with pytest.raises(ElementsError, match=rf"^bad\.{form} {place}: {message}") as caught:
         read_text(text, f"bad.{form}")
     assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith('; mend the file, or leave such records out with bad_records = "skip"')
 
 
 @pytest.mark.parametrize("value", [None, [], {}, [1.0], {"a": 1}])
@@ -323,7 +326,7 @@ def test_one_bad_record_between_good_ones_is_named_or_skipped_with_one_warning(r
 def test_bad_records_alone_raise_even_when_they_are_skipped(read_form, form):
     with (
         pytest.warns(BadRecordWarning, match="2 of 2 records skipped"),
-        pytest.raises(ElementsError, match=rf"bad\.{form}: no element set found"),
+        pytest.raises(ElementsError, match=rf"bad\.{form}: no element set found; every record .*ECCENTRICITY is 2;"),
     ):
         read_form(form, {"ECCENTRICITY": 2}, {"EPOCH": ...}, bad_records="skip")
 
@@ -332,9 +335,10 @@ def test_bad_records_alone_raise_even_when_they_are_skipped(read_form, form):
 def test_two_bad_records_are_both_named(read_form, form):
     with pytest.raises(ElementsError) as caught:
         read_form(form, {"ECCENTRICITY": 2}, {}, {"INCLINATION": 200})
-    first, second = str(caught.value).splitlines()
-    assert "eccentricity" in first
-    assert "inclination_deg" in second
+    first, second, remedy = str(caught.value).splitlines()
+    assert "ECCENTRICITY is 2;" in first
+    assert "INCLINATION is 200;" in second
+    assert remedy == 'mend the file, or leave such records out with bad_records = "skip"'
 
 
 # ---------------------------------------------------------------- JSON
@@ -380,7 +384,7 @@ def test_a_csv_line_with_too_many_fields_raises_and_is_skipped_on_request(read_t
     head, first, second, third = csv_lines()
     assert head.count(",") == 20
     content = "\n".join((head, first, second + change, third))
-    with pytest.raises(ElementsError, match=rf"^bad\.csv line 3: {got} fields; expected 21 as in the header$"):
+    with pytest.raises(ElementsError, match=rf"^bad\.csv line 3: {got} fields; expected 21 as in the header; mend"):
         read_text(content, "bad.csv")
     with pytest.warns(BadRecordWarning, match=r"1 of 3 records skipped: bad\.csv line 3"):
         sets = read_text(content, "bad.csv", bad_records="skip")
@@ -430,7 +434,7 @@ def test_a_kvn_line_that_is_no_pair_raises_and_its_message_is_skipped_on_request
     content = first + "\n".join((*lines[:5], "this line is junk", *lines[5:], "")) + third
     number = first.count("\n") + 6
     with pytest.raises(
-        ElementsError, match=rf"^bad\.kvn line {number}: 'this line is junk' is no line KEYWORD = value$"
+        ElementsError, match=rf"^bad\.kvn line {number}: 'this line is junk' is no line KEYWORD = value; mend"
     ):
         read_text(content, "bad.kvn")
     with pytest.warns(BadRecordWarning, match=rf"^1 of 3 records skipped: bad\.kvn line {number}") as warned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -268,15 +269,40 @@ def test_two_bad_sets_are_both_named(read_text):
     bad = (L1[:-1] + "7", L2)
     with pytest.raises(ElementsError) as caught:
         read_text("\n".join((*bad, *VANGUARD, *bad)))
-    first, second = str(caught.value).splitlines()
+    first, second, remedy = str(caught.value).splitlines()
     assert first.startswith("bad.tle line 1: checksum of line 1 is 7")
     assert second.startswith("bad.tle line 5: checksum of line 1 is 7")
+    assert remedy == 'mend the file, or leave such records out with bad_records = "skip"'
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "text", "message"),
+    [
+        (
+            2,
+            53,
+            "18.10000000",
+            "mean motion (line 2, columns 53-63) is 18.1; expected a finite number above 0 up to 18",
+        ),
+        (
+            2,
+            9,
+            "180.1000",
+            "inclination (line 2, columns 9-16) is 180.1; expected a finite number from 0 up to 180 deg",
+        ),
+        (2, 18, "     nan", "ascending node (line 2, columns 18-25) is nan; expected a finite number from 0 up to 360"),
+    ],
+)
+def test_a_value_out_of_range_is_named_by_its_columns(read_text, line, column, text, message):
+    lines = [edited(x, column, text) if n == line else x for n, x in enumerate(MICIUS_2021, start=1)]
+    with pytest.raises(ElementsError, match=rf"^bad\.tle line 1: {re.escape(message)}.*; mend the file$"):
+        read_text("\n".join(lines))
 
 
 def test_of_many_bad_sets_ten_are_named_and_the_rest_counted(read_text):
-    with pytest.raises(ElementsError, match=r"and 3 more$") as caught:
+    with pytest.raises(ElementsError, match=r"and 3 more\nmend the file$") as caught:
         read_text("\n".join((L1[:-1] + "7", L2) * 13))
-    assert len(str(caught.value).splitlines()) == 11
+    assert len(str(caught.value).splitlines()) == 12
 
 
 @pytest.mark.parametrize("cut", range(1, 69))

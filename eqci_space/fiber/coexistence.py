@@ -1,0 +1,67 @@
+"""Raman light of classical channels that share a fibre with single photons."""
+
+from __future__ import annotations
+
+import math
+
+from eqci_space.scenario import Coexistence
+from eqci_space.units import PLANCK_J_S, SPEED_OF_LIGHT_M_S, ratio_from_db
+
+__all__ = ["raman_click_probability", "raman_power_w"]
+
+
+def raman_power_w(
+    *,
+    launch_power_w: float,
+    counter_power_w: float,
+    length_m: float,
+    attenuation_db_km: float,
+    raman_coefficient_per_m2: float,
+    filter_bandwidth_m: float,
+) -> float:
+    """Spontaneous Raman light [W] at the receiving end of a span, inside a filter.
+
+    Channels that run with the photons give ``P ρ Δλ L e^(-αL)``, those against them ``P ρ Δλ (1 - e^(-2αL))/(2α)``, one
+    attenuation for both wavelengths (Eraerds et al. 2010, New J. Phys. 12, 063027). ρ is a few 1e-9 per km and nm
+    between neighbours at 1550 nm (recalled).
+
+    Parameters
+    ----------
+    launch_power_w, counter_power_w : float
+        Sums over the channels of each direction [W], where they enter the fibre.
+    length_m : float
+        [m], > 0.
+    raman_coefficient_per_m2 : float
+        ρ per metre of fibre and metre of bandwidth: 1e-9 per km and nm is 1e-3.
+
+    Raises
+    ------
+    ValueError
+        An argument is negative, or the length or the attenuation is zero.
+    """
+    values = (launch_power_w, counter_power_w, raman_coefficient_per_m2, filter_bandwidth_m)
+    if min(values) < 0 or not length_m > 0 or not attenuation_db_km > 0:
+        raise ValueError(
+            f"raman_power_w: launch_power_w = {launch_power_w}, counter_power_w = {counter_power_w}, length_m = "
+            f"{length_m}, attenuation_db_km = {attenuation_db_km}, raman_coefficient_per_m2 = "
+            f"{raman_coefficient_per_m2}, filter_bandwidth_m = {filter_bandwidth_m}; expected none negative, length "
+            "and attenuation positive"
+        )
+    alpha = attenuation_db_km * 1e-3 * math.log(10) / 10
+    along = launch_power_w * length_m * math.exp(-alpha * length_m)
+    against = counter_power_w * -math.expm1(-2 * alpha * length_m) / (2 * alpha)
+    return raman_coefficient_per_m2 * filter_bandwidth_m * (along + against)
+
+
+def raman_click_probability(
+    light: Coexistence, *, loss_db: float, receiver_loss_db: float, detector_efficiency: float
+) -> float:
+    """Probability of a Raman click per detector and gate, two detectors; the span's length follows from its loss."""
+    power = raman_power_w(
+        launch_power_w=light.launch_power_w, counter_power_w=light.counter_power_w,
+        length_m=max(1.0, 1e3 * loss_db / light.attenuation_db_km), attenuation_db_km=light.attenuation_db_km,
+        raman_coefficient_per_m2=light.raman_coefficient_per_m2, filter_bandwidth_m=light.filter_bandwidth_m,
+    )  # fmt: skip
+    photon_j = PLANCK_J_S * SPEED_OF_LIGHT_M_S / light.wavelength_m
+    photons_hz = power / photon_j * float(ratio_from_db(receiver_loss_db))
+    return -math.expm1(-photons_hz * detector_efficiency * light.gate_s / 2)

@@ -1,0 +1,385 @@
+"""Best protocol parameters of a block, and the best interval of a window to use.
+
+Nelder-Mead on the signed length in logistic coordinates. The starts are the best points of a coarse grid, one for each
+level of the first intensity's probability, because noisy short blocks have their optimum where the second intensity is
+sent mostly. The signed objective keeps a slope where there is no key, so that no start is lost there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqci_space.kernels import kernel
+from eqci_space.qkd.blocks import BlockTable
+from eqci_space.qkd.decoy import DecoyParameters, KeyResult, key_result, signed_length, table_counts
+from eqci_space.qkd.security import SecurityParameters
+
+__all__ = ["ParameterLimits", "optimise_common", "optimise_interval", "optimise_key"]
+
+Limit = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ParameterLimits:
+    """What the transmitter can do: the range of each parameter, a fixed third intensity, and the number of decoys.
+
+    Equal ends fix a parameter. Within the limits p1 + p2 stays below 1 (with one decoy it is 1, and the limits of p2
+    are not used) and μ2 + μ3 below μ1.
+    """
+
+    key_basis_probability: Limit = (0.0, 1.0)
+    probability_1: Limit = (0.0, 1.0)
+    probability_2: Limit = (0.0, 1.0)
+    intensity_1: Limit = (0.0, 1.0)
+    intensity_2: Limit = (0.0, 1.0)
+    intensity_3: float = 0.0
+    decoys: int = 2
+
+    def __post_init__(self) -> None:
+        for name in _FREE:
+            low, high = getattr(self, name)
+            if not 0 <= low <= high <= 1:
+                raise ValueError(f"ParameterLimits: {name} = ({low}, {high}); expected 0 <= lower <= upper <= 1")
+        if self.decoys not in (1, 2):
+            raise ValueError(f"ParameterLimits: decoys = {self.decoys}; expected 1 or 2")
+        if self.decoys == 2 and self.probability_1[0] + self.probability_2[0] >= 1:
+            raise ValueError(
+                f"ParameterLimits: p1 from {self.probability_1[0]} and p2 from {self.probability_2[0]} on leave "
+                "nothing for the third intensity; expected lower ends that add to less than 1"
+            )
+        if not 0 <= self.intensity_3 < self.intensity_2[1] or self._least_sum() >= self.intensity_1[1]:
+            raise ValueError(
+                f"ParameterLimits: intensity_3 = {self.intensity_3}, intensity_2 = {self.intensity_2}, intensity_1 = "
+                f"{self.intensity_1}; expected that μ3 < μ2 and μ2 + μ3 < μ1 are possible"
+            )
+
+    def _least_sum(self) -> float:
+        return max(self.intensity_2[0], self.intensity_3) + self.intensity_3
+
+    @classmethod
+    def fixed(cls, parameters: DecoyParameters) -> ParameterLimits:
+        """Limits that leave no choice."""
+        values = {name: (getattr(parameters, name),) * 2 for name in _FREE}
+        return cls(**values, intensity_3=parameters.intensity_3, decoys=parameters.decoys)
+
+    def as_array(self) -> np.ndarray:
+        """For the kernels: rows of lower and upper ends, and a row of μ3 and the number of decoys."""
+        return np.array([*(getattr(self, name) for name in _FREE), (self.intensity_3, self.decoys)])
+
+
+_FREE = ("key_basis_probability", "probability_1", "probability_2", "intensity_1", "intensity_2")
+_FREEDOM = len(_FREE)
+# The coarse grid: key-basis probability, p1, share of p2 in the rest, μ1, share of μ2 in μ1.
+_GRID_BASIS = np.array([0.4, 0.65, 0.9])
+_GRID_P1 = np.array([0.08, 0.35, 0.62, 0.88])
+_GRID_P2_SHARE = np.array([0.5, 0.9])
+_GRID_MU1 = np.array([0.33, 0.5, 0.7])
+_GRID_MU2_SHARE = np.array([0.15, 0.32])
+_GRID_CUTS = 5
+_SWEPT_EDGES = 128
+_ROUNDS = 6
+_CLIFF_BIT = 5000.0
+
+
+def optimise_key(
+    block: BlockTable,
+    security: SecurityParameters | None = None,
+    *,
+    limits: ParameterLimits | None = None,
+    start: DecoyParameters | None = None,
+    extra_loss_db: float = 0.0,
+) -> KeyResult:
+    """Largest secret key length of a block over the free parameters, unfloored and before authentication.
+
+    `start` is tried beside the grid. `extra_loss_db`, from -6 dB on, weakens the signal of the block.
+    """
+    return optimise_common([block], security, limits=limits, start=start, extra_loss_db=extra_loss_db)[0]
+
+
+def optimise_common(
+    blocks: Sequence[BlockTable],
+    security: SecurityParameters | None = None,
+    *,
+    limits: ParameterLimits | None = None,
+    start: DecoyParameters | None = None,
+    extra_loss_db: float = 0.0,
+) -> list[KeyResult]:
+    """One parameter set for several blocks: the largest sum of their keys, blocks without key counting nothing.
+
+    What hardware with fixed intensities and splitting ratios can do.
+
+    Raises
+    ------
+    ValueError
+        No block is given, or the blocks differ in afterpulse probability.
+    """
+    security, limits = security or SecurityParameters(), limits or ParameterLimits()
+    afterpulse = {b.afterpulse_probability for b in blocks}
+    if len(afterpulse) != 1:
+        raise ValueError(
+            f"optimise_common: {len(blocks)} blocks with afterpulse probabilities {sorted(afterpulse)}; expected at "
+            "least one block, and one receiver"
+        )
+    given = np.empty((0, 7)) if start is None else start.as_array()[None, :]
+    tables = np.stack([b.series for b in blocks])
+    light = blocks[0].light(extra_loss_db)
+    x = _optimise(tables, light, security.as_array(), limits.as_array(), given)
+    return [key_result(table_counts(b.series, light, x), x, security) for b in blocks]
+
+
+def optimise_interval(
+    running: np.ndarray,
+    merit: np.ndarray,
+    security: SecurityParameters | None = None,
+    *,
+    afterpulse_probability: float = 0.0,
+    limits: ParameterLimits | None = None,
+) -> tuple[KeyResult, int, int]:
+    """Largest key over the free parameters and over all intervals of slots.
+
+    Parameters
+    ----------
+    running : (n + 1, 3, 16) array
+        Of `running_tables`.
+    merit : (n,) array
+        What makes a slot good, such as its efficiency: intervals above some of its quantiles are the starts.
+
+    Returns
+    -------
+    KeyResult, first, last
+        Slots ``first:last`` are used.
+    """
+    security, limits = security or SecurityParameters(), limits or ParameterLimits()
+    cuts = _cuts(np.asarray(merit, dtype=float))
+    light = np.array([afterpulse_probability, 1.0])
+    x, first, last = _optimise_interval(running, light, security.as_array(), limits.as_array(), cuts)
+    counts = table_counts(running[last] - running[first], light, x)
+    return key_result(counts, x, security), int(first), int(last)
+
+
+def _cuts(merit: np.ndarray) -> np.ndarray:
+    """Intervals (c, 2) that hold the slots above successive quantiles."""
+    ranges = []
+    for level in np.quantile(merit, np.linspace(0.0, 0.75, _GRID_CUTS)):
+        kept = np.flatnonzero(merit >= level)
+        ranges.append((int(kept[0]), int(kept[-1]) + 1))
+    return np.array(list(dict.fromkeys(ranges)))
+
+
+@kernel
+def _logit(p):  # type: ignore[no-untyped-def]
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    return math.log(p / (1 - p))
+
+
+@kernel
+def _logistic(y):  # type: ignore[no-untyped-def]
+    return 1.0 / (1.0 + math.exp(-min(max(y, -25.0), 25.0)))
+
+
+@kernel
+def _bounds(x, i, limits):  # type: ignore[no-untyped-def]
+    """Range of parameter i, given those before it: p2 beside p1, μ2 below μ1."""
+    low, high = limits[i, 0], limits[i, 1]
+    if i == 2:
+        high = min(high, 1 - x[1])
+        low = min(low, high)
+    if i == 4:
+        low = max(low, limits[5, 0])
+        high = min(high, x[3] - limits[5, 0])
+        low = min(low, high)
+    return low, high
+
+
+@kernel
+def _to_free(x, limits):  # type: ignore[no-untyped-def]
+    """Unbounded coordinates of parameters."""
+    out = np.zeros(5)
+    for i in range(5):
+        low, high = _bounds(x, i, limits)
+        if high > low:
+            out[i] = _logit((x[i] - low) / (high - low))
+    return out
+
+
+@kernel
+def _from_free(y, limits):  # type: ignore[no-untyped-def]
+    out = np.empty(7)
+    out[5], out[6] = limits[5, 0], limits[5, 1]
+    for i in range(5):
+        low, high = _bounds(out, i, limits)
+        out[i] = low + (high - low) * _logistic(y[i])
+    if out[6] < 1.5:
+        out[2] = 1 - out[1]
+    return out
+
+
+@kernel
+def _value(tables, light, security, x):  # type: ignore[no-untyped-def]
+    """Sum of the positive key lengths of the blocks, or the largest of the signed ones where none is positive."""
+    total, best = 0.0, -1e300
+    for t in range(tables.shape[0]):
+        length = signed_length(table_counts(tables[t], light, x), x, security)[0]
+        total += max(length, 0.0)
+        best = max(best, length)
+    return total if total > 0 else best
+
+
+@kernel
+def _nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-untyped-def]
+    """Maximum of `_value` from y0 by the simplex method with standard coefficients."""
+    n = 5
+    simplex = np.empty((n + 1, n))
+    value = np.empty(n + 1)
+    for i in range(n + 1):
+        simplex[i] = y0
+        if i > 0:
+            simplex[i, i - 1] += size
+        value[i] = -_value(tables, light, security, _from_free(simplex[i], limits))
+    for _ in range(600):
+        order = np.argsort(value)
+        simplex, value = simplex[order], value[order]
+        if value[n] - value[0] <= 1e-9 * abs(value[0]) + 1e-9:
+            break
+        centre = np.zeros(n)
+        for i in range(n):
+            centre += simplex[i] / n
+        mirrored = 2 * centre - simplex[n]
+        f = -_value(tables, light, security, _from_free(mirrored, limits))
+        if f < value[0]:
+            further = 3 * centre - 2 * simplex[n]
+            g = -_value(tables, light, security, _from_free(further, limits))
+            if g < f:
+                simplex[n], value[n] = further, g
+            else:
+                simplex[n], value[n] = mirrored, f
+            continue
+        if f < value[n - 1]:
+            simplex[n], value[n] = mirrored, f
+            continue
+        near = 0.5 * (centre + (mirrored if f < value[n] else simplex[n]))
+        g = -_value(tables, light, security, _from_free(near, limits))
+        if g < min(f, value[n]):
+            simplex[n], value[n] = near, g
+            continue
+        for i in range(1, n + 1):
+            simplex[i] = 0.5 * (simplex[i] + simplex[0])
+            value[i] = -_value(tables, light, security, _from_free(simplex[i], limits))
+    best = np.argmin(value)
+    return simplex[best], -value[best]
+
+
+@kernel
+def _grid_point(i, basis, share, mu1, mu2_share, limits):  # type: ignore[no-untyped-def]
+    """A point of the coarse grid, moved into the limits."""
+    x = np.array([
+        _GRID_BASIS[basis], _GRID_P1[i], (1 - _GRID_P1[i]) * _GRID_P2_SHARE[share], _GRID_MU1[mu1],
+        _GRID_MU1[mu1] * _GRID_MU2_SHARE[mu2_share], limits[5, 0], limits[5, 1],
+    ])  # fmt: skip
+    return _from_free(_to_free(x, limits), limits)
+
+
+@kernel
+def _grid_starts(tables, light, security, limits):  # type: ignore[no-untyped-def]
+    """Best point of the coarse grid for every level of p1, and its value."""
+    starts, values = np.empty((_GRID_P1.size, 7)), np.full(_GRID_P1.size, -1e300)
+    for i in range(_GRID_P1.size):
+        for basis in range(_GRID_BASIS.size):
+            for share in range(_GRID_P2_SHARE.size if limits[5, 1] > 1.5 else 1):
+                for mu1 in range(_GRID_MU1.size):
+                    for mu2_share in range(_GRID_MU2_SHARE.size):
+                        x = _grid_point(i, basis, share, mu1, mu2_share, limits)
+                        value = _value(tables, light, security, x)
+                        if value > values[i]:
+                            values[i] = value
+                            starts[i] = x
+    return starts, values
+
+
+@kernel
+def _optimise(tables, light, security, limits, given):  # type: ignore[no-untyped-def]
+    """Best parameters over the given starts and those of the grid, polished once by a smaller simplex."""
+    grid, _ = _grid_starts(tables, light, security, limits)
+    best_y, best = _to_free(grid[0], limits), -1e300
+    for s in range(given.shape[0] + grid.shape[0]):
+        x = given[s] if s < given.shape[0] else grid[s - given.shape[0]]
+        y, value = _nelder_mead(tables, light, security, limits, _to_free(x, limits), 0.5)
+        if value > best:
+            best_y, best = y, value
+    y, value = _nelder_mead(tables, light, security, limits, best_y, 0.2)
+    return _from_free(y if value > best else best_y, limits)
+
+
+@kernel
+def _part(running, first, last):  # type: ignore[no-untyped-def]
+    out = np.empty((1, running.shape[1], running.shape[2]))
+    out[0] = running[last] - running[first]
+    return out
+
+
+@kernel
+def _sweep(running, light, security, x, first, last, value):  # type: ignore[no-untyped-def]
+    """Best interval at given parameters: move one edge over all slots, then the other, until neither gains."""
+    slots = running.shape[0] - 1
+    step = max(1, slots // _SWEPT_EDGES)
+    moved = True
+    while moved:
+        moved = False
+        for edge in range(0, last, step):
+            found = _value(_part(running, edge, last), light, security, x)
+            if found > value + 1e-9 * abs(value):
+                first, value, moved = edge, found, True
+        for back in range(0, slots - first, step):
+            found = _value(_part(running, first, slots - back), light, security, x)
+            if found > value + 1e-9 * abs(value):
+                last, value, moved = slots - back, found, True
+    return first, last, value
+
+
+@kernel
+def _climb(running, light, security, limits, x, first, last, size):  # type: ignore[no-untyped-def]
+    """Better parameters from given ones, then the best interval for them."""
+    y, value = _nelder_mead(_part(running, first, last), light, security, limits, _to_free(x, limits), size)
+    x = _from_free(y, limits)
+    first, last, value = _sweep(running, light, security, x, first, last, value)
+    return x, first, last, value
+
+
+@kernel
+def _optimise_interval(running, light, security, limits, cuts):  # type: ignore[no-untyped-def]
+    """Best parameters and interval.
+
+    Every level of p1 climbs from the cut at which its grid is best; near the cliff, where several optima lie apart,
+    from all cuts. The best of them climbs on until nothing is gained.
+    """
+    levels = _GRID_P1.size
+    starts, values = np.empty((cuts.shape[0], levels, 7)), np.empty((cuts.shape[0], levels))
+    for c in range(cuts.shape[0]):
+        part = _part(running, cuts[c, 0], cuts[c, 1])
+        starts[c], values[c] = _grid_starts(part, light, security, limits)
+    best, best_x, best_first, best_last = -1e300, starts[0, 0], cuts[0, 0], cuts[0, 1]
+    for everywhere in range(2):
+        for i in range(levels):
+            leader = np.argmax(values[:, i])
+            for c in range(cuts.shape[0]):
+                if (c == leader) == (everywhere == 1):
+                    continue
+                x, first, last, value = _climb(
+                    running, light, security, limits, starts[c, i], cuts[c, 0], cuts[c, 1], 0.5
+                )
+                if value > best:
+                    best, best_x, best_first, best_last = value, x, first, last
+        if best > _CLIFF_BIT:
+            break
+    for _ in range(_ROUNDS):
+        before = best
+        best_x, best_first, best_last, best = _climb(
+            running, light, security, limits, best_x, best_first, best_last, 0.2
+        )
+        if best - before <= 1e-6 * abs(before):
+            break
+    return best_x, best_first, best_last

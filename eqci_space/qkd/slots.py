@@ -1,0 +1,89 @@
+"""Slots of windows as arrays, the form in which protocols take a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.errors import TableError
+from eqci_space.qkd.blocks import live_share, running_tables
+from eqci_space.scenario import Receiver, Scenario, Terminal, unknown_pair
+
+__all__ = ["WindowSlots", "slot_edges", "window_slots"]
+
+
+@dataclass(frozen=True)
+class WindowSlots:
+    """One window: times in the middle of the slots, their lengths, and what the link does in them."""
+
+    window_id: str
+    satellite: str
+    ogs: str
+    time: pd.DatetimeIndex
+    weight_s: np.ndarray
+    efficiency: np.ndarray
+    extraneous_probability: np.ndarray
+    intrinsic_error: np.ndarray
+    terminal: Terminal
+    receiver: Receiver
+
+    @property
+    def pulses(self) -> np.ndarray:
+        """Pulses sent in each slot."""
+        return self.terminal.pulse_rate_hz * self.weight_s
+
+    @property
+    def noise_hz(self) -> np.ndarray:
+        """Dark and sky clicks per second, over all detectors."""
+        per_gate = -np.log1p(-self.extraneous_probability)
+        return per_gate / self.receiver.gate_s * self.receiver.detectors
+
+    def running(self, mean_photon_number: float = 0.0) -> np.ndarray:
+        """`blocks.running_tables` of the window, the detectors' dead time counted at a mean photon number."""
+        pulses = self.pulses
+        if self.receiver.dead_time_s and mean_photon_number:
+            pulses = pulses * live_share(
+                self.efficiency, self.extraneous_probability, mean_photon_number=mean_photon_number,
+                pulse_rate_hz=self.terminal.pulse_rate_hz, detectors=self.receiver.detectors,
+                dead_time_s=self.receiver.dead_time_s,
+            )  # fmt: skip
+        return running_tables(self.efficiency, self.extraneous_probability, self.intrinsic_error, pulses)
+
+
+def window_slots(budget: pd.DataFrame, scenario: Scenario) -> Iterator[WindowSlots]:
+    """Windows of a BUDGET in order of their first sample.
+
+    Raises
+    ------
+    TableError
+        A window names a satellite or station that the scenario does not have.
+    """
+    terminals = {s.name: s.terminal for s in scenario.satellites}
+    codes, ids = pd.factorize(budget["window_id"])
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(ids) + 1))
+    time = pd.DatetimeIndex(budget["time"])
+    weight, eta, noise, error = (
+        budget[c].to_numpy(dtype=float)
+        for c in ("weight_s", "transmittance", "extraneous_probability", "intrinsic_error")
+    )
+    satellites, stations = budget["satellite"].to_numpy(), budget["ogs"].to_numpy()
+    for i, window_id in enumerate(ids):
+        rows = order[starts[i] : starts[i + 1]]
+        satellite, ogs = str(satellites[rows[0]]), str(stations[rows[0]])
+        if satellite not in terminals or ogs not in scenario.stations:
+            raise TableError(f"window_keys: {unknown_pair(satellite, ogs, scenario)}")
+        yield WindowSlots(
+            str(window_id), satellite, ogs, time[rows], weight[rows], eta[rows], noise[rows], error[rows],
+            terminals[satellite], scenario.stations[ogs].receiver,
+        )  # fmt: skip
+
+
+def slot_edges(window: WindowSlots) -> pd.DatetimeIndex:
+    """Edges of a window's slots; equal slots and quadrature nodes both lie symmetrically in their window."""
+    middle = window.time[0] + (window.time[-1] - window.time[0]) / 2
+    since = np.concatenate([[0.0], np.cumsum(window.weight_s)]) - window.weight_s.sum() / 2
+    return middle + pd.to_timedelta(since, unit="s")
