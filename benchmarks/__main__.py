@@ -8,9 +8,9 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import budget, keys, passes
+from benchmarks import budget, keys, passes, weather
 
-BENCHMARKS = {"passes": passes.run, "budget": budget.run, "keys": keys.run}
+BENCHMARKS = {"passes": passes.run, "budget": budget.run, "keys": keys.run, "weather": weather.run}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -88,6 +88,57 @@ def run(
 
 
 @app.command()
+def simulate(
+    scenario: ScenarioArgument,
+    trials: Annotated[int, typer.Option(min=10, help="Sampled worlds.")] = 1000,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed; default the scenario's.")] = None,
+    regret: Annotated[int, typer.Option(min=0, help="Worlds in which the plan is made anew, the sky known.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="Folder for demands.csv, causes.csv and trials.parquet.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Replay the plan of a scenario in sampled skies and under its stated uncertainties."""
+    loaded = _load(scenario)
+    _check_inputs(loaded)
+    if out is not None and out.exists() and not out.is_dir():
+        raise typer.BadParameter(f"'{out}' is not a folder")
+    from eqci_space.report.html import format_bits
+    from eqci_space.schedule.simulate import simulate_plan
+    from eqci_space.study import Study
+
+    study = Study(loaded)
+    with _Progress(2 * trials, quiet) as advance:
+        advance("planning", 0)
+        result = simulate_plan(
+            study.plan, study.budget, study.keys, loaded, candidates=study.candidates, network=study.network,
+            trials=trials, rng=seed, regret_trials=regret, progress=lambda done: advance("worlds", done),
+        )  # fmt: skip
+    typer.echo(f"{loaded.name}: {trials} worlds, contacts as planned, relay solved in each (an upper bound)")
+    typer.echo("delivered, exceeded in 90 % / 50 % / 10 % of the worlds: weather alone, then all stated uncertainties")
+    for name, row in result.demands.iterrows():
+        weather, everything = (
+            " / ".join(format_bits(row[f"{kind}_{c}_bit"]) for c in ("exceeded_90pct", "median", "exceeded_10pct"))
+            for kind in ("weather_only", "all_in")
+        )
+        keys = f"{row['all_in_exceeded_90pct_keys_per_day']:,.0f} keys of 256 bit a day in 90 %"
+        typer.echo(f"  {name}: {weather}; {everything} of {format_bits(row['asked_bit'])} ({keys})")
+    typer.echo("variance of the key from space, each cause alone:")
+    for cause, share in result.causes["share_of_variance"].items():
+        typer.echo(f"  {cause}: {100 * share:.0f} %")
+    if regret:
+        typer.echo(
+            f"regret against plans that knew the sky: {format_bits(result.regret_bit)}, "
+            f"{result.regret_bit / 256:,.0f} keys of 256 bit ({regret} worlds)"
+        )
+    for warning in result.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        result.demands.to_csv(out / "demands.csv")
+        result.causes.to_csv(out / "causes.csv")
+        result.delivered_bit.to_parquet(out / "trials.parquet")
+
+
+@app.command()
 def check(scenario: ScenarioArgument) -> None:
     """Validate a scenario with its element sets and network, and list what it assumes."""
     loaded = _load(scenario)
@@ -249,9 +300,9 @@ class _Progress:
             self._task = self._bar.add_task("", total=self._total)
         return self._advance
 
-    def _advance(self, stage: str) -> None:
+    def _advance(self, stage: str, done: int = 1) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, description=stage, advance=1)
+            self._bar.update(self._task, description=stage, advance=done)
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

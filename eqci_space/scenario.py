@@ -469,10 +469,15 @@ class Atmosphere(Record):
 
 
 class Weather(Record):
-    """Model of the probability of a cloud-free line of sight."""
+    """Model of the probability of a cloud-free line of sight.
+
+    `cirrus_share` is the part of cloudy lines of sight that meet nothing but cirrus, which costs loss instead of
+    blocking in sampled skies; without it the share follows latitude.
+    """
 
     model: Literal["climatology", "clear_sky", "constant"] = "climatology"
     p_clear: Fraction | None = None
+    cirrus_share: Fraction | None = None
 
     @model_validator(mode="after")
     def _constant_has_value(self) -> Weather:
@@ -667,6 +672,44 @@ class Variant(Record):
     receiver: Receiver
 
 
+class Uncertainty(Record):
+    """A stated uncertainty of the scenario, drawn once per simulated world, with the source of its distribution.
+
+    `link_loss_bias_db` is added to the loss of every contact; `availability` is the chance that a contact takes place;
+    `commissioning_factor` multiplies the fibre rates; `cloud_table_logit` shifts each station's mean cover, and
+    `interannual_logit` that of all stations together, in logits.
+    """
+
+    quantity: Literal[
+        "link_loss_bias_db", "availability", "commissioning_factor", "cloud_table_logit", "interannual_logit"
+    ]
+    distribution: Literal["normal", "lognormal", "uniform"]
+    source: Annotated[str, Field(min_length=1)]
+    mean: float = 0.0
+    sd: Annotated[float, Field(ge=0)] = 0.0
+    median: Positive = 1.0
+    sigma: Annotated[float, Field(ge=0, le=5)] = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+    @model_validator(mode="after")
+    def _parameters_of_the_distribution(self) -> Uncertainty:
+        given = self.model_fields_set & {"mean", "sd", "median", "sigma", "low", "high"}
+        wanted = {"normal": {"mean", "sd"}, "lognormal": {"median", "sigma"}, "uniform": {"low", "high"}}
+        if given - wanted[self.distribution] or not given:
+            names = " and ".join(sorted(wanted[self.distribution]))
+            raise ValueError(
+                f"a {self.distribution} distribution takes {names}, not {', '.join(sorted(given)) or 'none'}"
+            )
+        if self.low > self.high:
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
+        if self.quantity == "availability" and self.distribution == "uniform" and not 0 <= self.low <= self.high <= 1:
+            raise ValueError(f"availability from {self.low:g} to {self.high:g}; expected fractions (0.9 for 90 %)")
+        if self.quantity == "availability" and self.distribution == "normal" and not 0 <= self.mean <= 1:
+            raise ValueError(f"availability with mean {self.mean:g}; expected a fraction (0.9 for 90 %)")
+        return self
+
+
 class Scenario(Record):
     """Everything a planning run depends on. Fields are named in the plural, file keys in the singular."""
 
@@ -685,6 +728,7 @@ class Scenario(Record):
     demands: tuple[Demand, ...] = Field(alias="demand", min_length=1)
     schedule: SchedulePolicy = SchedulePolicy()
     variants: tuple[Variant, ...] = Field(default=(), alias="variant")
+    uncertainties: tuple[Uncertainty, ...] = Field(default=(), alias="uncertainty")
     file: str = Field("", exclude=True)
     sha256: str = Field("", exclude=True)
     inputs: tuple[tuple[str, str], ...] = Field((), exclude=True)
@@ -698,6 +742,7 @@ class Scenario(Record):
             ("satellite", [s.name for s in self.satellites]),
             ("demand", [d.name for d in self.demands]),
             ("variant", [v.name for v in self.variants]),
+            ("uncertainty", [str(u.quantity) for u in self.uncertainties]),
         ):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:

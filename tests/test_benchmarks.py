@@ -31,3 +31,10 @@ def test_smoke_size_of_the_key_benchmark(tmp_path):
     rows = {r["what"]: r["value"] for r in json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["keys"]}
     assert rows["optimised window, CPU (asked: at most 2 ms)"] < 20
     assert rows["part of a window at given parameters"] < 20
+
+
+def test_smoke_size_of_the_weather_benchmark(tmp_path):
+    assert main(["weather", "--size", "smoke", "--json", str(tmp_path / "out.json")]) == 0
+    rows = {r["what"]: r["value"] for r in json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["weather"]}
+    assert abs(rows["share of cloudy hours less 0.6"]) < 0.02
+    assert rows["peak memory (asked: at most 400 MB)"] < 400

@@ -10,23 +10,27 @@ admissible paths is solved exactly (Dantzig-Wolfe column generation, Desaulniers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-import networkx as nx
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from eqci_space.errors import PlanError
 from eqci_space.solver import Programme, Solution, maximise
 
 __all__ = ["FlowResult", "KeyFlowProblem", "cheapest_path", "edge_cost", "solve_key_flow"]
 
+Column = tuple[int, int, tuple[int, ...]]
 SLOPES = np.array([1.0, 0.5, 0.2]) / np.mean([1.0, 0.5, 0.2])
 _MBIT = 1e6
 _FIBRE_COST = 1e-6
 _SPACE_COST = 1e-4
 _TIE_WEIGHT = 1e-4
 _MOST_ROUNDS = 200
+_SMALLEST_COST = 1e-15
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,12 @@ class KeyFlowProblem:
     offer_bit: np.ndarray = field(default_factory=lambda: np.empty(0))
     cliques: list[np.ndarray] = field(default_factory=list)
 
+    @cached_property
+    def nodes(self) -> tuple[dict[str, int], np.ndarray]:
+        """Number of every node, and the ends of the edges (E, 2) by number, the smaller first."""
+        number = {node: i for i, node in enumerate(sorted({n for _, a, b in self.edges for n in (a, b)}))}
+        return number, np.sort([(number[a], number[b]) for _, a, b in self.edges], axis=1)
+
 
 @dataclass(frozen=True)
 class FlowResult:
@@ -87,16 +97,19 @@ class FlowResult:
         return max(0.0, self.bound - self.objective) / max(abs(self.bound), 1e-12)
 
 
-def solve_key_flow(problem: KeyFlowProblem, *, relative_gap: float = 1e-6) -> FlowResult:
+def solve_key_flow(problem: KeyFlowProblem, *, relative_gap: float = 1e-6, known: Sequence[Column] = ()) -> FlowResult:
     """Solve a relay problem, choosing offers by integer programming when there are any.
+
+    `known` paths, such as those of a problem that differs in its supply alone, save rounds of pricing and change no
+    result.
 
     Raises
     ------
     PlanError
         Pricing does not end within 200 rounds.
     """
-    columns: list[tuple[int, int, tuple[int, ...]]] = []
-    seen: set[tuple[int, int, tuple[int, ...]]] = set()
+    columns: list[Column] = list(known)
+    seen: set[Column] = set(known)
     price = _first_paths(problem)
     free = np.ones(len(problem.offer_bit))
     relaxed, rounds = _generate(problem, columns, seen, price, np.zeros_like(free), free)
@@ -120,10 +133,10 @@ def edge_cost(problem: KeyFlowProblem) -> np.ndarray:
     return np.where(problem.delayed, _SPACE_COST, _FIBRE_COST)
 
 
-def _first_paths(problem: KeyFlowProblem) -> Callable[[], list[tuple[int, int, tuple[int, ...]]]]:
+def _first_paths(problem: KeyFlowProblem) -> Callable[[], list[Column]]:
     """First columns: for every demand and bin the path of fewest edges."""
 
-    def columns() -> list[tuple[int, int, tuple[int, ...]]]:
+    def columns() -> list[Column]:
         found = []
         for k in range(len(problem.ends)):
             path = cheapest_path(problem, k, np.ones(len(problem.edges)))
@@ -136,9 +149,9 @@ def _first_paths(problem: KeyFlowProblem) -> Callable[[], list[tuple[int, int, t
 
 def _generate(
     problem: KeyFlowProblem,
-    columns: list[tuple[int, int, tuple[int, ...]]],
-    seen: set[tuple[int, int, tuple[int, ...]]],
-    first: Callable[[], list[tuple[int, int, tuple[int, ...]]]],
+    columns: list[Column],
+    seen: set[Column],
+    first: Callable[[], list[Column]],
     lower: np.ndarray,
     upper: np.ndarray,
 ) -> tuple[Solution, int]:
@@ -159,45 +172,70 @@ def _shape(problem: KeyFlowProblem) -> tuple[int, int, int, int]:
     return len(problem.offer_bit), len(problem.edges), len(problem.ends), problem.asked_bit.shape[1]
 
 
-def _improving(problem: KeyFlowProblem, solution: Solution) -> list[tuple[int, int, tuple[int, ...]]]:
+def _improving(problem: KeyFlowProblem, solution: Solution) -> list[Column]:
     """Paths whose demand pays more than their edges cost, one per demand and bin."""
     _, n_edges, n_demands, n_bins = _shape(problem)
     stock_price = solution.row_price[: n_edges * n_bins].reshape(n_edges, n_bins)
     delay_price = solution.row_price[n_edges * n_bins : 2 * n_edges * n_bins].reshape(n_edges, n_bins)
     pay = solution.row_price[2 * n_edges * n_bins : 2 * n_edges * n_bins + n_demands * n_bins]
+    classes: dict[bytes, list[int]] = {}
+    for k in range(n_demands):
+        classes.setdefault(problem.allowed[k].tobytes(), []).append(k)
     found = []
     for t in range(n_bins):
         cost = stock_price[:, t] + delay_price[:, t] + edge_cost(problem)
-        for k in range(n_demands):
-            offered = pay[k * n_bins + t]
-            if problem.asked_bit[k, t] <= 0 or offered <= 0:
-                continue
-            path = cheapest_path(problem, k, cost)
-            if path is not None and path[1] < offered - 1e-9 * max(1.0, offered):
-                found.append((k, t, path[0]))
+        offered = {k: pay[k * n_bins + t] for k in range(n_demands) if problem.asked_bit[k, t] > 0}
+        for group in classes.values():
+            paying = [k for k in group if offered.get(k, 0.0) > 0]
+            paths = _cheapest_paths(problem, paying, cost) if paying else {}
+            found += [
+                (k, t, path) for k, (path, price) in paths.items()
+                if price < offered[k] - 1e-9 * max(1.0, offered[k])
+            ]  # fmt: skip
     return found
 
 
 def cheapest_path(problem: KeyFlowProblem, k: int, cost: np.ndarray) -> tuple[tuple[int, ...], float] | None:
     """Cheapest admissible path of demand k as edge indices, and its cost; None when there is none."""
-    graph: nx.Graph = nx.Graph()
-    for e in np.flatnonzero(problem.allowed[k]):
-        _, a, b = problem.edges[e]
-        if not graph.has_edge(a, b) or graph[a][b]["cost"] > cost[e]:
-            graph.add_edge(a, b, cost=float(cost[e]), edge=int(e))
-    source, target = problem.ends[k]
-    if source not in graph or target not in graph:
-        return None
-    try:
-        length, nodes = nx.bidirectional_dijkstra(graph, source, target, weight="cost")
-    except nx.NetworkXNoPath:
-        return None
-    return tuple(graph[a][b]["edge"] for a, b in nx.utils.pairwise(nodes)), float(length)
+    return _cheapest_paths(problem, [k], cost).get(k)
+
+
+def _cheapest_paths(
+    problem: KeyFlowProblem, demands: list[int], cost: np.ndarray
+) -> dict[int, tuple[tuple[int, ...], float]]:
+    """Cheapest paths of demands that may use the same edges; those without a path are left out."""
+    number, ends = problem.nodes
+    allowed = np.flatnonzero(problem.allowed[demands[0]])
+    wanted = {k: tuple(number.get(node, -1) for node in problem.ends[k]) for k in demands}
+    wanted = {k: pair for k, pair in wanted.items() if min(pair) >= 0}
+    if not len(allowed) or not wanted:
+        return {}
+    # Of parallel edges the cheapest; the graph routine takes no zeros for costs.
+    order = allowed[np.argsort(cost[allowed], kind="stable")]
+    keys, first = np.unique(ends[order] @ (len(number), 1), return_index=True)
+    kept = order[first]
+    weight = np.maximum(cost[kept], _SMALLEST_COST)
+    graph = csr_array((weight, (ends[kept, 0], ends[kept, 1])), shape=(len(number), len(number)))
+    sources = sorted({source for source, _ in wanted.values()})
+    distance, before = dijkstra(graph, directed=False, indices=sources, return_predecessors=True)
+    found = {}
+    for k, (source, node) in wanted.items():
+        row = sources.index(source)
+        if not np.isfinite(distance[row, node]):
+            continue
+        steps = []
+        while node != source:
+            previous = int(before[row, node])
+            steps.append(min(previous, node) * len(number) + max(previous, node))
+            node = previous
+        path = kept[np.searchsorted(keys, steps)] if steps else np.empty(0, dtype=int)
+        found[k] = tuple(int(e) for e in path[::-1]), float(cost[path].sum())
+    return found
 
 
 def _programme(
     problem: KeyFlowProblem,
-    columns: list[tuple[int, int, tuple[int, ...]]],
+    columns: list[Column],
     lower: np.ndarray,
     upper: np.ndarray,
     *,
@@ -275,7 +313,7 @@ def _programme(
 
 def _result(
     problem: KeyFlowProblem,
-    columns: list[tuple[int, int, tuple[int, ...]]],
+    columns: list[Column],
     solution: Solution,
     bound: float,
     rounds: int,

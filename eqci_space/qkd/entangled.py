@@ -167,7 +167,7 @@ def entangled_key(
     Notes
     -----
     1550 bits in each basis with 4.51 % errors, f_EC = 1.19 and block leakage, ε = 1e-10 in all (Yin et al. 2020:
-    372 bits): 308 bits with γ.
+    372 bits): 308 bits with γ, 61 with the hypergeometric exponent.
 
     Raises
     ------

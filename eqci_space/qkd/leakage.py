@@ -8,6 +8,8 @@ from eqci_space.kernels import kernel
 
 __all__ = ["binomial_cdf", "binomial_quantile", "entropy", "leakage_bit"]
 
+_LARGEST_EXACT = 1e14  # beyond, Bernstein's bound of the quantile stands in: above it by less than 1e-6 of the count
+
 
 @kernel
 def entropy(x):  # type: ignore[no-untyped-def]
@@ -28,8 +30,9 @@ def leakage_bit(n, q, eps_c, f_ec, model):  # type: ignore[no-untyped-def]
     chance = eps_c * (1 + 1 / math.sqrt(n))
     strength = -math.log(chance)
     bernstein = strength / 3 + math.sqrt(strength * strength / 9 + 2 * n * q * (1 - q) * strength)
-    if rest + (bernstein + 1.0) * slope <= block:
-        return block
+    most = rest + (bernstein + 1.0) * slope
+    if most <= block or n > _LARGEST_EXACT:
+        return max(block, most)
     return max(block, rest + (n * (1 - q) - binomial_quantile(chance, math.floor(n), 1 - q)) * slope)
 
 

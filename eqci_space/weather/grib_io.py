@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ __all__ = ["read_grib"]
 
 _LAYERS = {"lcc": "low", "mcc": "mid", "hcc": "high"}
 _MISSING = 1e30
+_TIME_UNITS = (*range(8), *range(10, 15), 254)
 
 
 def read_grib(path: Path, name: str, options: ReadOptions) -> RawWeather:
@@ -39,9 +41,10 @@ def read_grib(path: Path, name: str, options: ReadOptions) -> RawWeather:
     if options.sites is None:
         raise DataError(f"{name}: a grid needs sites; give sites={{name: (latitude, longitude)}}")
     try:
+        _check_frames(path, name)
         stream = cfgrib.FileStream(str(path.absolute()), errors="raise")
         with closing(iter(stream.items())) as messages:
-            return _at_sites(_checked_to_the_end(messages, path, name), name, options, options.sites)
+            return _at_sites(messages, name, options, options.sites)
     except EqciError:
         raise
     except Exception as error:
@@ -51,27 +54,69 @@ def read_grib(path: Path, name: str, options: ReadOptions) -> RawWeather:
         cfgrib.messages.eccodes.codes_grib_multi_support_off()
 
 
-def _checked_to_the_end(messages: Iterator[Any], path: Path, name: str) -> Iterator[Any]:
-    """All messages; what follows the last one would otherwise be passed over in silence."""
-    end = 0
-    for _, message in messages:
-        end = max(end, int(message["offset"]) + int(message["totalLength"]))
-        yield message
-    with path.open("rb") as stream:
-        stream.seek(end)
-        if stream.read(4096).strip(b"\0\r\n "):
-            raise DataError(f"{name}: bytes follow the last whole message at {end}; the file is cut short or damaged")
+def _check_frames(path: Path, name: str) -> None:
+    """Follow the lengths of all messages and sections to the end of the file.
+
+    ecCodes passes over what is cut off between two messages, and may crash on lengths that contradict each other.
+    Source: WMO-No. 306, Vol. I.2, FM 92 GRIB, editions 1 and 2.
+    """
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = 0
+        while start < len(content) and content[start : start + 4].strip(b"\0\r\n "):
+            edition = content[start + 7] if start + 16 <= len(content) else 0
+            if content[start : start + 4] != b"GRIB" or edition not in (1, 2):
+                raise DataError(f"{name}: no GRIB message of edition 1 or 2 at byte {start}; file cut short or damaged")
+            end = _end_of_edition_1(content, start) if edition == 1 else _end_of_edition_2(content, start)
+            if end is None or end > len(content) or content[end - 4 : end] != b"7777":
+                raise DataError(f"{name}: the GRIB message at byte {start} has no sound end; file cut short or damaged")
+            start = end
+
+
+def _end_of_edition_1(content: mmap.mmap, start: int) -> int | None:
+    """First byte after a message if its sections fill it, else None."""
+
+    def length(at: int) -> int:
+        return int.from_bytes(content[at : at + 3], "big")
+
+    total, place, flags = length(start + 4), start + 8, content[start + 15]
+    parts = [length(place)]
+    if parts[0] < 28 or content[place + 17] not in _TIME_UNITS:
+        return None
+    if flags & 128:
+        grid = place + parts[0]
+        parts.append(length(grid))
+        vertical, listed_at = content[grid + 3 : grid + 5].ljust(2, b"\0")
+        if vertical and listed_at - 1 + 4 * vertical > parts[1]:
+            return None
+    if flags & 64:
+        parts.append(length(place + sum(parts)))
+    data = length(place + sum(parts))
+    if total & 0x800000 and data < 120:
+        # Beyond 8 MB ECMWF counts in units of 120 bytes; the length of the data section tells what they are too many.
+        return start + (total & 0x7FFFFF) * 120 - data + 4
+    return start + total if min(*parts, data) > 0 and 8 + sum(parts) + data + 4 == total else None
+
+
+def _end_of_edition_2(content: mmap.mmap, start: int) -> int | None:
+    """First byte after a message if its sections fill it, else None."""
+    total, place = int.from_bytes(content[start + 8 : start + 16], "big"), start + 16
+    while place < min(start + total, len(content)) - 4:
+        length = int.from_bytes(content[place : place + 4], "big")
+        if length < 5 or not 1 <= content[place + 4] <= 7:
+            return None
+        place += length
+    return start + total if place == start + total - 4 else None
 
 
 def _at_sites(
-    messages: Iterator[Any], name: str, options: ReadOptions, sites: dict[str, tuple[float, float]]
+    messages: Iterator[tuple[Any, Any]], name: str, options: ReadOptions, sites: dict[str, tuple[float, float]]
 ) -> RawWeather:
     parts = {options.variable or "tcc": "cloud"} | {k: v for k, v in _LAYERS.items() if k != options.variable}
     cells: dict[str, list[int]] = {}
     found: dict[datetime, dict[str, np.ndarray]] = {}
     fields: dict[str, tuple[str, str]] = {}
     others = set()
-    for number, message in enumerate(messages, start=1):
+    for number, (_, message) in enumerate(messages, start=1):
         variable = str(message["shortName"])
         if variable not in parts or message["stepType"] != "instant":
             others.add(f"{variable} ({message['stepType']})")

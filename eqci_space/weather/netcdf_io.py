@@ -45,8 +45,11 @@ def read_netcdf(path: Path, name: str, options: ReadOptions) -> RawWeather:
         raise DataError(f'{name}: netCDF needs {error.name}; pip install "eqci-space[weather]"') from error
     if options.sites is None:
         raise DataError(f"{name}: a grid needs sites; give sites={{name: (latitude, longitude)}}")
+    with path.open("rb") as stream:
+        # The netCDF library reads zeros behind the end of a classic file that was cut short; SciPy refuses it.
+        engine = "scipy" if stream.read(3) == b"CDF" else "netcdf4"
     try:
-        with xarray.open_dataset(path.absolute(), engine="netcdf4", decode_timedelta=False) as data:
+        with xarray.open_dataset(path.absolute(), engine=engine, decode_timedelta=False) as data:
             return _at_sites(data, name, options, options.sites)
     except EqciError:
         raise

@@ -1,0 +1,355 @@
+"""What a plan delivers in sampled worlds: weather and the scenario's stated uncertainties, contacts fixed.
+
+In each world the planned contacts give the key that their response has at the world's loss, or nothing, and the relay
+is solved anew for the key that arrived: an upper bound of what routes fixed beforehand would deliver.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.errors import PlanError
+from eqci_space.fiber.key_flow import Column, KeyFlowProblem, solve_key_flow
+from eqci_space.fiber.network import Network, build_network
+from eqci_space.fiber.relay import bin_edges, flow_problem
+from eqci_space.qkd.window_keys import window_responses
+from eqci_space.scenario import Scenario, Uncertainty
+from eqci_space.schedule.contacts import Plan, schedule_contacts
+from eqci_space.tables import check_table
+from eqci_space.weather.skies import SkySamples, sample_sky
+
+__all__ = ["Simulation", "Worlds", "sample_worlds", "simulate_plan"]
+
+_LOSSES_DB = np.arange(-6.0, 20.5, 0.5)
+_TRIALS_PER_TASK = 25
+_ALONE_BELOW = 100
+_FEWEST_IN_TAIL = 20
+_BITS_PER_KEY = 256
+_NORMAL_90 = 1.645
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """Sampled states: the sky, and per trial the loss bias [dB], the contacts that take place, the fibre's factor."""
+
+    sky: SkySamples
+    link_loss_bias_db: np.ndarray
+    takes_place: np.ndarray
+    fibre_factor: np.ndarray
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Delivery of a plan over sampled worlds.
+
+    Attributes
+    ----------
+    delivered_bit, weather_only_bit : DataFrame
+        Trials by demands, over the whole period: all stated uncertainties, and weather alone.
+    space_key_bit : (trials,) array
+        Key from space with all uncertainties.
+    demands : DataFrame
+        Per demand: asked_bit, and for weather_only and all_in the bits that 90, 50 and 10 % of the worlds exceed, each
+        with its standard error.
+    causes : DataFrame
+        Share of the variance of the space key per cause, each varied alone; what acts together is left out.
+    regret_bit : float
+        Mean delivery lost, over all demands, against plans that knew the sky; NaN if not asked for.
+    warnings : tuple of str
+    """
+
+    delivered_bit: pd.DataFrame
+    weather_only_bit: pd.DataFrame
+    space_key_bit: np.ndarray
+    demands: pd.DataFrame
+    causes: pd.DataFrame
+    regret_bit: float
+    warnings: tuple[str, ...]
+
+
+def sample_worlds(
+    contacts: pd.DataFrame, scenario: Scenario, *, trials: int, rng: int = 0, only: str | None = None
+) -> Worlds:
+    """Draw worlds for contacts; `only` keeps all but one cause at their usual values.
+
+    Causes are ``sky`` and the quantities of the scenario's ``[[uncertainty]]`` tables. A trial does not depend on how
+    many others are drawn.
+    """
+    count = len(contacts)
+    drawn = {str(u.quantity): u for u in scenario.uncertainties if only in (None, u.quantity)}
+    streams = {
+        name: np.random.default_rng(np.random.SeedSequence(rng, spawn_key=(i,))) for i, name in enumerate(_CAUSES)
+    }
+    stations = pd.unique(contacts["ogs"])
+    shift = np.zeros((trials, count))
+    if "cloud_table_logit" in drawn:
+        per_station = _draw(drawn["cloud_table_logit"], streams["cloud_table_logit"], (trials, len(stations)))
+        shift += per_station[:, pd.Index(stations).get_indexer(contacts["ogs"])]
+    if "interannual_logit" in drawn:
+        shift += _draw(drawn["interannual_logit"], streams["interannual_logit"], (trials, 1))
+    sky = sample_sky(contacts, scenario, trials=trials, rng=rng, cover_logit_shift=shift if shift.any() else None)
+    bias = _drawn_or(drawn, streams, "link_loss_bias_db", (trials,), 0.0)
+    available = np.clip(_drawn_or(drawn, streams, "availability", (trials,), 1.0), 0.0, 1.0)
+    lot = np.random.default_rng(np.random.SeedSequence(rng, spawn_key=(len(_CAUSES),))).random((trials, count))
+    fibre = _drawn_or(drawn, streams, "commissioning_factor", (trials,), 1.0)
+    return Worlds(sky, bias, lot < available[:, None], np.maximum(fibre, 0.0))
+
+
+_CAUSES = ("link_loss_bias_db", "availability", "commissioning_factor", "cloud_table_logit", "interannual_logit")
+
+
+def _drawn_or(
+    drawn: dict[str, Uncertainty],
+    streams: dict[str, np.random.Generator],
+    name: str,
+    shape: tuple[int, ...],
+    usual: float,
+) -> np.ndarray:
+    return _draw(drawn[name], streams[name], shape) if name in drawn else np.full(shape, usual)
+
+
+def _draw(uncertainty: Uncertainty, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    u = uncertainty
+    if u.distribution == "uniform":
+        return u.low + (u.high - u.low) * rng.random(shape)
+    normal = rng.standard_normal(shape)
+    return u.median * np.exp(u.sigma * normal) if u.distribution == "lognormal" else u.mean + u.sd * normal
+
+
+def simulate_plan(
+    plan: Plan,
+    budget: pd.DataFrame,
+    keys: pd.DataFrame,
+    scenario: Scenario,
+    *,
+    candidates: pd.DataFrame | None = None,
+    network: Network | None = None,
+    trials: int = 1000,
+    rng: int | None = None,
+    regret_trials: int = 0,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Simulation:
+    """Replay a plan in sampled worlds and deliver what arrives.
+
+    Parameters
+    ----------
+    plan : Plan
+        Its planned contacts stay as they are.
+    budget, keys : DataFrame
+        BUDGET and KEYS of the plan's windows.
+    candidates : DataFrame, optional
+        CANDIDATES, needed for the regret.
+    trials : int
+        At least 10.
+    rng : int, optional
+        Seed; default the scenario's.
+    regret_trials : int
+        Worlds in which the plan is made anew with the sky known.
+    workers : int, optional
+        Processes; the result does not depend on it. Default all cores from 100 trials on.
+    progress : callable, optional
+        Called with the number of trials done since the last call.
+
+    Raises
+    ------
+    PlanError
+        Fewer than 10 trials, or a regret without candidates.
+    """
+    if trials < 10 or regret_trials < 0 or (regret_trials and candidates is None):
+        raise PlanError(
+            f"simulate_plan: trials = {trials}, regret_trials = {regret_trials}; expected at least 10, and candidates "
+            "for a regret"
+        )
+    contacts = check_table(plan.contacts, "CONTACTS", "simulate_plan")
+    contacts = contacts[contacts["status"] == "planned"]
+    seed = scenario.seed if rng is None else rng
+    network = network or build_network(scenario)
+    responses = _responses(contacts, budget, keys, scenario)
+    problem = flow_problem(scenario, network)
+    slots = _slots(contacts, scenario, problem)
+    worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed)
+    weather = sample_worlds(contacts, scenario, trials=trials, rng=seed, only="sky")
+    arrived = _key_bit(responses, worlds)
+    parts = {
+        "all_in": (arrived, worlds.fibre_factor),
+        "weather_only": (_key_bit(responses, weather), weather.fibre_factor),
+    }
+    delivered = {
+        name: _delivered(problem, slots, key, factor, workers, progress) for name, (key, factor) in parts.items()
+    }
+    names = [d.name for d in scenario.demands]
+    frames = {name: pd.DataFrame(values, columns=names).rename_axis("trial") for name, values in delivered.items()}
+    regret = float("nan")
+    if regret_trials and candidates is not None:
+        regret = _regret(contacts, candidates, budget, keys, scenario, network, min(regret_trials, trials), seed)
+    return Simulation(
+        frames["all_in"], frames["weather_only"], arrived.sum(axis=1),
+        _summary(frames, problem, scenario), _causes(responses, contacts, scenario, trials, seed), regret,
+        _warnings(trials),
+    )  # fmt: skip
+
+
+def _responses(contacts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> np.ndarray:
+    """Key of contacts by extra loss (contacts, losses)."""
+    ids = contacts["candidate_id"].tolist()
+    part = budget[budget["window_id"].isin(ids)]
+    return window_responses(part, keys, scenario, list(_LOSSES_DB)).reindex(ids).fillna(0.0).to_numpy()
+
+
+def _key_bit(responses: np.ndarray, worlds: Worlds) -> np.ndarray:
+    """Key of every contact in every world (trials, contacts)."""
+    loss = worlds.sky.extra_loss_db + worlds.link_loss_bias_db[:, None]
+    out = np.empty(loss.shape)
+    for i, response in enumerate(responses):
+        out[:, i] = np.interp(loss[:, i], _LOSSES_DB, response, right=0.0)
+    return np.where(worlds.sky.blocked | ~worlds.takes_place, 0.0, out)
+
+
+@dataclass(frozen=True)
+class _Slots:
+    """Edge and bin into which each contact's key falls; bin -1 after the period."""
+
+    edge: np.ndarray
+    bin: np.ndarray
+
+
+def _slots(contacts: pd.DataFrame, scenario: Scenario, problem: KeyFlowProblem) -> _Slots:
+    index = {e: i for i, (e, _, _) in enumerate(problem.edges)}
+    ready = contacts["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s)
+    starts = pd.DatetimeIndex(bin_edges(scenario)[:-1])
+    bins = starts.searchsorted(pd.DatetimeIndex(ready), side="right") - 1
+    edge = [index[f"{s}|{o}"] for s, o in zip(contacts["satellite"], contacts["ogs"], strict=True)]
+    return _Slots(np.array(edge, dtype=int), np.where((ready < scenario.end).to_numpy(), bins, -1))
+
+
+def _delivered(
+    problem: KeyFlowProblem,
+    slots: _Slots,
+    key_bit: np.ndarray,
+    fibre_factor: np.ndarray,
+    workers: int | None,
+    progress: Callable[[int], None] | None,
+) -> np.ndarray:
+    """Bits per trial and demand; tasks of 25 trials, in processes when there are many."""
+    tasks = [
+        (problem, slots, key_bit[i : i + _TRIALS_PER_TASK], fibre_factor[i : i + _TRIALS_PER_TASK])
+        for i in range(0, len(key_bit), _TRIALS_PER_TASK)
+    ]
+    count = workers or (1 if len(key_bit) < _ALONE_BELOW else os.cpu_count() or 1)
+    parts = []
+    for part in _mapped(tasks, count):
+        parts.append(part)
+        if progress:
+            progress(len(part))
+    return np.concatenate(parts)
+
+
+def _mapped(tasks: list[tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray]], workers: int) -> Iterator[np.ndarray]:
+    if workers == 1:
+        yield from map(_solve, tasks)
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_solve, tasks)
+
+
+def _solve(task: tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray]) -> np.ndarray:
+    """Relay of some trials; paths found in one serve the next."""
+    problem, slots, key_bit, fibre_factor = task
+    inside = slots.bin >= 0
+    known: list[Column] = []
+    out = np.zeros((len(key_bit), len(problem.ends)))
+    for i, (key, factor) in enumerate(zip(key_bit, fibre_factor, strict=True)):
+        supply = problem.supply_bit * factor
+        np.add.at(supply, (slots.edge[inside], slots.bin[inside]), key[inside])
+        flow = solve_key_flow(replace(problem, supply_bit=supply), known=known)
+        known = list(dict.fromkeys([*known, *((k, t, edges) for k, t, edges, _ in flow.paths)]))
+        for k, _, _, bit in flow.paths:
+            out[i, k] += bit
+    return out
+
+
+def _summary(frames: dict[str, pd.DataFrame], problem: KeyFlowProblem, scenario: Scenario) -> pd.DataFrame:
+    """Quantiles per demand with standard errors, in bits and in 256-bit keys per day."""
+    days = (scenario.end - scenario.start).total_seconds() / 86_400
+    table = pd.DataFrame({"asked_bit": problem.asked_bit.sum(axis=1)}, index=frames["all_in"].columns)
+    for name in ("weather_only", "all_in"):
+        values = np.sort(frames[name].to_numpy(), axis=0)
+        for share in (90, 50, 10):
+            column = f"{name}_exceeded_{share}pct_bit" if share != 50 else f"{name}_median_bit"
+            table[column] = np.quantile(values, 1 - share / 100, axis=0)
+            table[column.replace("_bit", "_error_bit")] = _quantile_error(values, 1 - share / 100)
+    table["all_in_exceeded_90pct_keys_per_day"] = table["all_in_exceeded_90pct_bit"] / _BITS_PER_KEY / days
+    return table.rename_axis("demand")
+
+
+def _quantile_error(ordered: np.ndarray, p: float) -> np.ndarray:
+    """Standard error of a quantile by order statistics: half the distance of those 1.645 binomial deviations away."""
+    n = len(ordered)
+    reach = _NORMAL_90 * np.sqrt(n * p * (1 - p))
+    low, high = (int(np.clip(np.round(n * p + s * reach), 0, n - 1)) for s in (-1, 1))
+    return (ordered[high] - ordered[low]) / (2 * _NORMAL_90)
+
+
+def _causes(responses: np.ndarray, contacts: pd.DataFrame, scenario: Scenario, trials: int, seed: int) -> pd.DataFrame:
+    """Variance of the space key with one cause varied alone, over that with all, where the cause touches it at all."""
+    total = _key_bit(responses, sample_worlds(contacts, scenario, trials=trials, rng=seed)).sum(axis=1).var()
+    expected = contacts["p_clear"].to_numpy(dtype=float)
+    rows = {}
+    for cause in ("sky", *(u.quantity for u in scenario.uncertainties)):
+        worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, only=cause)
+        if cause in ("link_loss_bias_db", "availability"):
+            count = len(contacts)
+            worlds = replace(worlds, sky=SkySamples(np.zeros((trials, count), bool), np.zeros((trials, count))))
+            key = _key_bit(responses, worlds) * expected
+        elif cause == "commissioning_factor":
+            key = np.zeros((trials, 1))
+        else:
+            key = _key_bit(responses, worlds)
+        rows[cause] = key.sum(axis=1).var()
+    if "sky" in rows:  # errors of the climate act through the sky: what they add to it
+        for cause in ("cloud_table_logit", "interannual_logit"):
+            if cause in rows:
+                rows[cause] = max(0.0, rows[cause] - rows["sky"])
+    share = [v / total if total > 0 else 0.0 for v in rows.values()]
+    return pd.DataFrame({"share_of_variance": share}, index=pd.Index(list(rows), name="cause"))
+
+
+def _regret(
+    contacts: pd.DataFrame,
+    candidates: pd.DataFrame,
+    budget: pd.DataFrame,
+    keys: pd.DataFrame,
+    scenario: Scenario,
+    network: Network,
+    trials: int,
+    seed: int,
+) -> float:
+    """Mean over skies of what a plan made with the sky known delivers more, over all demands."""
+    offered = candidates.assign(candidate_id=candidates.index)
+    worlds = sample_worlds(offered, scenario, trials=trials, rng=seed, only="sky")
+    realised = _key_bit(_responses(offered, budget, keys, scenario), worlds)
+    problem = flow_problem(scenario, network)
+    mine = candidates.index.get_indexer(contacts["candidate_id"])
+    base = _solve((problem, _slots(contacts, scenario, problem), realised[:, mine], np.ones(trials))).sum(axis=1)
+    best = []
+    for key in realised:
+        known = candidates.assign(skl_bit=key, p_clear=1.0)
+        plan = schedule_contacts(known[known["skl_bit"] > 0], scenario, network=network).contacts
+        task = problem, _slots(plan, scenario, problem), plan[["skl_bit"]].to_numpy().T, np.ones(1)
+        best.append(_solve(task).sum())
+    return float(np.mean(np.array(best) - base))
+
+
+def _warnings(trials: int) -> tuple[str, ...]:
+    tail = trials // 10
+    if tail >= _FEWEST_IN_TAIL:
+        return ()
+    return (f"only {tail} of {trials} trials lie beyond the 90 % figures; run at least {10 * _FEWEST_IN_TAIL}",)

@@ -1,0 +1,155 @@
+"""Plans in sampled worlds: marginals, coverage of the stated figures, causes, and independence of the cutting."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from eqci_space.errors import PlanError
+from eqci_space.fiber.relay import relay_keys
+from eqci_space.scenario import Uncertainty
+from eqci_space.schedule import simulate
+from eqci_space.schedule.simulate import sample_worlds, simulate_plan
+
+
+def certain(scenario):
+    return scenario.model_copy(update={"uncertainties": ()})
+
+
+@pytest.fixture(scope="module")
+def result(study, scenario):
+    return simulate_plan(
+        study.plan, study.budget, study.keys, scenario, candidates=study.candidates, network=study.network, trials=60,
+        rng=5, regret_trials=2, workers=1,
+    )  # fmt: skip
+
+
+def test_without_clouds_and_uncertainties_every_world_is_the_clear_sky_plan(study, scenario):
+    clear = certain(scenario).model_copy(update={"weather": type(scenario.weather)(model="clear_sky")})
+    found = simulate_plan(study.plan, study.budget, study.keys, clear, network=study.network, trials=10, workers=1)
+    assert (found.delivered_bit.std() < 1).all()
+    planned = study.plan.contacts
+    assert_allclose(found.space_key_bit, planned["skl_bit"].sum(), rtol=2e-4)
+    deposits = study.deposits.assign(bit=planned["skl_bit"].to_numpy())
+    relay = relay_keys(deposits, clear, network=study.network).delivery.groupby("demand")["delivered_bit"].sum()
+    assert_allclose(found.delivered_bit.iloc[0], relay.reindex(found.delivered_bit.columns), rtol=1e-3, atol=2000)
+
+
+def test_mean_space_key_is_the_expected_key_of_the_plan_and_what_cirrus_leaves(study, scenario):
+    """p_clear times the key, to three standard errors; cirrus adds what it lets through."""
+    none = certain(scenario).model_copy(update={"weather": type(scenario.weather)(cirrus_share=0.0)})
+    contacts = study.plan.contacts
+    responses = simulate._responses(contacts, study.budget, study.keys, none)
+    thin, block = (
+        simulate._key_bit(responses, sample_worlds(contacts, s, trials=5000, rng=3)).sum(axis=1)
+        for s in (certain(scenario), none)
+    )
+    assert abs(block.mean() - contacts["expected_skl_bit"].sum()) < 4 * block.std() / np.sqrt(len(block))
+    assert thin.mean() > block.mean()
+
+
+def test_fibre_demands_do_not_depend_on_the_sky(result):
+    table = result.demands
+    fibre = table.index.str.startswith(("data centres", "control"))
+    assert_allclose(
+        table.loc[fibre, "weather_only_exceeded_90pct_bit"], table.loc[fibre, "weather_only_exceeded_10pct_bit"]
+    )
+    assert (result.weather_only_bit.std()[~fibre] > 0).all()
+
+
+def test_figures_are_ordered_and_bounded_by_what_is_asked(result):
+    t = result.demands
+    for kind in ("weather_only", "all_in"):
+        low, middle, high = (t[f"{kind}_{c}_bit"] for c in ("exceeded_90pct", "median", "exceeded_10pct"))
+        assert ((low <= middle) & (middle <= high) & (high <= t["asked_bit"] * (1 + 1e-9))).all()
+
+
+def test_stated_ninety_percent_holds_in_ninety_of_a_hundred_new_worlds(study, scenario):
+    """The key from space that 90 % of 4,000 worlds exceed, in 1,000 others drawn from the same distributions."""
+    contacts = study.plan.contacts
+    responses = simulate._responses(contacts, study.budget, study.keys, scenario)
+    stated, others = (
+        simulate._key_bit(responses, sample_worlds(contacts, scenario, trials=n, rng=seed)).sum(axis=1)
+        for n, seed in ((4000, 1), (1000, 2))
+    )
+    limit = np.quantile(stated, 0.10)
+    assert_allclose((others >= limit).mean(), 0.90, atol=0.02)
+
+
+def test_all_stated_uncertainties_widen_the_band(study, scenario):
+    contacts = study.plan.contacts
+    responses = simulate._responses(contacts, study.budget, study.keys, scenario)
+    weather, everything = (
+        simulate._key_bit(responses, sample_worlds(contacts, scenario, trials=3000, rng=1, only=only)).sum(axis=1)
+        for only in ("sky", None)
+    )
+    assert everything.std() / everything.mean() > 1.15 * weather.std() / weather.mean()
+
+
+def test_worlds_draw_the_stated_distributions(study, scenario):
+    worlds = sample_worlds(study.plan.contacts, scenario, trials=20_000, rng=8)
+    assert_allclose([worlds.link_loss_bias_db.mean(), worlds.link_loss_bias_db.std()], [0.0, 2.0], atol=0.06)
+    assert_allclose(worlds.takes_place.mean(), 0.915, atol=0.005)
+    assert_allclose(np.log(worlds.fibre_factor).std(), 0.5, atol=0.01)
+    few = sample_worlds(study.plan.contacts, scenario, trials=7, rng=8)
+    assert (few.link_loss_bias_db == worlds.link_loss_bias_db[:7]).all()
+    assert (few.takes_place == worlds.takes_place[:7]).all()
+
+
+def test_shares_of_causes_name_every_stated_one(result, scenario):
+    assert list(result.causes.index) == ["sky", *(u.quantity for u in scenario.uncertainties)]
+    assert (result.causes["share_of_variance"] >= 0).all()
+    assert result.causes.loc["commissioning_factor", "share_of_variance"] == 0
+
+
+def test_knowing_the_sky_never_delivers_less(result):
+    assert result.regret_bit >= -1
+
+
+def test_result_does_not_depend_on_the_tasks(study, scenario, result, monkeypatch):
+    monkeypatch.setattr(simulate, "_TRIALS_PER_TASK", 17)
+    again = simulate_plan(
+        study.plan, study.budget, study.keys, scenario, network=study.network, trials=60, rng=5, workers=2
+    )
+    pd.testing.assert_series_equal(again.delivered_bit.sum(axis=1), result.delivered_bit.sum(axis=1), rtol=1e-6)
+    assert np.isnan(again.regret_bit)
+
+
+def test_thin_tails_are_told(result):
+    assert "run at least 200" in result.warnings[0]
+
+
+def test_what_cannot_be_simulated_is_refused(study, scenario):
+    with pytest.raises(PlanError, match="trials = 3"):
+        simulate_plan(study.plan, study.budget, study.keys, scenario, trials=3)
+    with pytest.raises(PlanError, match="candidates for a regret"):
+        simulate_plan(study.plan, study.budget, study.keys, scenario, trials=20, regret_trials=2)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"quantity": "availability", "distribution": "uniform", "low": 80, "high": 90, "source": "s"}, "0.9 for 90 %"),
+        ({"quantity": "availability", "distribution": "normal", "mean": 90, "sd": 1, "source": "s"}, "0.9 for 90 %"),
+        ({"quantity": "link_loss_bias_db", "distribution": "normal", "mean": 0, "sd": 2}, "source"),
+        ({"quantity": "link_loss_bias_db", "distribution": "normal", "mean": 0, "sd": 2, "source": ""}, "source"),
+        ({"quantity": "link_loss_bias_db", "distribution": "normal", "low": 0, "source": "s"}, "takes mean and sd"),
+        (
+            {"quantity": "link_loss_bias_db", "distribution": "uniform", "low": 2, "high": 1, "source": "s"},
+            "above high",
+        ),
+        ({"quantity": "gravity", "distribution": "normal", "mean": 0, "sd": 2, "source": "s"}, "quantity"),
+        ({"quantity": "link_loss_bias_db", "distribution": "normal", "mean": 0, "sd": -2, "source": "s"}, "sd"),
+    ],
+)
+def test_distributions_that_say_nothing_or_nonsense_are_refused(values, named):
+    with pytest.raises(ValueError, match=named):
+        Uncertainty(**values)
+
+
+def test_plan_stays_as_it_was(study, scenario):
+    before = study.plan.contacts.copy(deep=True)
+    simulate_plan(replace(study.plan), study.budget, study.keys, scenario, network=study.network, trials=10, workers=1)
+    pd.testing.assert_frame_equal(study.plan.contacts, before)

@@ -1,0 +1,155 @@
+"""Joint cloudiness against ten years of daily okta of European stations, diversity, droughts and rankings."""
+
+import csv
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import ndtri
+
+from eqci_space.data import data_path
+from eqci_space.errors import TableError
+from eqci_space.weather.analysis import (
+    availability,
+    drought_lengths,
+    hourly_availability,
+    joint_cloudiness,
+    rank_stations,
+    site_diversity,
+    tetrachoric_correlation,
+)
+from eqci_space.weather.field import SkyModel, distances_km, latent_correlation, sample_latent, spatial_factors
+
+# Observed shares of days of 2005 to 2009 on which all stations have more than three oktas, and what independent
+# stations would have (ECA&D, Klein Tank et al. 2002).
+OBSERVED = {
+    ("DUSSELDORF", "MAASTRICHT", "DE_BILT"): (0.698, 0.470),
+    ("DRESDEN", "MUENCHEN", "DUSSELDORF"): (0.608, 0.476),
+    ("MUENCHEN", "ROMA", "OSLO"): (0.304, 0.287),
+    ("HEATHROW", "ROMA", "STOCKHOLM", "BUDAPEST"): (0.237, 0.196),
+    ("DRESDEN", "MUENCHEN", "DUSSELDORF", "BUDAPEST", "BASEL", "ROMA"): (0.264, 0.125),
+}
+
+
+def rows(name):
+    with open(data_path("weather", name), newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def monthly(half, stations):
+    """Cloudy share by month and station, and the days of each month."""
+    table = {(r["station"], int(r["month"])): r for r in rows("ecad_monthly_cloudiness.csv") if r["half"] == half}
+    share = np.array([[float(table[s, m]["p_cloudy"]) for s in stations] for m in range(1, 13)])
+    return share, np.array([float(table[stations[0], m]["days"]) for m in range(1, 13)])
+
+
+def measured(half, stations):
+    pairs = {
+        frozenset((r["a"], r["b"])): float(r["latent_correlation"])
+        for r in rows("ecad_latent_correlations.csv") if r["half"] == half
+    }  # fmt: skip
+    return np.array([[1.0 if a == b else pairs[frozenset((a, b))] for b in stations] for a in stations])
+
+
+def by_distance(stations):
+    place = {r["column"]: (float(r["lat_deg"]), float(r["lon_deg"])) for r in rows("ecad_stations.csv")}
+    latitude, longitude = np.array([place[s] for s in stations]).T
+    return latent_correlation(distances_km(latitude, longitude), 657.0), latitude, longitude
+
+
+@pytest.mark.parametrize("stations", OBSERVED, ids=lambda s: "+".join(x[:3] for x in s))
+def test_joint_cloud_of_a_network_is_predicted_from_the_other_half_of_the_record(stations):
+    """Correlations of 2000 to 2004, shares of 2005 to 2009: within 0.02; the default law of distance within 0.03."""
+    observed, independent = OBSERVED[stations]
+    share, days = monthly("2005-2009", stations)
+    for matrix, tolerance in ((measured("2000-2004", stations), 0.02), (by_distance(stations)[0], 0.03)):
+        joint = np.average([joint_cloudiness(p, matrix) for p in share], weights=days)
+        assert_allclose(joint, observed, atol=tolerance)
+    alone = np.average(share, weights=days, axis=0).prod()
+    assert_allclose(alone, independent, atol=0.002)
+    if observed > 0.5 or len(stations) == 6:
+        assert observed - alone > 0.1
+
+
+def test_droughts_of_six_stations_are_as_long_as_observed():
+    """Runs of days on which all six are cloudy, 2000 to 2009: 2.06 days on average, 5 at the 95th percentile."""
+    stations = list(OBSERVED)[-1]
+    share = 0.5 * (monthly("2000-2004", stations)[0] + monthly("2005-2009", stations)[0])
+    _, latitude, longitude = by_distance(stations)
+    slow = 0.5 * (measured("2000-2004", stations) + measured("2005-2009", stations))
+    model = SkyModel(weights=(0.0, 1.0), tau_h=(1.0, 24 / -np.log(0.55)))  # lag-1 latent correlation of daily means
+    factors = spatial_factors(latitude, longitude, model, slow=slow)
+    days = 3650
+    month = np.minimum((np.arange(days) % 365) // 30.4375, 11).astype(int)
+    time = np.repeat(np.arange(days) * 24.0, 6)
+    latent = sample_latent(time, np.tile(np.arange(6), days), factors, model, trials=6, seed=4).reshape(6, days, 6)
+    blocked = latent > -ndtri(share[month])
+    runs = drought_lengths(~blocked.all(axis=2))
+    assert_allclose(runs.mean(), 2.06, rtol=0.10)
+    assert_allclose(np.percentile(runs, 95), 5, atol=1)
+
+
+def test_two_places_of_one_half_follow_the_arcsine():
+    for rho in (-0.4, 0.0, 0.3, 0.9):
+        joint = joint_cloudiness(np.array([0.5, 0.5]), np.array([[1, rho], [rho, 1]]))
+        assert_allclose(joint, 0.25 + np.arcsin(rho) / (2 * np.pi), atol=1e-6)
+        assert_allclose(tetrachoric_correlation(0.5, 0.5, joint), rho, atol=1e-4)
+
+
+def test_limits_of_the_joint_probability():
+    full = np.ones((2, 2)) * (1 - 1e-9) + np.eye(2) * 1e-9
+    assert_allclose(joint_cloudiness(np.array([0.3, 0.6]), full), 0.3, atol=1e-3)
+    assert joint_cloudiness(np.array([0.0, 0.6]), np.eye(2)) == 0.0
+    assert joint_cloudiness(np.array([1.0, 1.0]), np.eye(2)) == 1.0
+    assert_allclose(joint_cloudiness(np.array([1.0, 0.6]), np.eye(2)), 0.6)
+    with pytest.raises(ValueError, match=r"p_both = 0\.7"):
+        tetrachoric_correlation(0.5, 0.5, 0.7)
+    with pytest.raises(ValueError, match="expected up to 12"):
+        joint_cloudiness(np.array([0.5, 1.2]), np.eye(2))
+
+
+def test_availability_is_higher_in_summer_and_in_the_range_of_the_climate(scenario):
+    table = availability(scenario.stations)
+    assert list(table.columns) == list(range(1, 13))
+    assert (table[7] > table[12] + 0.1).all()
+    assert ((table > 0.12) & (table < 0.6)).all(axis=None)
+
+
+def test_diversity_is_less_than_independence_promises(scenario):
+    table = site_diversity(scenario.stations, month=3)
+    several = table[table["count"] > 1]
+    assert (several["p_any_clear"] < several["p_any_clear_independent"]).all()
+    single = table[table["count"] == 1]
+    assert_allclose(single["p_any_clear"], single["p_any_clear_independent"])
+    best = table.groupby("count")["p_any_clear"].max()
+    assert best.is_monotonic_increasing
+    with pytest.raises(TableError, match="month = 13"):
+        site_diversity(scenario.stations, month=13)
+
+
+def test_hours_of_a_sampled_year_are_as_clear_as_the_climate(scenario):
+    times = pd.date_range("2027-01-01", "2027-12-31T23:00", freq="h", tz="UTC")
+    clear = hourly_availability(scenario.stations, times, trials=32, rng=1)
+    assert clear.shape == (32, 5, len(times))
+    night = np.isin(times.hour, (20, 22, 0, 2))
+    yearly = availability(scenario.stations).mean(axis=1).to_numpy()
+    assert_allclose(clear[:, :, night].mean(axis=(0, 2)), yearly, atol=0.02)
+    assert clear.any(axis=1).mean() > clear.mean(axis=(0, 2)).max() + 0.15
+    with pytest.raises(TableError, match="not every hour"):
+        hourly_availability(scenario.stations, times[::2], trials=1)
+
+
+def test_runs_without_a_clear_slot_by_hand():
+    flags = np.array([[1, 0, 0, 1, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], dtype=bool)
+    assert sorted(drought_lengths(flags)) == [1, 2, 5]
+
+
+def test_ranking_states_how_sure_it_is(scenario):
+    table = rank_stations(scenario.stations)
+    assert table["availability"].is_monotonic_decreasing
+    assert_allclose(table["p_best"].sum(), 1.0)
+    assert table["p_best"].iloc[0] == table["p_best"].max()
+    assert ((table["p_ahead_of_next"].iloc[:-1] >= 0.5) & (table["p_ahead_of_next"].iloc[:-1] < 1)).all()
+    sure = rank_stations(scenario.stations, error_logit=1e-6)
+    assert sure["p_best"].iloc[0] == 1.0

@@ -1,0 +1,159 @@
+"""The correlated sky: marginals, memory, distance, limits, and independence of how the work is cut."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import ndtri
+
+from eqci_space.weather import field
+from eqci_space.weather.field import (
+    SkyModel,
+    distances_km,
+    hourly_blocked,
+    latent_correlation,
+    nearest_correlation,
+    sample_latent,
+    spatial_factors,
+    unpacked,
+)
+
+MODEL = SkyModel()
+LATITUDE = np.array([48.1, 52.5, 52.5, 41.9, 60.2])
+LONGITUDE = np.array([11.3, 13.4, 13.4, 12.5, 24.4])
+
+
+@pytest.fixture(scope="module")
+def hourly():
+    """Flags of 400 trials, five places and 500 hours, thresholds for 60 % cloud."""
+    factors = spatial_factors(LATITUDE, LONGITUDE, MODEL)
+    limits = np.full((500, 5), ndtri(0.4))
+    return np.concatenate([unpacked(b, 500) for b in hourly_blocked(limits, factors, MODEL, trials=400, seed=7)])
+
+
+def test_great_circles_are_those_of_the_closed_form():
+    a, b = np.radians([[48.1, 11.3], [60.2, 24.4]])
+    x, y = ([np.cos(p) * np.cos(q), np.cos(p) * np.sin(q), np.sin(p)] for p, q in (a, b))
+    assert_allclose(distances_km(LATITUDE, LONGITUDE)[0, 4], 6371 * np.arccos(np.dot(x, y)), rtol=1e-9)
+
+
+def test_correlation_falls_with_distance_as_stated():
+    assert_allclose(latent_correlation(np.array([0.0, 50.0, 500.0]), 657.0), [1, 0.9267, 0.4672], atol=1e-4)
+    assert_allclose(latent_correlation(np.array([0.0, 50.0]), 657.0, nugget=0.1), [1, 0.9 * 0.92672], atol=1e-4)
+
+
+def test_factors_give_back_the_correlation_even_where_two_places_coincide():
+    fast, slow = spatial_factors(LATITUDE, LONGITUDE, MODEL)
+    distance = distances_km(LATITUDE, LONGITUDE)
+    assert_allclose(slow @ slow.T, np.exp(-distance / 657), atol=1e-12)
+    assert_allclose(fast @ fast.T, np.exp(-distance / 150), atol=1e-12)
+
+
+def test_share_of_cloud_is_that_of_the_threshold(hourly):
+    """60 %; standard error from the effective number of independent hours, four of them allowed."""
+    effective = hourly[:, 0].size * (1 - MODEL.autocorrelation(1.0)) / (1 + MODEL.autocorrelation(1.0))
+    assert_allclose(hourly.mean(axis=(0, 2)), 0.6, atol=4 * np.sqrt(0.24 / effective))
+
+
+def test_two_places_at_one_spot_share_their_sky(hourly):
+    assert (hourly[:, 1] == hourly[:, 2]).all()
+
+
+def test_latent_memory_is_the_sum_of_two_exponentials():
+    """Lags 1, 6, 24, 48 h within 0.01 of 0.244 e^(-t/4.78) + 0.756 e^(-t/23.5)."""
+    lags = np.array([0.0, 1.0, 6.0, 24.0, 48.0])
+    latent = sample_latent(
+        lags, np.zeros(5, dtype=int), spatial_factors(LATITUDE[:1], LONGITUDE[:1], MODEL), MODEL, trials=60_000, seed=3
+    )
+    found = np.corrcoef(latent.T)[0]
+    assert_allclose(found, 0.244 * np.exp(-lags / 4.78) + 0.756 * np.exp(-lags / 23.5), atol=0.012)
+    assert_allclose(latent.std(axis=0), 1.0, atol=0.01)
+
+
+def test_latent_correlation_over_distance_is_that_of_both_parts():
+    factors = spatial_factors(LATITUDE, LONGITUDE, MODEL)
+    latent = sample_latent(np.zeros(5), np.arange(5), factors, MODEL, trials=60_000, seed=5)
+    distance = distances_km(LATITUDE, LONGITUDE)
+    expected = 0.244 * np.exp(-distance / 150) + 0.756 * np.exp(-distance / 657)
+    assert_allclose(np.corrcoef(latent.T), expected, atol=0.015)
+
+
+def test_irregular_times_have_the_covariance_of_the_hourly_ones():
+    times = np.array([0.0, 0.7, 11.3, 30.2])
+    factors = spatial_factors(LATITUDE[:2], LONGITUDE[:2], MODEL)
+    latent = sample_latent(times, np.array([0, 1, 0, 1]), factors, MODEL, trials=60_000, seed=11)
+    distance = distances_km(LATITUDE, LONGITUDE)[0, 1]
+    lag = np.abs(times[:, None] - times)
+    same = np.array([0, 1, 0, 1])[:, None] == np.array([0, 1, 0, 1])
+    apart = np.where(same, 0.0, distance)
+    expected = 0.244 * np.exp(-lag / 4.78 - apart / 150) + 0.756 * np.exp(-lag / 23.5 - apart / 657)
+    assert_allclose(np.corrcoef(latent.T), expected, atol=0.015)
+
+
+def test_half_clouded_places_are_cloudy_together_as_the_arcsine_says(hourly):
+    factors = spatial_factors(LATITUDE, LONGITUDE, MODEL)
+    limits = np.zeros((400, 5))
+    flags = np.concatenate([unpacked(b, 400) for b in hourly_blocked(limits, factors, MODEL, trials=600, seed=2)])
+    distance = distances_km(LATITUDE, LONGITUDE)[0, 3]
+    rho = 0.244 * np.exp(-distance / 150) + 0.756 * np.exp(-distance / 657)
+    both = (flags[:, 0] & flags[:, 3]).mean()
+    assert_allclose(both, 0.25 + np.arcsin(rho) / (2 * np.pi), atol=0.01)
+
+
+@pytest.mark.parametrize("limit", [np.inf, -np.inf])
+def test_certain_skies_never_show_the_other_state(limit):
+    factors = spatial_factors(LATITUDE, LONGITUDE, MODEL)
+    flags = next(iter(hourly_blocked(np.full((100, 5), limit), factors, MODEL, trials=16, seed=1)))
+    assert unpacked(flags, 100).all() == (limit < 0)
+    assert unpacked(flags, 100).any() == (limit < 0)
+
+
+def test_short_lengths_make_places_independent_and_long_ones_alike():
+    near, far = (spatial_factors(LATITUDE, LONGITUDE, SkyModel(length_km=(length, length))) for length in (1e-3, 1e12))
+    alone = sample_latent(np.zeros(2), np.array([0, 3]), near, MODEL, trials=40_000, seed=1)
+    assert abs(np.corrcoef(alone.T)[0, 1]) < 0.02
+    alike = sample_latent(np.zeros(2), np.array([0, 3]), far, MODEL, trials=100, seed=1)
+    assert_allclose(alike[:, 0], alike[:, 1], atol=1e-3)
+
+
+def test_trials_do_not_depend_on_their_number_or_on_the_threads(monkeypatch):
+    factors = spatial_factors(LATITUDE, LONGITUDE, MODEL)
+    times, place = np.array([3.0, 0.0, 3.0, 9.5]), np.array([0, 1, 4, 2])
+    many = sample_latent(times, place, factors, MODEL, trials=100, seed=9)
+    limits = np.zeros((50, 5))
+    bits = np.concatenate(list(hourly_blocked(limits, factors, MODEL, trials=70, seed=9)))
+    monkeypatch.setattr(field.os, "cpu_count", lambda: 1)
+    assert (sample_latent(times, place, factors, MODEL, trials=37, seed=9) == many[:37]).all()
+    assert (np.concatenate(list(hourly_blocked(limits, factors, MODEL, trials=33, seed=9))) == bits[:33]).all()
+
+
+def test_matrix_that_is_not_definite_is_mended_and_the_change_told():
+    """Three places cannot be pairwise -0.9."""
+    wrong = np.where(np.eye(3) == 1, 1.0, -0.9)
+    mended, change = nearest_correlation(wrong)
+    assert np.linalg.eigvalsh(mended).min() > 0
+    assert_allclose(np.diag(mended), 1.0)
+    assert_allclose(mended[0, 1], -0.5, atol=1e-5)
+    assert_allclose(change, 0.4, atol=1e-5)
+    good = np.array([[1.0, 0.3], [0.3, 1.0]])
+    assert nearest_correlation(good)[1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("matrix", "named"),
+    [
+        ([[1.0, 0.5], [0.4, 1.0]], "asymmetry 0.1"), ([[1.0, 0.5], [0.5, 0.9]], "diagonal 0.9"),
+        ([[1.0, 1.5], [1.5, 1.0]], "largest entry 1.5"), ([[1.0, np.nan], [np.nan, 1.0]], "finite"),
+        ([[1.0, 0.2, 0.1]], "square"),
+    ],
+)  # fmt: skip
+def test_what_is_no_correlation_matrix_is_refused(matrix, named):
+    with pytest.raises(ValueError, match=named):
+        nearest_correlation(np.array(matrix))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"weights": (0.5, 0.6)}, {"tau_h": (0.0, 20.0)}, {"length_km": (-1.0, 600.0)}, {"nugget": 0.9}]
+)
+def test_impossible_models_are_refused(wrong):
+    with pytest.raises(ValueError, match=f"SkyModel: .*{next(iter(wrong))}"):
+        SkyModel(**wrong)
