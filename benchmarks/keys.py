@@ -40,13 +40,14 @@ def run(size: str) -> list[Row]:
     for i in range(alone):
         eta, noise, error, weight = slots[i % len(slots)]
         weaker = eta * 10 ** (-rng.uniform(0.0, 8.0) / 10)
-        tables.append((running_tables(weaker, noise, error, terminal.pulse_rate_hz * weight), weaker))
-    blocks = [BlockTable(running[-1], receiver.afterpulse_probability) for running, _ in tables]
+        tables.append((running_tables(weaker, noise, error, terminal.pulse_rate_hz * weight),))
+    blocks = [BlockTable(running[-1], receiver.afterpulse_probability) for (running,) in tables]
     best = optimise_key(blocks[0])
-    running, merit = tables[0]
-    optimise_interval(running, merit)
-    first = rng.integers(0, len(merit) // 2, 10_000)
-    last = rng.integers(len(merit) // 2 + 1, len(merit) + 1, 10_000)
+    running = tables[0][0]
+    optimise_interval(running)
+    length = len(running) - 1
+    first = rng.integers(0, length // 2, 10_000)
+    last = rng.integers(length // 2 + 1, length + 1, 10_000)
     losses = np.linspace(0.0, 10.0, 41)
     whole_s = _each_s(optimise_key, [(b,) for b in blocks])
     return [

@@ -36,6 +36,7 @@ _PUBLIC = {
     "observable_windows": "eqci_space.ogs.windows",
     "plot": "eqci_space.report.plots",
     "read_elements": "eqci_space.orbits.elements_io",
+    "read_weather": "eqci_space.weather.weather_io",
     "relay_keys": "eqci_space.fiber.relay",
     "sample_windows": "eqci_space.ogs.sampling",
     "sample_sky": "eqci_space.weather.skies",
@@ -50,6 +51,7 @@ _PUBLIC = {
     "with_variant": "eqci_space.scenario",
     "write_oem": "eqci_space.orbits.oem_io",
     "write_omm": "eqci_space.orbits.elements_io",
+    "write_weather_csv": "eqci_space.weather.weather_io",
 }
 _MODULES = {"plot"}
 

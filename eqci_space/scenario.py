@@ -548,8 +548,8 @@ class Protocol(Record):
             raise ValueError("a [protocol.source] goes with kind = 'bbm92', and only with it")
         for name in ("key_basis_probability", "probability_1", "probability_2", "intensity_1", "intensity_2"):
             low, high = getattr(self, name)
-            if low > high:
-                raise ValueError(f"{name}: [{low:g}, {high:g}]; expected [lowest, highest]")
+            if low > high or high == 0 or (low == 1 and "intensity" not in name):
+                raise ValueError(f"{name}: [{low:g}, {high:g}]; expected [lowest, highest], not all at 0 or 1")
         if self.kind == "bb84-two-decoy" and self.probability_1[0] + self.probability_2[0] >= 1:
             raise ValueError("probability_1 and probability_2: their lower ends leave nothing for the third intensity")
         least = max(self.intensity_2[0], self.intensity_3) + self.intensity_3

@@ -40,7 +40,7 @@ def raman_power_w(
         An argument is negative, or the length or the attenuation is zero.
     """
     values = (launch_power_w, counter_power_w, raman_coefficient_per_m2, filter_bandwidth_m)
-    if min(values) < 0 or not length_m > 0 or not attenuation_db_km > 0:
+    if not all(0 <= v < math.inf for v in values) or not 0 < length_m < math.inf or not 0 < attenuation_db_km < 1e3:
         raise ValueError(
             f"raman_power_w: launch_power_w = {launch_power_w}, counter_power_w = {counter_power_w}, length_m = "
             f"{length_m}, attenuation_db_km = {attenuation_db_km}, raman_coefficient_per_m2 = "
@@ -56,7 +56,19 @@ def raman_power_w(
 def raman_click_probability(
     light: Coexistence, *, loss_db: float, receiver_loss_db: float, detector_efficiency: float
 ) -> float:
-    """Probability of a Raman click per detector and gate, two detectors; the span's length follows from its loss."""
+    """Probability of a Raman click per detector and gate, two detectors; the span's length follows from its loss.
+
+    Raises
+    ------
+    ValueError
+        A loss is negative or not finite, or the efficiency is not between 0 and 1.
+    """
+    for name, value, most in (
+        ("loss_db", loss_db, 1e6), ("receiver_loss_db", receiver_loss_db, 1e6),
+        ("detector_efficiency", detector_efficiency, 1.0),
+    ):  # fmt: skip
+        if not 0 <= value <= most:
+            raise ValueError(f"raman_click_probability: {name} = {value}; expected 0 to {most:g}")
     power = raman_power_w(
         launch_power_w=light.launch_power_w, counter_power_w=light.counter_power_w,
         length_m=max(1.0, 1e3 * loss_db / light.attenuation_db_km), attenuation_db_km=light.attenuation_db_km,

@@ -20,6 +20,8 @@ from eqci_space.units import ratio_from_db
 
 __all__ = ["fibre_key_rate_bit_s"]
 
+_SMALLEST_TRANSMITTANCE = 1e-15
+
 
 @lru_cache(maxsize=4096)
 def fibre_key_rate_bit_s(loss_db: float, device: QkdDevice) -> float:
@@ -92,8 +94,11 @@ def _datasheet(loss_db: float, device: QkdDevice) -> float:
 def _modulated(loss_db: float, device: QkdDevice) -> float:
     states = device.modulated
     assert states is not None
+    transmittance = float(ratio_from_db(loss_db + device.receiver_loss_db))
+    if transmittance < _SMALLEST_TRANSMITTANCE:
+        return 0.0
     return states.symbol_rate_hz * best_modulated_rate_bit(
-        transmittance=float(ratio_from_db(loss_db + device.receiver_loss_db)), excess_noise=states.excess_noise,
+        transmittance=transmittance, excess_noise=states.excess_noise,
         detector_efficiency=device.detector_efficiency, electronic_noise=states.electronic_noise,
         reconciliation_efficiency=states.reconciliation_efficiency,
     )  # fmt: skip

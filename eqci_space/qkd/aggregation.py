@@ -55,13 +55,18 @@ def aggregate_keys(
     """
     check_table(budget, "BUDGET", "aggregate_keys")
     check_table(keys, "KEYS", "aggregate_keys")
-    if windows_per_block < 1 or scenario.protocol.kind == "bbm92":
+    if not windows_per_block >= 1 or windows_per_block % 1 or scenario.protocol.kind == "bbm92":
         raise TableError(
             f"aggregate_keys: windows_per_block = {windows_per_block} with protocol '{scenario.protocol.kind}'; "
-            "expected at least 1 and a decoy-state protocol"
+            "expected at least 1, a whole number, and a decoy-state protocol"
         )
+    windows_per_block = int(windows_per_block)
     pairs: dict[tuple[str, str], list[WindowSlots]] = {}
     for window in window_slots(budget, scenario):
+        if window.window_id not in keys.index:
+            raise TableError(
+                f"aggregate_keys: window '{window.window_id}' has no row in KEYS; make both from one budget"
+            )
         pairs.setdefault((window.satellite, window.ogs), []).append(window)
     rows = []
     for (satellite, ogs), windows in pairs.items():

@@ -56,10 +56,12 @@ def infinite_decoy_rate(
         An argument is out of its range.
     """
     mu = mean_photon_number
-    _check(efficiency, mu, dark_probability, error_correction_efficiency)
+    _check(efficiency, mu, dark_probability, misalignment_rad, error_correction_efficiency)
     gain, wrong = _gain(mu, efficiency, dark_probability, misalignment_rad)
     vacuum, single = _yields(efficiency, dark_probability)
-    error = (single - (1 - dark_probability) * efficiency * math.cos(2 * misalignment_rad)) / (2 * single)
+    error = 0.5
+    if single > 0:
+        error = (single - (1 - dark_probability) * efficiency * math.cos(2 * misalignment_rad)) / (2 * single)
     return _rate(mu, gain, wrong, vacuum, single, error, error_correction_efficiency)
 
 
@@ -90,19 +92,19 @@ def two_decoy_rate(
     mu, nu = intensities
     if not 0 < nu < mu:
         raise ValueError(f"two_decoy_rate: intensities {intensities}; expected signal > decoy > 0")
-    _check(efficiency, mu, dark_probability, error_correction_efficiency)
+    _check(efficiency, mu, dark_probability, misalignment_rad, error_correction_efficiency)
     levels = (mu, nu, 0.0)
     gains, wrongs = np.array([_gain(m, efficiency, dark_probability, misalignment_rad) for m in levels]).T
-    if bound == "closed":
-        single = mu / (mu * nu - nu**2) * (
-            gains[1] * math.exp(nu) - gains[0] * math.exp(mu) * nu**2 / mu**2 - (mu**2 - nu**2) / mu**2 * gains[2]
-        )  # fmt: skip
-        errors = (wrongs[1] * math.exp(nu) - wrongs[2]) / nu
-    elif bound == "linear_program":
-        single = _photon_limit(levels, gains, 1)
-        errors = -_photon_limit(levels, wrongs, -1)
-    else:
+    if bound not in ("closed", "linear_program"):
         raise ValueError(f"two_decoy_rate: bound = '{bound}'; expected 'closed' or 'linear_program'")
+    single = mu / (mu * nu - nu**2) * (
+        gains[1] * math.exp(nu) - gains[0] * math.exp(mu) * nu**2 / mu**2 - (mu**2 - nu**2) / mu**2 * gains[2]
+    )  # fmt: skip
+    errors = (wrongs[1] * math.exp(nu) - wrongs[2]) / nu
+    if bound == "linear_program":
+        # The program's solver works to absolute tolerances; where those are coarse the closed form is the better bound.
+        single = max(single, _photon_limit(levels, gains, 1))
+        errors = min(errors, -_photon_limit(levels, wrongs, -1))
     error = min(0.5, errors / single) if single > 0 else 0.5
     return _rate(mu, gains[0], wrongs[0], gains[2], max(single, 0.0), error, error_correction_efficiency)
 
@@ -121,11 +123,12 @@ def plob_bound_bit(efficiency: np.ndarray | float) -> np.ndarray:
     return -np.log1p(-eta) / np.log(2)
 
 
-def _check(efficiency: float, mu: float, dark: float, f_ec: float) -> None:
-    if not (0 <= efficiency <= 1 and 0 < mu <= 10 and 0 <= dark < 1 and f_ec >= 1):
+def _check(efficiency: float, mu: float, dark: float, angle: float, f_ec: float) -> None:
+    if not (0 <= efficiency <= 1 and 0 < mu <= 10 and 0 <= dark < 1 and abs(angle) <= math.pi and 1 <= f_ec < 100):
         raise ValueError(
             f"asymptotic: efficiency = {efficiency}, mean photon number = {mu}, dark_probability = {dark}, "
-            f"error_correction_efficiency = {f_ec}; expected 0 to 1, 0 to 10, 0 to below 1, at least 1"
+            f"misalignment_rad = {angle}, error_correction_efficiency = {f_ec}; expected 0 to 1, 0 to 10, 0 to below "
+            "1, -π to π, 1 to below 100"
         )
 
 
@@ -145,9 +148,9 @@ def _gain(mu: float, efficiency: float, dark: float, angle: float) -> tuple[floa
 def _rate(
     mu: float, gain: float, wrong: float, vacuum: float, single: float, error: float, f_ec: float
 ) -> AsymptoticRate:
-    qber = wrong / gain if gain > 0 else 0.5
-    kept = math.exp(-mu) * (vacuum + mu * single * (1 - float(binary_entropy(min(error, 0.5)))))
-    return AsymptoticRate(gain, qber, kept - f_ec * gain * float(binary_entropy(min(qber, 0.5))))
+    qber = min(max(wrong / gain, 0.0), 0.5) if gain > 0 else 0.5
+    kept = math.exp(-mu) * (vacuum + mu * single * (1 - float(binary_entropy(min(max(error, 0.0), 0.5)))))
+    return AsymptoticRate(gain, qber, kept - f_ec * gain * float(binary_entropy(qber)))
 
 
 def _photon_limit(levels: tuple[float, ...], totals: np.ndarray, sign: int) -> float:

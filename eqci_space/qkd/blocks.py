@@ -18,7 +18,16 @@ import numpy as np
 
 from eqci_space.kernels import kernel
 
-__all__ = ["DOMAIN", "BlockTable", "block_table", "check_slots", "clenshaw", "live_share", "running_tables"]
+__all__ = [
+    "DOMAIN",
+    "BlockTable",
+    "block_table",
+    "check_afterpulses",
+    "check_slots",
+    "clenshaw",
+    "live_share",
+    "running_tables",
+]
 
 DOMAIN = 4.0
 """Largest mean photon number of the tables: 1, and 6 dB of gain beside it."""
@@ -32,6 +41,9 @@ class BlockTable:
 
     series: np.ndarray
     afterpulse_probability: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_afterpulses(self.afterpulse_probability)
 
     def light(self, extra_loss_db: float = 0.0) -> np.ndarray:
         """For the kernels: the afterpulse probability, and the attenuation of the signal by an extra loss.
@@ -93,7 +105,6 @@ def block_table(
     pulses : (n,) array or float
         Pulses sent in each slot.
     """
-    _check_afterpulses(afterpulse_probability)
     eta, noise, error, n = check_slots(efficiency, extraneous_probability, intrinsic_error, pulses)
     caught, survival, to_series = _node_values(eta)
     values = np.stack([caught @ n, survival @ (n * noise), caught @ (n * error)])
@@ -133,14 +144,23 @@ def live_share(
         raise ValueError(
             f"live_share: dead_time_s = {dead_time_s}, detectors = {detectors}; expected 0 to 1 s and at least 1"
         )
+    for name, value, most in (
+        ("mean_photon_number", mean_photon_number, 1e3), ("pulse_rate_hz", pulse_rate_hz, 1e15),
+        ("efficiency", efficiency, 1.0), ("extraneous_probability", extraneous_probability, 1.0),
+    ):  # fmt: skip
+        numbers = np.asarray(value, dtype=float)
+        inside = (numbers >= 0) & (numbers <= most)
+        if not inside.all():
+            raise ValueError(f"live_share: {name} = {numbers[~inside].flat[0]}; expected 0 to {most:g}")
     noise = np.asarray(extraneous_probability, dtype=float)
     clicks = -np.expm1(-mean_photon_number * np.asarray(efficiency, dtype=float)) / detectors + noise
     return 1 / (1 + pulse_rate_hz * clicks * dead_time_s)
 
 
-def _check_afterpulses(probability: float) -> None:
+def check_afterpulses(probability: float) -> None:
+    """Refuse what is no afterpulse probability."""
     if not 0 <= probability < 1:
-        raise ValueError(f"block_table: afterpulse_probability = {probability}; expected 0 to below 1")
+        raise ValueError(f"blocks: afterpulse_probability = {probability}; expected 0 to below 1")
 
 
 def _node_values(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

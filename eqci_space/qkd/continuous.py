@@ -6,6 +6,8 @@ import math
 
 from scipy.optimize import minimize_scalar
 
+from eqci_space.qkd.asymptotic import plob_bound_bit
+
 __all__ = ["best_modulated_rate_bit", "gaussian_modulated_rate_bit"]
 
 
@@ -37,7 +39,13 @@ def gaussian_modulated_rate_bit(
         An argument is out of its range.
     """
     t, eta = transmittance, detector_efficiency
-    if not (0 < t <= 1 and 0 < eta <= 1 and modulation_variance > 0 and excess_noise >= 0 and electronic_noise >= 0):
+    if not (
+        0 < t <= 1
+        and 0 < eta <= 1
+        and 0 < modulation_variance <= 1e6
+        and 0 <= excess_noise <= 1e3
+        and electronic_noise >= 0
+    ):
         raise ValueError(
             f"gaussian_modulated_rate_bit: transmittance = {t}, detector_efficiency = {eta}, modulation_variance = "
             f"{modulation_variance}, excess_noise = {excess_noise}, electronic_noise = {electronic_noise}; expected 0 "
@@ -71,7 +79,8 @@ def best_modulated_rate_bit(*, transmittance: float, excess_noise: float, **rece
         ),
         bounds=(math.log(0.1), math.log(100.0)), method="bounded", options={"xatol": 1e-8},
     )  # fmt: skip
-    return max(0.0, -float(found.fun))
+    # Far out the entropies differ by rounding alone; no channel gives more than its transmittance allows.
+    return min(max(0.0, -float(found.fun)), float(plob_bound_bit(min(transmittance, 1 - 1e-15))))
 
 
 def _symplectic(a: float, b: float) -> tuple[float, float]:

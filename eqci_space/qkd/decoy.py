@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.kernels import kernel
-from eqci_space.qkd.blocks import BlockTable, check_slots, clenshaw
+from eqci_space.qkd.blocks import BlockTable, check_afterpulses, check_slots, clenshaw
 from eqci_space.qkd.leakage import entropy, leakage_bit
 from eqci_space.qkd.sampling import sampled_error
 from eqci_space.qkd.security import SecurityParameters
@@ -103,6 +103,12 @@ class Counts:
     key_errors: np.ndarray
     test_errors: np.ndarray
 
+    def __post_init__(self) -> None:
+        for name in ("key_basis", "test_basis", "key_errors", "test_errors"):
+            values = np.asarray(getattr(self, name), dtype=float)
+            if values.shape != (3,) or not ((values >= 0) & np.isfinite(values)).all():
+                raise ValueError(f"Counts: {name} = {values}; expected three finite counts that are not negative")
+
 
 @dataclass(frozen=True)
 class KeyResult:
@@ -145,6 +151,7 @@ def slot_counts(
     up to 7 % at fixed parameters, so it serves comparison only.
     """
     eta, noise, error, n = check_slots(efficiency, extraneous_probability, intrinsic_error, pulses)
+    check_afterpulses(afterpulse_probability)
     p = parameters
     mu = np.array([p.intensity_1, p.intensity_2, p.intensity_3])
     chance = np.array([p.probability_1, p.probability_2, 1 - p.probability_1 - p.probability_2])
@@ -262,10 +269,10 @@ def _two_decoy_bounds(counts, first, x, beta, bound):  # type: ignore[no-untyped
     low3 = _below(counts[first + 2], total, beta, bound) / (p3 * e3)
     high1 = _above(counts[first], total, beta, bound) / (p1 * e1)
     high3 = _above(counts[first + 2], total, beta, bound) / (p3 * e3)
-    s0 = max(tau0 * (mu2 * low3 - mu3 * high2) / (mu2 - mu3), _FLOOR)
-    square = mu2 * mu2 - mu3 * mu3
-    s1 = tau1 * mu1 * (low2 - high3 - square / (mu1 * mu1) * (high1 - s0 / tau0)) / (mu1 * (mu2 - mu3) - square)
-    return s0, max(s1, _FLOOR), tau1
+    s0 = min(max(tau0 * (mu2 * low3 - mu3 * high2) / (mu2 - mu3), 0.0), total)
+    rest = (mu2 * mu2 - mu3 * mu3) / (mu1 * mu1) * (high1 - s0 / tau0)
+    s1 = tau1 * mu1 * (low2 - high3 - rest) / ((mu2 - mu3) * (mu1 - mu2 - mu3))
+    return s0, min(max(s1, _FLOOR), max(total, _FLOOR)), tau1
 
 
 @kernel
@@ -281,10 +288,10 @@ def _one_decoy_bounds(counts, first, wrong, x, beta, bound):  # type: ignore[no-
     low2 = _below(counts[first + 1], total, beta, bound) / (p2 * e2)
     chance = 0.0 if bound == 2 else math.sqrt(total * beta / 2)
     most0 = 2 * (tau0 * _above(counts[wrong + 1], errors, beta, bound) / (p2 * e2) + chance)
-    s0 = max(tau0 * (mu1 * low2 - mu2 * high1) / (mu1 - mu2), _FLOOR)
+    s0 = min(max(tau0 * (mu1 * low2 - mu2 * high1) / (mu1 - mu2), 0.0), total)
     ratio = (mu2 / mu1) ** 2
     s1 = tau1 * mu1 / (mu2 * (mu1 - mu2)) * (low2 - ratio * high1 - (1 - ratio) * most0 / tau0)
-    return s0, max(s1, _FLOOR), tau1
+    return s0, min(max(s1, _FLOOR), max(total, _FLOOR)), tau1
 
 
 @kernel

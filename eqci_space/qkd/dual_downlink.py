@@ -62,11 +62,15 @@ def dual_downlink_keys(budget: pd.DataFrame, scenario: Scenario) -> pd.DataFrame
             if one.ogs != other.ogs:
                 row = _dual_row(one, other, scenario)
                 rows += [row] if row else []
-    return pd.DataFrame(rows, columns=_COLUMNS).set_index("dual_id")
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    again = table.groupby("dual_id").cumcount()
+    table["dual_id"] = table["dual_id"].where(again == 0, table["dual_id"] + "/" + (again + 1).astype(str))
+    return table.set_index("dual_id")
 
 
 def _dual_row(one: WindowSlots, other: WindowSlots, scenario: Scenario) -> dict[str, object] | None:
-    inside = np.flatnonzero((one.time >= other.time[0]) & (one.time <= other.time[-1]))
+    begin, end = slot_edges(other) if len(other.time) == 1 else other.time[[0, -1]]
+    inside = np.flatnonzero((one.time >= begin) & (one.time <= end))
     if not len(inside):
         return None
     second = _at(other, one.time[inside])

@@ -21,7 +21,11 @@ def entropy(x):  # type: ignore[no-untyped-def]
 
 @kernel
 def leakage_bit(n, q, eps_c, f_ec, model):  # type: ignore[no-untyped-def]
-    """Bits revealed by error correction: f n h(q), or the larger one-shot estimate of Tomamichel et al. 2017."""
+    """Bits revealed by error correction: f n h(q), or the larger one-shot estimate of Tomamichel et al. 2017.
+
+    Model 0 is the estimate, 1 only f n h(q), 2 the estimate without its steps, for searches: each bit of its quantile
+    is a step of lb((1-q)/q) on which a search comes to rest.
+    """
     block = f_ec * n * entropy(q)
     if model == 1 or q <= 0.0 or q >= 0.5 or n < 2:
         return block
@@ -33,7 +37,20 @@ def leakage_bit(n, q, eps_c, f_ec, model):  # type: ignore[no-untyped-def]
     most = rest + (bernstein + 1.0) * slope
     if most <= block or n > _LARGEST_EXACT:
         return max(block, most)
-    return max(block, rest + (n * (1 - q) - binomial_quantile(chance, math.floor(n), 1 - q)) * slope)
+    quantile = _between(chance, n, 1 - q) if model == 2 else binomial_quantile(chance, math.floor(n), 1 - q)
+    return max(block, rest + (n * (1 - q) - quantile) * slope)
+
+
+@kernel
+def _between(chance, n, p):  # type: ignore[no-untyped-def]
+    """The quantile interpolated between whole numbers, for a number of trials that need not be whole."""
+    high = binomial_quantile(chance, n, p)
+    if high < 1:
+        return high
+    below, above = binomial_cdf(high - 1, n, p), binomial_cdf(high, n, p)
+    if below <= 0 or above <= below:
+        return high
+    return high + math.log(chance / above) / math.log(above / below)
 
 
 @kernel

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.kernels import kernel
-from eqci_space.qkd.blocks import BlockTable
+from eqci_space.qkd.blocks import BlockTable, check_afterpulses
 from eqci_space.qkd.decoy import DecoyParameters, KeyResult, key_result, signed_length, table_counts
 from eqci_space.qkd.security import SecurityParameters
 
@@ -28,7 +28,8 @@ class ParameterLimits:
     """What the transmitter can do: the range of each parameter, a fixed third intensity, and the number of decoys.
 
     Equal ends fix a parameter. Within the limits p1 + p2 stays below 1 (with one decoy it is 1, and the limits of p2
-    are not used) and μ2 + μ3 below μ1.
+    are not used) and μ2 + μ3 below μ1. Free parameters keep away from these ends, and from 0 and 1, by 1e-4 of the room
+    there is: with infinitely many pulses the best transmitter would send next to no decoys, and next to dark ones.
     """
 
     key_basis_probability: Limit = (0.0, 1.0)
@@ -44,6 +45,8 @@ class ParameterLimits:
             low, high = getattr(self, name)
             if not 0 <= low <= high <= 1:
                 raise ValueError(f"ParameterLimits: {name} = ({low}, {high}); expected 0 <= lower <= upper <= 1")
+            if high == 0 or (low == 1 and name != "intensity_1"):
+                raise ValueError(f"ParameterLimits: {name} is fixed at {low}; expected that it can lie between 0 and 1")
         if self.decoys not in (1, 2):
             raise ValueError(f"ParameterLimits: decoys = {self.decoys}; expected 1 or 2")
         if self.decoys == 2 and self.probability_1[0] + self.probability_2[0] >= 1:
@@ -75,11 +78,16 @@ _FREE = ("key_basis_probability", "probability_1", "probability_2", "intensity_1
 _FREEDOM = len(_FREE)
 # The coarse grid: key-basis probability, p1, share of p2 in the rest, μ1, share of μ2 in μ1.
 _GRID_BASIS = np.array([0.4, 0.65, 0.9])
-_GRID_P1 = np.array([0.08, 0.35, 0.62, 0.88])
+_GRID_P1 = np.array([0.08, 0.35, 0.62, 0.88, 0.95])
 _GRID_P2_SHARE = np.array([0.5, 0.9])
 _GRID_MU1 = np.array([0.33, 0.5, 0.7])
 _GRID_MU2_SHARE = np.array([0.15, 0.32])
-_GRID_CUTS = 5
+_START_REACH = 3.0
+_DISTANCE = 1e-4
+_LEAST_WIDTH = 0.01
+# Errors per click at which intervals are compared, and the mean photon number for that.
+_CUT_ERRORS = np.array([0.012, 0.03, 0.05, 0.07, 0.1])
+_CUT_INTENSITY = 0.5
 _SWEPT_EDGES = 128
 _ROUNDS = 6
 _CLIFF_BIT = 5000.0
@@ -133,7 +141,6 @@ def optimise_common(
 
 def optimise_interval(
     running: np.ndarray,
-    merit: np.ndarray,
     security: SecurityParameters | None = None,
     *,
     afterpulse_probability: float = 0.0,
@@ -145,29 +152,52 @@ def optimise_interval(
     ----------
     running : (n + 1, 3, 16) array
         Of `running_tables`.
-    merit : (n,) array
-        What makes a slot good, such as its efficiency: intervals above some of its quantiles are the starts.
 
     Returns
     -------
     KeyResult, first, last
         Slots ``first:last`` are used.
+
+    Raises
+    ------
+    ValueError
+        The tables have another shape or no slot, or the afterpulse probability is none.
     """
+    if running.ndim != 3 or running.shape[0] < 2 or running.shape[1] != 3:
+        raise ValueError(f"optimise_interval: tables of shape {running.shape}; expected (n + 1, 3, nodes) with n >= 1")
+    check_afterpulses(afterpulse_probability)
     security, limits = security or SecurityParameters(), limits or ParameterLimits()
-    cuts = _cuts(np.asarray(merit, dtype=float))
     light = np.array([afterpulse_probability, 1.0])
+    cuts = np.unique(_cuts(running, light), axis=0)
     x, first, last = _optimise_interval(running, light, security.as_array(), limits.as_array(), cuts)
     counts = table_counts(running[last] - running[first], light, x)
     return key_result(counts, x, security), int(first), int(last)
 
 
-def _cuts(merit: np.ndarray) -> np.ndarray:
-    """Intervals (c, 2) that hold the slots above successive quantiles."""
-    ranges = []
-    for level in np.quantile(merit, np.linspace(0.0, 0.75, _GRID_CUTS)):
-        kept = np.flatnonzero(merit >= level)
-        ranges.append((int(kept[0]), int(kept[-1]) + 1))
-    return np.array(list(dict.fromkeys(ranges)))
+@kernel
+def _cuts(running, light):  # type: ignore[no-untyped-def]
+    """Intervals (c, 2) from which to start: the whole, and the best at several error rates.
+
+    A key grows with the clicks of an interval and shrinks with its errors, so the best interval has, for some error
+    rate e, nearly the largest ``clicks - errors / e`` of all: Kadane's sum.
+    """
+    slots = running.shape[0] - 1
+    x = np.array([0.0, 1.0, 0.0, _CUT_INTENSITY, 0.0, 0.0, 1.0])
+    clicks, wrong = np.empty(slots), np.empty(slots)
+    for i in range(slots):
+        counts = table_counts(running[i + 1] - running[i], light, x)
+        clicks[i], wrong[i] = counts[3], counts[9]
+    cuts = np.zeros((_CUT_ERRORS.size + 1, 2), np.int64)
+    cuts[:, 1] = slots
+    for c in range(_CUT_ERRORS.size):
+        best, total, start = -1e300, 0.0, 0
+        for i in range(slots):
+            if total <= 0:
+                total, start = 0.0, i
+            total += clicks[i] - wrong[i] / _CUT_ERRORS[c]
+            if total > best:
+                best, cuts[c, 0], cuts[c, 1] = total, start, i + 1
+    return cuts
 
 
 @kernel
@@ -183,15 +213,23 @@ def _logistic(y):  # type: ignore[no-untyped-def]
 
 @kernel
 def _bounds(x, i, limits):  # type: ignore[no-untyped-def]
-    """Range of parameter i, given those before it: p2 beside p1, μ2 below μ1."""
-    low, high = limits[i, 0], limits[i, 1]
+    """Range of parameter i, given those before it: room for p2 beside p1, and for μ2 between μ3 and μ1 - μ3.
+
+    The ends that the protocol sets keep a distance, those that the transmitter sets are reached.
+    """
+    least, most = 0.0, 1.0
+    if i == 1 and limits[5, 1] > 1.5:
+        most = 1 - limits[2, 0]
     if i == 2:
-        high = min(high, 1 - x[1])
-        low = min(low, high)
+        most = 1 - x[1]
+    if i == 3:
+        least = max(limits[4, 0], limits[5, 0]) + limits[5, 0] + _LEAST_WIDTH
     if i == 4:
-        low = max(low, limits[5, 0])
-        high = min(high, x[3] - limits[5, 0])
-        low = min(low, high)
+        least, most = limits[5, 0], x[3] - limits[5, 0]
+    low = max(limits[i, 0], least + _DISTANCE * (most - least))
+    high = min(limits[i, 1], most - _DISTANCE * (most - least))
+    if low > high:  # the transmitter leaves no choice
+        low = high = limits[i, 0] if limits[i, 0] > high else limits[i, 1]
     return low, high
 
 
@@ -274,13 +312,19 @@ def _nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-
 
 
 @kernel
+def _off_the_ends(y):  # type: ignore[no-untyped-def]
+    """Coordinates from which a search can leave: at the end of a range they are flat."""
+    return np.minimum(np.maximum(y, -_START_REACH), _START_REACH)
+
+
+@kernel
 def _grid_point(i, basis, share, mu1, mu2_share, limits):  # type: ignore[no-untyped-def]
     """A point of the coarse grid, moved into the limits."""
     x = np.array([
         _GRID_BASIS[basis], _GRID_P1[i], (1 - _GRID_P1[i]) * _GRID_P2_SHARE[share], _GRID_MU1[mu1],
         _GRID_MU1[mu1] * _GRID_MU2_SHARE[mu2_share], limits[5, 0], limits[5, 1],
     ])  # fmt: skip
-    return _from_free(_to_free(x, limits), limits)
+    return _from_free(_off_the_ends(_to_free(x, limits)), limits)
 
 
 @kernel
@@ -301,17 +345,44 @@ def _grid_starts(tables, light, security, limits):  # type: ignore[no-untyped-de
 
 
 @kernel
+def _without_steps(security):  # type: ignore[no-untyped-def]
+    """Security parameters for the search: the one-shot leakage interpolated."""
+    smooth = security.copy()
+    if smooth[4] == 0:
+        smooth[4] = 2
+    return smooth
+
+
+@kernel
+def _settled(tables, light, security, limits, y):  # type: ignore[no-untyped-def]
+    """Parameters near those of the search, the steps counted."""
+    best_y, best = y, _value(tables, light, security, _from_free(y, limits))
+    for size in (0.1, 0.3):
+        tried, value = _nelder_mead(tables, light, security, limits, best_y, size)
+        if value > best:
+            best_y, best = tried, value
+    return _from_free(best_y, limits)
+
+
+@kernel
 def _optimise(tables, light, security, limits, given):  # type: ignore[no-untyped-def]
-    """Best parameters over the given starts and those of the grid, polished once by a smaller simplex."""
-    grid, _ = _grid_starts(tables, light, security, limits)
+    """Best parameters over the given starts and those of the grid, polished by smaller simplexes."""
+    smooth = _without_steps(security)
+    grid, _ = _grid_starts(tables, light, smooth, limits)
     best_y, best = _to_free(grid[0], limits), -1e300
     for s in range(given.shape[0] + grid.shape[0]):
         x = given[s] if s < given.shape[0] else grid[s - given.shape[0]]
-        y, value = _nelder_mead(tables, light, security, limits, _to_free(x, limits), 0.5)
+        y, value = _nelder_mead(tables, light, smooth, limits, _to_free(x, limits), 0.5)
         if value > best:
             best_y, best = y, value
-    y, value = _nelder_mead(tables, light, security, limits, best_y, 0.2)
-    return _from_free(y if value > best else best_y, limits)
+    for _ in range(_ROUNDS):
+        before = best
+        y, value = _nelder_mead(tables, light, smooth, limits, _off_the_ends(best_y), 0.2)
+        if value > best:
+            best_y, best = y, value
+        if best - before <= 1e-6 * abs(before):
+            break
+    return _settled(tables, light, security, limits, best_y)
 
 
 @kernel
@@ -356,11 +427,11 @@ def _optimise_interval(running, light, security, limits, cuts):  # type: ignore[
     Every level of p1 climbs from the cut at which its grid is best; near the cliff, where several optima lie apart,
     from all cuts. The best of them climbs on until nothing is gained.
     """
-    levels = _GRID_P1.size
+    smooth, levels = _without_steps(security), _GRID_P1.size
     starts, values = np.empty((cuts.shape[0], levels, 7)), np.empty((cuts.shape[0], levels))
     for c in range(cuts.shape[0]):
         part = _part(running, cuts[c, 0], cuts[c, 1])
-        starts[c], values[c] = _grid_starts(part, light, security, limits)
+        starts[c], values[c] = _grid_starts(part, light, smooth, limits)
     best, best_x, best_first, best_last = -1e300, starts[0, 0], cuts[0, 0], cuts[0, 1]
     for everywhere in range(2):
         for i in range(levels):
@@ -369,7 +440,7 @@ def _optimise_interval(running, light, security, limits, cuts):  # type: ignore[
                 if (c == leader) == (everywhere == 1):
                     continue
                 x, first, last, value = _climb(
-                    running, light, security, limits, starts[c, i], cuts[c, 0], cuts[c, 1], 0.5
+                    running, light, smooth, limits, starts[c, i], cuts[c, 0], cuts[c, 1], 0.5
                 )
                 if value > best:
                     best, best_x, best_first, best_last = value, x, first, last
@@ -377,9 +448,8 @@ def _optimise_interval(running, light, security, limits, cuts):  # type: ignore[
             break
     for _ in range(_ROUNDS):
         before = best
-        best_x, best_first, best_last, best = _climb(
-            running, light, security, limits, best_x, best_first, best_last, 0.2
-        )
+        best_x, best_first, best_last, best = _climb(running, light, smooth, limits, best_x, best_first, best_last, 0.2)
         if best - before <= 1e-6 * abs(before):
             break
-    return best_x, best_first, best_last
+    part = _part(running, best_first, best_last)
+    return _settled(part, light, security, limits, _to_free(best_x, limits)), best_first, best_last

@@ -47,7 +47,7 @@ def key_response(
     """
     security = security or SecurityParameters()
     loss = np.asarray(extra_loss_db, dtype=float)
-    light = np.array([block.light(float(db)) for db in loss.ravel()])
+    light = np.array([block.light(float(db)) for db in loss.ravel()]).reshape(-1, 2)
     if reoptimise:
         length = np.array([
             optimise_key(block, security, limits=limits, start=parameters, extra_loss_db=float(db)).length_bit
@@ -90,7 +90,7 @@ def part_lengths(
     if not inside.all():
         i = int(np.flatnonzero(~inside)[0])
         raise ValueError(f"part_lengths: slots {begin[i]}:{end[i]}; expected 0 <= first < last <= {len(running) - 1}")
-    light = np.array([afterpulse_probability, 1.0])
+    light = BlockTable(running[0], afterpulse_probability).light()
     return _parts(running, begin.copy(), end.copy(), light, security.as_array(), parameters.as_array())
 
 

@@ -50,14 +50,15 @@ class SecurityParameters:
         for name in ("epsilon_secrecy", "epsilon_correctness", "epsilon_authentication"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"SecurityParameters: {name} = {getattr(self, name)}; expected between 0 and 1")
-        if not self.error_correction_efficiency >= 1:
+        if not 1 <= self.error_correction_efficiency < 100:
             raise ValueError(
                 f"SecurityParameters: error_correction_efficiency = {self.error_correction_efficiency}; expected at "
-                "least 1"
+                "least 1, and below 100"
             )
-        if not 0 <= self.authenticated_messages <= 10_000:
+        if not 0 <= self.authenticated_messages <= 10_000 or self.authenticated_messages % 1:
             raise ValueError(
-                f"SecurityParameters: authenticated_messages = {self.authenticated_messages}; expected 0 to 10000"
+                f"SecurityParameters: authenticated_messages = {self.authenticated_messages}; expected 0 to "
+                "10000, whole"
             )
         for name, known in (("bound", BOUNDS), ("leakage", _LEAKAGE), ("sampling", SAMPLING)):
             if getattr(self, name) not in known:
@@ -99,9 +100,9 @@ def authentication_tag_bit(epsilon: float, *, message_bit: float = _LARGEST_MESS
     ValueError
         `epsilon` is not in (0, 1), or the message is shorter than a bit.
     """
-    if not 0 < epsilon < 1 or not message_bit >= 1:
+    if not 0 < epsilon < 1 or not 1 <= message_bit <= 1e30:
         raise ValueError(
-            f"authentication_tag_bit: epsilon = {epsilon}, message_bit = {message_bit}; expected (0, 1) and at least 1"
+            f"authentication_tag_bit: epsilon = {epsilon}, message_bit = {message_bit}; expected (0, 1) and 1 to 1e30"
         )
     tag = 1
     while math.log2(message_bit / tag + 1) - tag > math.log2(epsilon):

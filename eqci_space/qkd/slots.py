@@ -41,15 +41,19 @@ class WindowSlots:
         per_gate = -np.log1p(-self.extraneous_probability)
         return per_gate / self.receiver.gate_s * self.receiver.detectors
 
+    def live(self, mean_photon_number: float) -> np.ndarray:
+        """Share of the time in each slot that the detectors are ready, at a mean photon number."""
+        return live_share(
+            self.efficiency, self.extraneous_probability, mean_photon_number=mean_photon_number,
+            pulse_rate_hz=self.terminal.pulse_rate_hz, detectors=self.receiver.detectors,
+            dead_time_s=self.receiver.dead_time_s,
+        )  # fmt: skip
+
     def running(self, mean_photon_number: float = 0.0) -> np.ndarray:
         """`blocks.running_tables` of the window, the detectors' dead time counted at a mean photon number."""
         pulses = self.pulses
         if self.receiver.dead_time_s and mean_photon_number:
-            pulses = pulses * live_share(
-                self.efficiency, self.extraneous_probability, mean_photon_number=mean_photon_number,
-                pulse_rate_hz=self.terminal.pulse_rate_hz, detectors=self.receiver.detectors,
-                dead_time_s=self.receiver.dead_time_s,
-            )  # fmt: skip
+            pulses = pulses * self.live(mean_photon_number)
         return running_tables(self.efficiency, self.extraneous_probability, self.intrinsic_error, pulses)
 
 

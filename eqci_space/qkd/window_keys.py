@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -32,9 +33,12 @@ from eqci_space.tables import TABLES, check_table, empty_table
 
 __all__ = ["best_cut_entangled", "best_decoy", "pair_coincidences", "why_no_key", "window_keys", "window_responses"]
 
-_CUT_SHARES = np.arange(0.0, 0.75, 0.05)
+_CUT_SHARES = np.arange(0.0, 0.96, 0.05)
 _MOST_QBER = 0.11
-_DEAD_TIME_ROUNDS = 4
+_DEAD_TIME_ROUNDS = 8
+_NOTABLE_DEAD_TIME = 0.03
+_DIMMED_TRIES = 16
+_FEWEST_PHOTONS = 0.02
 _COMMON_ROUNDS = 3
 _BATCH = 512
 
@@ -107,22 +111,44 @@ def _window_row(window: WindowSlots, protocol: Protocol) -> Row:
 
 
 def best_decoy(window: WindowSlots, security: SecurityParameters, limits: ParameterLimits) -> Used:
-    """Best parameters and interval; with dead time until the mean photon number agrees with the one it was taken at."""
-    afterpulse = window.receiver.afterpulse_probability
+    """Best parameters and interval; where dead time matters, fewer photons may give more key."""
+    best = _with_dead_time(window, security, limits)
+    lost = 1 - window.live(best[0].parameters.mean_photon_number).min()
+    if lost > _NOTABLE_DEAD_TIME:
+        low, high = limits.intensity_1
+        least = max(low, _FEWEST_PHOTONS * high, 2.5 * limits.intensity_3)
+        for most in np.geomspace(high, least, _DIMMED_TRIES)[1:]:
+            dimmed = replace(
+                limits, intensity_1=(low, float(most)), intensity_2=_below(limits.intensity_2, float(most))
+            )
+            found = _with_dead_time(window, security, dimmed)
+            if found[0].length_bit > best[0].length_bit:
+                best = found
+    if best[0].length_bit - security.authentication_bit >= 1:
+        return best
+    ordinary = _ordinary(limits)
+    whole = BlockTable(window.running(ordinary.mean_photon_number)[-1], window.receiver.afterpulse_probability)
+    return key_length(whole, ordinary, security), 0, len(window.efficiency)
+
+
+def _below(limit: tuple[float, float], most: float) -> tuple[float, float]:
+    return min(limit[0], most), min(limit[1], most)
+
+
+def _with_dead_time(
+    window: WindowSlots, security: SecurityParameters, limits: ParameterLimits
+) -> tuple[KeyResult, int, int]:
+    """Optimum with the dead time of its own mean photon number: iterated until both agree."""
     mean = 0.0
     for _ in range(_DEAD_TIME_ROUNDS if window.receiver.dead_time_s else 1):
-        running = window.running(mean)
         result, first, last = optimise_interval(
-            running, window.efficiency, security, afterpulse_probability=afterpulse, limits=limits
-        )
+            window.running(mean), security,
+            afterpulse_probability=window.receiver.afterpulse_probability, limits=limits,
+        )  # fmt: skip
         before, mean = mean, result.parameters.mean_photon_number
         if abs(mean - before) < 1e-3 * mean:
             break
-    if result.length_bit - security.authentication_bit >= 1:
-        return result, first, last
-    ordinary = _ordinary(limits)
-    whole = BlockTable(window.running(ordinary.mean_photon_number)[-1], afterpulse)
-    return key_length(whole, ordinary, security), 0, len(window.efficiency)
+    return result, first, last
 
 
 def _ordinary(limits: ParameterLimits) -> DecoyParameters:
@@ -194,17 +220,20 @@ def _best_entangled(window: WindowSlots, source: PairSource, security: SecurityP
 def best_cut_entangled(
     coincidences: np.ndarray, qber: np.ndarray, merit: np.ndarray, security: SecurityParameters
 ) -> tuple[EntangledKey, int, int]:
-    """Largest key over the intervals that hold the slots above successive quantiles of merit."""
+    """Largest key over the intervals that hold the slots above successive quantiles of merit, or of fewer errors."""
     found: list[tuple[EntangledKey, int, int]] = []
-    for level in np.quantile(merit, _CUT_SHARES):
-        kept = np.flatnonzero(merit >= level)
-        first, last = int(kept[0]), int(kept[-1]) + 1
+    for first, last in _intervals(merit) + _intervals(-qber):
         count = coincidences[first:last]
         total = float(count.sum())
         mean = float(count @ qber[first:last]) / total if total > 0 else 0.5
         found.append((entangled_key(total, mean, security), first, last))
     best = max(found, key=lambda one: one[0].length_bit)
     return best if best[0].length_bit > 0 else found[0]
+
+
+def _intervals(merit: np.ndarray) -> list[tuple[int, int]]:
+    kept = [np.flatnonzero(merit >= level) for level in np.quantile(merit, _CUT_SHARES)]
+    return list(dict.fromkeys((int(k[0]), int(k[-1]) + 1) for k in kept))
 
 
 def _row(window: WindowSlots, used: Used, protocol: Protocol, security: SecurityParameters) -> Row:

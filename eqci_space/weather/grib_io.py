@@ -57,7 +57,8 @@ def read_grib(path: Path, name: str, options: ReadOptions) -> RawWeather:
 def _check_frames(path: Path, name: str) -> None:
     """Follow the lengths of all messages and sections to the end of the file.
 
-    ecCodes passes over what is cut off between two messages, and may crash on lengths that contradict each other.
+    ecCodes passes over what is cut off between two messages, and may crash, or not return, on lengths that contradict
+    each other and on unknown units of time.
     Source: WMO-No. 306, Vol. I.2, FM 92 GRIB, editions 1 and 2.
     """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -86,7 +87,7 @@ def _end_of_edition_1(content: mmap.mmap, start: int) -> int | None:
         grid = place + parts[0]
         parts.append(length(grid))
         vertical, listed_at = content[grid + 3 : grid + 5].ljust(2, b"\0")
-        if vertical and listed_at - 1 + 4 * vertical > parts[1]:
+        if (vertical or listed_at != 255) and listed_at - 1 + 4 * vertical > parts[1]:
             return None
     if flags & 64:
         parts.append(length(place + sum(parts)))
@@ -103,6 +104,10 @@ def _end_of_edition_2(content: mmap.mmap, start: int) -> int | None:
     while place < min(start + total, len(content)) - 4:
         length = int.from_bytes(content[place : place + 4], "big")
         if length < 5 or not 1 <= content[place + 4] <= 7:
+            return None
+        # Product templates 0 to 15 have the unit of the forecast time in octet 18; ecCodes may not return from others.
+        product = content[place + 7 : place + 18] if content[place + 4] == 4 else b""
+        if len(product) == 11 and product[:2] < b"\0\x10" and product[10] not in _TIME_UNITS:
             return None
         place += length
     return start + total if place == start + total - 4 else None

@@ -1,0 +1,474 @@
+"""Weather files of many forms as one table of cloud cover: grids, forecasts, airport reports, typical years, CSV.
+
+The form is told by the content. Nothing is interpolated and no missing hour is made up: gaps are reported.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.errors import BadRecordWarning, DataError, EqciError, EqciWarning, TableError, TimeError
+
+__all__ = [
+    "COVER_KINDS",
+    "PARTS",
+    "UNITS",
+    "RawWeather",
+    "ReadOptions",
+    "parse_number",
+    "read_text",
+    "read_weather",
+    "write_weather_csv",
+]
+
+UNITS = {"fraction": 1.0, "percent": 100.0, "okta": 8.0, "tenths": 10.0}
+_OBSCURED_OKTA = (9.0, -1.0)
+_PACKING = 1e-4
+PARTS = {"cloud": "cloud_fraction", "low": "low_fraction", "mid": "mid_fraction", "high": "high_fraction"}
+_COLUMNS = ["site", "time", *PARTS.values(), "cover_kind", "visibility_m", "source"]
+COVER_KINDS = ("sky", "earth")
+_MAX_BYTES, _MAX_MEMBER_BYTES = 200_000_000, 8_000_000_000
+_SHOWN = 5
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_MAGIC = {b"CDF\x01": "netcdf", b"CDF\x02": "netcdf", b"\x89HDF": "netcdf", b"GRIB": "grib"}
+_METAR = re.compile(r"\b[A-Z][A-Z0-9]{3}\s+\d{6}Z\b")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_USED = {
+    "netcdf": ("sites", "unit", "variable"),
+    "grib": ("sites", "unit", "variable"),
+    "openmeteo": ("sites", "unit", "utc_offset_h", "variable"),
+    "metar": ("sites", "reference"),
+    "epw": ("sites", "reference"),
+    "csv": ("sites", "unit", "utc_offset_h", "variable"),
+}
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the caller of `read_weather` states about a file; None is unstated."""
+
+    sites: dict[str, tuple[float, float]] | None = None
+    unit: str | None = None
+    utc_offset_h: float | None = None
+    variable: str | None = None
+    reference: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RawWeather:
+    """Records of a file in its own units and order.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        `record` (its number), `site`, `time` (aware), `cloud` (total cover, NaN unknown), and where the file has
+        them `low`, `mid`, `high`, `visibility_m`, `cover_kind`, `source`, `note`.
+    record : str
+        What a record is called: line, time step.
+    fields : dict
+        Name in the file and unit of `cloud`, `low`, `mid`, `high`.
+    cover_kind : str
+        "sky" for an observer's dome, "earth" for a view from above or a model's cell.
+    bad : list of str
+        Records without a usable cover.
+    notices : list of str
+        What the reader had to assume.
+    hint : str
+        How to mend times that do not rise.
+    """
+
+    rows: pd.DataFrame
+    record: str
+    fields: dict[str, tuple[str, str]]
+    cover_kind: str
+    bad: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    hint: str = "sort the file by time and remove repeats"
+
+
+def read_weather(
+    path: str | Path,
+    *,
+    sites: Mapping[str, tuple[float, float]] | None = None,
+    kind: str | None = None,
+    unit: Literal["fraction", "percent", "okta", "tenths"] | None = None,
+    utc_offset_h: float | None = None,
+    variable: str | None = None,
+    reference: datetime | None = None,
+    on_gap: Literal["report", "raise"] = "report",
+) -> pd.DataFrame:
+    """Read cloud cover from a weather file.
+
+    Parameters
+    ----------
+    path : path
+        ERA5 and other netCDF (both layouts of the Climate Data Store, also inside a ZIP), GRIB, Open-Meteo JSON,
+        METAR reports one per line, EPW, or CSV with ``site, time, cloud_fraction`` (or ``cloud_percent``,
+        ``cloud_okta``, ``cloud_tenths``; layers and ``visibility_m`` likewise).
+    sites : mapping, optional
+        Name to (latitude, longitude) [deg]. Grids need it and give the nearest cell, never an interpolation, which
+        would smear the values away from 0 and 1. Open-Meteo and EPW files take their names from it. METAR and CSV
+        files carry names; there it picks those.
+    kind : str, optional
+        netcdf, grib, openmeteo, metar, epw or csv; default by content.
+    unit : str, optional
+        Unit of the total cover, against what the file says. Of layers too, except in CSV.
+    utc_offset_h : float, optional
+        Offset [h, east positive] of times without one, in CSV, and in Open-Meteo files that state none.
+    variable : str, optional
+        Name of the total cover in a grid, CSV or Open-Meteo file.
+    reference : datetime, optional
+        Aware. METAR: year and month of all reports. EPW: its year stands for those of the typical year.
+    on_gap : {"report", "raise"}
+        Whether missing times and unusable records give a warning or an error.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by `site` and `time`, unique: `site`, `time` (UTC, ns), `cloud_fraction` (0..1), `low_fraction`,
+        `mid_fraction`, `high_fraction` (NaN unknown), `cover_kind` ("sky" or "earth"), `visibility_m` (NaN
+        unknown), `source`. ``attrs["gaps"]`` lists (site, first missing, last missing), by the most frequent step of
+        each site; ``attrs["bad_records"]`` the records without cover.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, a value does not fit its unit, times do not rise, a site is not covered, a package
+        is missing, or `on_gap` is "raise" and something is missing. File, record and field are named.
+    TimeError
+        A time has no zone, or no year and month.
+
+    Warns
+    -----
+    BadRecordWarning
+        Times are missing or records had no cover.
+    EqciWarning
+        An Open-Meteo file is in local time.
+    """
+    if on_gap not in ("report", "raise"):
+        raise DataError(f"read_weather: on_gap '{on_gap}'; expected 'report' or 'raise'")
+    options = _checked(ReadOptions(_checked_sites(sites), unit, utc_offset_h, variable, reference))
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"read_weather: no file '{path}'")
+    with _unpacked(path) as content:
+        form = kind if kind is not None else _sniffed(content, path.name)
+        reader = _reader(form, options)
+        raw = reader(content, path.name, options)
+    table, gaps = _canonical(raw, path.name, form, options)
+    for notice in raw.notices:
+        warnings.warn(notice, EqciWarning, stacklevel=2)
+    if gaps or raw.bad:
+        message = _summary(path.name, gaps, raw.bad)
+        if on_gap == "raise":
+            raise DataError(message)
+        warnings.warn(message, BadRecordWarning, stacklevel=2)
+    table.attrs["gaps"], table.attrs["bad_records"] = gaps, raw.bad
+    return table
+
+
+def write_weather_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table of `read_weather` as CSV that it reads back to the same values.
+
+    Raises
+    ------
+    TableError
+        A column is missing.
+    TimeError
+        The times have no zone.
+    """
+    missing = [c for c in _COLUMNS if c not in table.columns]
+    if missing:
+        raise TableError(f"write_weather_csv: the table lacks '{missing[0]}'; expected {', '.join(_COLUMNS)}")
+    if not isinstance(table["time"].dtype, pd.DatetimeTZDtype):
+        raise TimeError("write_weather_csv: the times have no zone; use tz_localize")
+    times = [t.isoformat().replace("+00:00", "Z") for t in table["time"].dt.tz_convert("UTC")]
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part")
+    table[_COLUMNS].assign(time=times).to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
+    part.replace(path)
+
+
+# ---------------------------------------------------------------- arguments and forms
+
+
+def _checked_sites(sites: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[float, float]] | None:
+    if sites is None:
+        return None
+    checked = {}
+    for name, place in dict(sites).items():
+        try:
+            latitude, longitude = (float(x) for x in place)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"read_weather: site '{name}' is {place!r}; expected (latitude, longitude)") from error
+        if not (-90 <= latitude <= 90 and -180 <= longitude <= 360):
+            raise DataError(f"read_weather: site '{name}' at {place}; expected latitude -90..90, longitude -180..360")
+        checked[str(name)] = latitude, longitude
+    if not checked:
+        raise DataError("read_weather: sites is empty; give name -> (latitude, longitude)")
+    return checked
+
+
+def _checked(options: ReadOptions) -> ReadOptions:
+    if options.unit is not None and options.unit not in UNITS:
+        raise DataError(f"read_weather: unit '{options.unit}'; expected one of {', '.join(UNITS)}")
+    if options.utc_offset_h is not None and not -15 <= options.utc_offset_h <= 15:
+        raise DataError(f"read_weather: utc_offset_h {options.utc_offset_h}; expected -15 to 15")
+    if options.reference is not None and options.reference.tzinfo is None:
+        raise TimeError(f"read_weather: reference {options.reference} has no time zone; add tzinfo=UTC")
+    return options
+
+
+def _reader(kind: str, options: ReadOptions) -> Callable[[Path, str, ReadOptions], RawWeather]:
+    """The reader of a form, if all options have a meaning there."""
+    if kind not in _USED:
+        raise DataError(f"read_weather: kind '{kind}'; expected one of {', '.join(_USED)}")
+    for option in ("sites", "unit", "utc_offset_h", "variable", "reference"):
+        if getattr(options, option) is not None and option not in _USED[kind]:
+            raise DataError(f"read_weather: {option} has no meaning for {kind} files; leave it out")
+    from eqci_space.weather import csv_io, grib_io, json_io, metar_io, netcdf_io
+
+    return {
+        "netcdf": netcdf_io.read_netcdf,
+        "grib": grib_io.read_grib,
+        "openmeteo": json_io.read_open_meteo,
+        "metar": metar_io.read_metar,
+        "epw": metar_io.read_epw,
+        "csv": csv_io.read_csv,
+    }[kind]
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """The file itself, or the member to be read of a ZIP, which the Climate Data Store also names .nc."""
+    with path.open("rb") as stream:
+        packed = stream.read(4) in _ZIP
+    if not packed:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="eqci-weather-") as folder:
+        target = Path(folder) / "member"
+        try:
+            with zipfile.ZipFile(path) as archive:
+                member = _member(archive, path.name)
+                with archive.open(member) as source, target.open("wb") as sink:
+                    shutil.copyfileobj(source, sink)
+        except EqciError:
+            raise
+        except Exception as error:
+            raise DataError(f"{path.name}: not a readable ZIP file, perhaps cut short: {error}") from error
+        yield target
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """The only member, or the only one of instantaneous fields, to which cloud cover belongs."""
+    members = [m for m in archive.infolist() if not m.is_dir()]
+    instant = [m for m in members if "instant" in m.filename.rsplit("/", 1)[-1]]
+    chosen = instant or members
+    if len(chosen) != 1:
+        names = ", ".join(m.filename for m in members[:_SHOWN]) or "none"
+        raise DataError(f"{name}: ZIP file with members {names}; expected one, or one called *instant*; unpack it")
+    if chosen[0].file_size > _MAX_MEMBER_BYTES:
+        raise DataError(f"{name}: member {chosen[0].filename} has {chosen[0].file_size} bytes; unpack it first")
+    return chosen[0]
+
+
+def _sniffed(path: Path, name: str) -> str:
+    """Form of a file by its first bytes or its first line."""
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    text = head.decode("utf-8-sig", errors="replace").lstrip()
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if text[:1] in ("{", "["):
+        return "openmeteo"
+    if lines and lines[0].upper().startswith("LOCATION,"):
+        return "epw"
+    if lines and _METAR.search(lines[0]):
+        return "metar"
+    if lines and "time" in [c.strip(' "') for c in lines[0].split(",")]:
+        return "csv"
+    raise DataError(
+        f"{name}: begins with {head[:20]!r}; expected netCDF, GRIB, Open-Meteo JSON, METAR lines, EPW, or CSV with a "
+        "column time"
+    )
+
+
+def read_text(path: Path, name: str, fallback: str | None = None) -> str:
+    """Content of a text file of sane size; `fallback` is an encoding for files that are not UTF-8.
+
+    Raises
+    ------
+    DataError
+        The file is too large, empty, or no text.
+    """
+    size = path.stat().st_size
+    if size > _MAX_BYTES:
+        raise DataError(f"{name}: {size} bytes; expected at most {_MAX_BYTES}")
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if fallback is None:
+            raise DataError(f"{name}: not UTF-8 text ({error})") from error
+        text = content.decode(fallback)
+    if not text.strip():
+        raise DataError(f"{name}: is empty")
+    return text
+
+
+# ---------------------------------------------------------------- the canonical table
+
+
+def _canonical(
+    raw: RawWeather, name: str, kind: str, options: ReadOptions
+) -> tuple[pd.DataFrame, list[tuple[str, pd.Timestamp, pd.Timestamp]]]:
+    """The table of `read_weather` and its gaps."""
+    if raw.rows.empty:
+        raise DataError(f"{name}: no record found; expected at least one {raw.record}")
+    rows = _picked(raw, name, kind, options).reset_index(drop=True)
+    rows["time"] = _utc(rows, raw, name)
+    _check_order(rows, raw, name)
+    for part, column in PARTS.items():
+        rows[column] = _fractions(rows, part, raw, name, explicit=options.unit) if part in raw.fields else math.nan
+    for column, default in (("visibility_m", math.nan), ("cover_kind", raw.cover_kind), ("source", f"{kind}: {name}")):
+        if column not in rows:
+            rows[column] = default
+    if (rows["visibility_m"] < 0).any():
+        row = rows[rows["visibility_m"] < 0].iloc[0]
+        where = f"{name} {raw.record} {row['record']}"
+        raise DataError(f"{where}: visibility {row['visibility_m']:g} m; expected 0 or more")
+    if "note" in rows:
+        rows["source"] += rows["note"]
+    known = rows["cloud_fraction"].notna()
+    if not known.any():
+        raise DataError(f"{name}: no record has a total cloud cover ({raw.fields['cloud'][0]})")
+    gaps = []
+    for site in sorted(rows["site"].unique()):
+        here = rows["site"] == site
+        spans = _gaps(pd.DatetimeIndex(rows.loc[here & known, "time"]), pd.DatetimeIndex(rows.loc[here, "time"]))
+        gaps += [(site, first, last) for first, last in spans]
+    return rows.loc[known, _COLUMNS].sort_values(["site", "time"], ignore_index=True), gaps
+
+
+def _picked(raw: RawWeather, name: str, kind: str, options: ReadOptions) -> pd.DataFrame:
+    """Rows of the sites asked for, in files that carry names."""
+    if options.sites is None or kind not in ("metar", "csv"):
+        return raw.rows
+    present = set(raw.rows["site"])
+    missing = [s for s in options.sites if s not in present]
+    if missing:
+        shown = ", ".join(sorted(present)[:_SHOWN])
+        raise DataError(f"{name}: has no site '{missing[0]}'; it has {shown}")
+    return raw.rows[raw.rows["site"].isin(list(options.sites))]
+
+
+def _utc(rows: pd.DataFrame, raw: RawWeather, name: str) -> pd.Series:
+    try:
+        return pd.Series(pd.DatetimeIndex(pd.to_datetime(rows["time"], utc=True)).as_unit("ns"), index=rows.index)
+    except (ValueError, OverflowError) as error:
+        shown = ", ".join(str(t) for t in (min(rows["time"]), max(rows["time"])))
+        raise DataError(f"{name}: times reach from {shown}; expected the years 1678 to 2261") from error
+
+
+def _check_order(rows: pd.DataFrame, raw: RawWeather, name: str) -> None:
+    step = rows.groupby("site", sort=False)["time"].diff()
+    wrong = rows[step <= pd.Timedelta(0)]
+    if wrong.empty:
+        return
+    before = rows.groupby("site", sort=False)["time"].shift()
+    texts = [
+        f"{raw.record} {row.record} '{row.site}' {row.time:%Y-%m-%dT%H:%M:%SZ} stands "
+        + ("twice" if row.time == before[row.Index] else f"behind {before[row.Index]:%Y-%m-%dT%H:%M:%SZ}")
+        for row in wrong.head(_SHOWN).itertuples()
+    ]
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    raise DataError(f"{name}: times of a site must rise: {'; '.join(texts)}{more}; {raw.hint}")
+
+
+def _fractions(rows: pd.DataFrame, part: str, raw: RawWeather, name: str, *, explicit: str | None) -> pd.Series:
+    """A column of cover as fraction; whatever its unit cannot hold is refused."""
+    column, unit = raw.fields[part]
+    full = UNITS[unit]
+    values = rows[part].astype(float)
+    if unit == "okta":
+        values = values.mask(values.isin(_OBSCURED_OKTA), full)
+    fractions = values / full
+    wrong = (fractions < -_PACKING) | (fractions > 1 + _PACKING)
+    if wrong.any():
+        row = rows[wrong].iloc[0]
+        also = ", 9 or -1 (sky obscured)" if unit == "okta" else ""
+        raise DataError(
+            f"{name} {raw.record} {row['record']} '{row['site']}': {column} {row[part]:g} is no {unit}; expected 0 to "
+            f"{full:g}{also}; mend the value or name the true unit ({', '.join(UNITS)})"
+        )
+    if part == "cloud" and unit == "percent" and explicit is None and 0 < values.max() <= 1:
+        row = rows.loc[values.idxmax()]
+        raise DataError(
+            f"{name} {raw.record} {row['record']} '{row['site']}': {column} {row[part]:g} is the largest value, though "
+            "the unit is percent; expected values above 1; say unit='fraction', or unit='percent' if it is true"
+        )
+    return fractions.clip(0.0, 1.0)
+
+
+def _gaps(known: pd.DatetimeIndex, every: pd.DatetimeIndex) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """First and last missing time of each gap: records without value, and steps longer than the most frequent one.
+
+    All that is missing between two neighbouring known times is one gap.
+    """
+    times = every.asi8
+    lost = times[~every.isin(known)]
+    first, last = [lost], [lost]
+    if len(times) > 1:
+        steps, counts = np.unique(np.diff(times), return_counts=True)
+        step = steps[counts.argmax()]
+        long = np.flatnonzero(np.diff(times) > 1.5 * step)
+        first.append(times[long] + step)
+        last.append(times[long] + np.maximum((times[long + 1] - times[long] - 1) // step, 1) * step)
+    spans = pd.DataFrame({"first": np.concatenate(first), "last": np.concatenate(last)})
+    merged = spans.groupby(np.searchsorted(known.asi8, spans["first"].to_numpy())).agg({"first": "min", "last": "max"})
+    return [
+        (pd.Timestamp(a, tz=UTC), pd.Timestamp(b, tz=UTC)) for a, b in zip(merged["first"], merged["last"], strict=True)
+    ]
+
+
+def _summary(name: str, gaps: list[tuple[str, pd.Timestamp, pd.Timestamp]], bad: list[str]) -> str:
+    """One message on all that is missing, the first few in words."""
+    shown = [f"'{site}' {first:%Y-%m-%dT%H:%MZ} to {last:%Y-%m-%dT%H:%MZ}" for site, first, last in gaps[:_SHOWN]]
+    parts = [f"{len(gaps)} gaps in time: {'; '.join(shown)}" + ("; ..." if len(gaps) > _SHOWN else "")] if gaps else []
+    if bad:
+        parts.append(
+            f"{len(bad)} records without cover: {'; '.join(bad[:_SHOWN])}" + ("; ..." if len(bad) > _SHOWN else "")
+        )
+    return f"{name}: " + " | ".join(parts) + " (nothing was filled in)"
+
+
+def parse_number(text: str, where: str, missing: tuple[str, ...] = ()) -> float:
+    """A finite number, NaN for the texts in `missing`.
+
+    Raises
+    ------
+    DataError
+        The text is neither; `where` opens the message.
+    """
+    if text in missing:
+        return math.nan
+    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        raise DataError(f"{where} '{text[:40]}' is no number")
+    return float(text)
