@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from eqci_space.errors import near_matches
 
@@ -348,8 +348,9 @@ class Station(Record):
     """An optical ground station as used in the scenario, its receiver included.
 
     `horizon_mask` holds (azimuth, elevation) pairs [deg], azimuths at least 0.1 deg apart, joined by straight lines
-    and around through north; below it the station sees nothing. Keep-outs are angles from the line of
-    sight. A mobile station has `positions`; outside their dates it does not observe, and its key travels with it.
+    and around through north; below it the station sees nothing. Keep-outs are angles from the line of sight.
+    `cloud_fraction_by_month` stands for the cloud climate, as seen from space and above the station. A mobile station
+    has `positions`; outside their dates it does not observe, and its key travels with it.
     """
 
     name: str
@@ -365,6 +366,7 @@ class Station(Record):
     zenith_sky_mag_v_arcsec2: Annotated[float, Field(ge=10, le=23)] = 22.0
     horizon_mask: tuple[tuple[MaskAzimuth, Elevation], ...] = ()
     maintenance: tuple[Closure, ...] = ()
+    cloud_fraction_by_month: tuple[Fraction, ...] = ()
     status_class: StatusClass
     status: str = ""
     node: str
@@ -377,6 +379,13 @@ class Station(Record):
     coordinate_confidence: str = ""
     note: str = ""
     receiver: Receiver
+
+    @field_validator("cloud_fraction_by_month")
+    @classmethod
+    def _twelve_months(cls, months: tuple[float, ...]) -> tuple[float, ...]:
+        if len(months) not in (0, 12):
+            raise ValueError(f"{len(months)} months; expected the mean cloud fraction of all 12, January first")
+        return months
 
     @model_validator(mode="after")
     def _ordered(self) -> Station:
@@ -471,18 +480,32 @@ class Atmosphere(Record):
 class Weather(Record):
     """Model of the probability of a cloud-free line of sight.
 
-    `cirrus_share` is the part of cloudy lines of sight that meet nothing but cirrus, which costs loss instead of
-    blocking in sampled skies; without it the share follows latitude.
+    ``climatology`` knows the mean cover of month and hour; ``record`` replays the years of a file over the period, each
+    moved by up to `shift_day` days; ``forecast`` blends the cover in a file with the climate, by a correlation of
+    `skill_at_once` at the time it was issued (default the start) that decays with `skill_decay_h` (both assumed).
+    ``constant`` takes `p_clear`, ``clear_sky`` no cloud. `cirrus_share` is the part of cloudy lines of sight that meet
+    nothing but cirrus, which costs loss instead of blocking in sampled skies; without it the share follows latitude.
     """
 
-    model: Literal["climatology", "clear_sky", "constant"] = "climatology"
+    model: Literal["climatology", "record", "forecast", "clear_sky", "constant"] = "climatology"
     p_clear: Fraction | None = None
     cirrus_share: Fraction | None = None
+    file: str | None = Field(None, description="cloud record or forecast as eqci_space.read_weather takes it")
+    shift_day: Annotated[int, Field(ge=0, le=30)] = 10
+    issued: UtcTime | None = None
+    skill_at_once: Fraction = 0.9
+    skill_decay_h: Annotated[float, Field(gt=0, le=1000)] = 60.0
 
     @model_validator(mode="after")
-    def _constant_has_value(self) -> Weather:
+    def _fits_model(self) -> Weather:
         if (self.model == "constant") != (self.p_clear is not None):
             raise ValueError("p_clear goes with model = 'constant', and only with it")
+        if (self.model in ("record", "forecast")) != (self.file is not None):
+            raise ValueError("file goes with model = 'record' or 'forecast', and only with them")
+        for keys, model in ((("shift_day",), "record"), (("issued", "skill_at_once", "skill_decay_h"), "forecast")):
+            stray = [key for key in keys if key in self.model_fields_set and self.model != model]
+            if stray:
+                raise ValueError(f"{stray[0]} goes with model = '{model}', and only with it")
         return self
 
 

@@ -102,7 +102,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     _expand_constellations(raw, reading)
     _merge_catalogue(raw, reading)
     _read_station_files(raw, reading)
-    _note_orbit_files(raw, reading)
+    _note_files(raw, reading)
     scenario = _validate(raw, path, reading)
     if scenario is not None:
         scenario = _connected(scenario, reading)
@@ -395,17 +395,22 @@ def _require_aware(value: object) -> datetime:
     return value
 
 
-def _note_orbit_files(raw: dict[str, Any], reading: _Reading) -> None:
-    """Check that files of orbits are there; they are read when orbits are made."""
-    satellites = raw.get("satellite")
-    for i, satellite in enumerate(satellites if isinstance(satellites, list) else []):
-        for key in ("elements", "ephemeris"):
-            name = satellite.get(key) if isinstance(satellite, dict) else None
-            if isinstance(name, str):
-                try:
-                    reading.file(name)
-                except (DataError, OSError) as error:
-                    reading.problems.append((f"satellite.{i}.{key}", str(error)))
+def _note_files(raw: dict[str, Any], reading: _Reading) -> None:
+    """Check that files of orbits and weather are there; they are read when they are used."""
+    satellites, weather = raw.get("satellite"), raw.get("weather")
+    named = [
+        (f"satellite.{i}.{key}", satellite.get(key))
+        for i, satellite in enumerate(satellites if isinstance(satellites, list) else [])
+        for key in ("elements", "ephemeris")
+        if isinstance(satellite, dict)
+    ]
+    named.append(("weather.file", weather.get("file") if isinstance(weather, dict) else None))
+    for where, name in named:
+        if isinstance(name, str):
+            try:
+                reading.file(name)
+            except (DataError, OSError) as error:
+                reading.problems.append((where, str(error)))
 
 
 def _station(row: dict[str, str], rules: dict[str, Any], override: Any, ogs: str, reading: _Reading) -> Any:

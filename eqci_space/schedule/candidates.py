@@ -7,7 +7,7 @@ import pandas as pd
 from eqci_space.fiber.network import space_edge
 from eqci_space.scenario import Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
-from eqci_space.weather.climatology import clear_probability
+from eqci_space.weather.outlook import clear_probability
 
 __all__ = ["contact_candidates"]
 

@@ -10,12 +10,11 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.special import betainc, expit, logit
 
 from eqci_space.data import data_path
-from eqci_space.errors import DataError, TableError
-from eqci_space.scenario import Scenario, Station, placed, unknown_pair
-from eqci_space.tables import check_table
-from eqci_space.weather.line_of_sight import NORMALISED_DEVIATION, mean_cloud_free_probability
+from eqci_space.errors import DataError
+from eqci_space.scenario import Station
+from eqci_space.weather.line_of_sight import NORMALISED_DEVIATION
 
-__all__ = ["clear_probability", "cloud_cover", "monthly_cover", "nearest_climate", "okta_distribution"]
+__all__ = ["cloud_cover", "monthly_cover", "nearest_climate", "okta_distribution"]
 
 _FAR_KM = 150.0
 _EARTH_KM = 6371.0
@@ -113,11 +112,14 @@ def cloud_cover(station: Station, times: pd.DatetimeIndex) -> np.ndarray:
     """Mean cloud fraction over a station as seen from space, by month and hour.
 
     Monthly means (`monthly_cover`) are joined linearly through the year. The daily course is that of 15 German stations
-    by season and local solar hour, in logits: nights are clearer. What lies below a mountain station counts not.
-    Good to about 0.03.
+    by season and local solar hour, in logits: nights are clearer. What lies below a mountain station counts not. A
+    station's own `cloud_fraction_by_month` comes first. Good to about 0.03.
     """
-    monthly, _ = monthly_cover(station.latitude_deg, station.longitude_deg)
-    monthly = monthly * _altitude_share(station.latitude_deg, station.height_msl_m)
+    if station.cloud_fraction_by_month:
+        monthly = np.array(station.cloud_fraction_by_month)
+    else:
+        monthly, _ = monthly_cover(station.latitude_deg, station.longitude_deg)
+        monthly = monthly * _altitude_share(station.latitude_deg, station.height_msl_m)
     day = times.day_of_year.to_numpy(dtype=float) - 1 + times.hour.to_numpy() / 24
     mean = np.interp(day, _DAY_OF_YEAR_NODES, monthly, period=365.25)
     solar_hour = (times.hour + times.minute / 60).to_numpy() + station.longitude_deg / 15
@@ -139,41 +141,3 @@ def okta_distribution(mean_cover: float, *, normalised_deviation: float = NORMAL
     concentration = normalised_deviation**-2 - 1
     edges = np.concatenate([[0.0], (np.arange(8) + 0.5) / 8, [1.0]])
     return np.diff(betainc(mean_cover * concentration, (1 - mean_cover) * concentration, edges))
-
-
-def clear_probability(samples: pd.DataFrame, scenario: Scenario) -> pd.Series:
-    """Probability per window that its line of sight is free of cloud.
-
-    The state of the sky is one draw per window; the probability is averaged over the window's own
-    elevations, weighted by time. The climate table is cover as seen from space.
-
-    Parameters
-    ----------
-    samples : DataFrame
-        SAMPLES or BUDGET.
-    scenario : Scenario
-
-    Returns
-    -------
-    Series
-        `p_clear` by window_id, in 0..1.
-    """
-    check_table(samples, "SAMPLES", "clear_probability")
-    model = scenario.weather.model
-    values: dict[str, float] = {}
-    for window_id, part in samples.groupby("window_id", sort=False):
-        if model == "climatology":
-            satellite, ogs = part["satellite"].iloc[0], part["ogs"].iloc[0]
-            if ogs not in scenario.stations:
-                raise TableError(f"clear_probability: {unknown_pair(satellite, ogs, scenario)}")
-            middle = pd.DatetimeIndex(part["time"].iloc[[len(part) // 2]])
-            here = [s for s, mask in placed(scenario.stations[ogs], middle) if mask.any()]
-            if not here:
-                raise TableError(f"clear_probability: window '{window_id}' lies outside the dates of station '{ogs}'")
-            cover = float(cloud_cover(here[0], middle)[0])
-            clear = mean_cloud_free_probability(cover, part["elevation_deg"].to_numpy(), seen_from="space")
-            values[window_id] = float(np.average(clear, weights=part["weight_s"]))
-        else:
-            values[window_id] = 1.0 if scenario.weather.p_clear is None else scenario.weather.p_clear
-    series = pd.Series(values, name="p_clear", dtype=float)
-    return series.rename_axis("window_id")

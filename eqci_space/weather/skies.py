@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.polynomial.legendre import leggauss
-from scipy.special import betaincinv, ndtr
 
 from eqci_space.errors import TableError
-from eqci_space.scenario import Scenario, placed
-from eqci_space.weather.climatology import cloud_cover
+from eqci_space.scenario import Scenario
 from eqci_space.weather.field import TRIALS_PER_BLOCK, SkyModel, sample_latent, spatial_factors
-from eqci_space.weather.line_of_sight import NORMALISED_DEVIATION
+from eqci_space.weather.forecast import cloud_quantile
+from eqci_space.weather.outlook import Outlook, outlook
 
 __all__ = ["SkySamples", "cirrus_share", "sample_sky"]
 
 _DB_PER_NEPER = 10 / np.log(10)
 _COVERS = np.linspace(0.005, 0.995, 100)
 _LATENT = np.linspace(-4.5, 4.5, 181)
-_X, _W = leggauss(64)
 _FLATTEST_TANGENT = 1 / np.tan(np.radians(5.0))
 _CIRRUS_MEDIAN, _CIRRUS_SPREAD, _CIRRUS_MOST = 0.25, 1.0, 3.0
 _SMALLEST_LOGIT, _LARGEST_LOGIT = -5.0, 5.0
@@ -55,10 +52,11 @@ def sample_sky(
     """Draw skies over the candidates of a scenario.
 
     One state of the sky per contact. Cloud fraction is the quantile of its beta distribution at the latent field
-    (`weather.field`), and the line of sight is clear with the probability that the fraction leaves it, at the elevation
-    at which the mean over skies is the candidate's own `p_clear`. So the share of clear trials is `p_clear`, and
-    neighbours in space and time share their weather. A part of what is cloudy is cirrus alone, which costs loss instead
-    of blocking: optical depths log-normal about 0.25 with spread 1, at most 3 (assumed).
+    (`weather.field`), drawn towards the forecast where there is one, or that of a past of the record; and the line of
+    sight is clear with the probability that the fraction leaves it, at the elevation at which the mean over skies is
+    the candidate's own `p_clear`. So the share of clear trials is `p_clear`, and neighbours in space and time share
+    their weather. A part of what is cloudy is cirrus alone, which costs loss instead of blocking: optical depths
+    log-normal about 0.25 with spread 1, at most 3 (assumed).
 
     Parameters
     ----------
@@ -88,81 +86,63 @@ def sample_sky(
     if scenario.weather.model == "clear_sky" or not count:
         return SkySamples(np.zeros((trials, count), dtype=bool), np.zeros((trials, count), dtype=np.float32))
     seed = int(np.random.default_rng(rng).integers(2**63))
-    places, place, cover, middle = _where(candidates, scenario)
+    middle = pd.DatetimeIndex(candidates["start"] + (candidates["end"] - candidates["start"]) / 2)
+    known = outlook(candidates["ogs"].to_numpy(), middle, scenario)
     clear = np.clip(candidates["p_clear"].to_numpy(dtype=float), 0.0, 1.0)
-    sky_model = model or SkyModel()
-    hours = (middle - middle.min()) / pd.Timedelta(hours=1)
-    latent = sample_latent(
-        hours.to_numpy(dtype=float), place, spatial_factors(places[:, 0], places[:, 1], sky_model), sky_model,
-        trials=trials, seed=seed,
-    )  # fmt: skip
-    tangent = _tangents(cover, clear)
-    logit = np.log(cover / (1 - cover))
-    shifted = logit if cover_logit_shift is None else np.clip(
-        logit + cover_logit_shift, _SMALLEST_LOGIT, _LARGEST_LOGIT
-    )  # fmt: skip
-    fraction = _fractions(latent, 1 / (1 + np.exp(-np.broadcast_to(shifted, latent.shape))))
+    if scenario.weather.model == "constant":
+        known = replace(known, cover=np.clip(1 - clear, _COVERS[0], _COVERS[-1]))
+    tangent = _tangents(known, clear)
+    fraction = _fractions(known, middle, cover_logit_shift, model or SkyModel(), trials, seed)
     chance = (1 - fraction) ** (1 + (0.55 - fraction / 2) * tangent)
     chance[:, clear <= 0], chance[:, clear >= 1] = 0.0, 1.0
     lot, cirrus, depth = _lots(trials, count, seed)
     cloudy = lot > chance
     share = scenario.weather.cirrus_share
-    thin = cloudy & (cirrus < (cirrus_share(places[place, 0]) if share is None else share))
+    thin = cloudy & (cirrus < (cirrus_share(known.places[known.place, 0]) if share is None else share))
     slant = np.sqrt(1 + tangent**2)
     loss = np.where(thin, _DB_PER_NEPER * np.minimum(depth, _CIRRUS_MOST) * slant, 0.0)
     return SkySamples(cloudy & ~thin, loss.astype(np.float32))
 
 
-def _where(candidates: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.ndarray, np.ndarray, pd.DatetimeIndex]:
-    """Distinct places (latitude, longitude), the place of each candidate, its mean cover, and its middle."""
-    middle = pd.DatetimeIndex(candidates["start"] + (candidates["end"] - candidates["start"]) / 2)
-    cover = np.full(len(candidates), np.nan)
-    spot = np.full((len(candidates), 2), np.nan)
-    ogs_of = candidates["ogs"].to_numpy()
-    for ogs in pd.unique(ogs_of):
-        if ogs not in scenario.stations:
-            raise TableError(f"sample_sky: unknown station '{ogs}'; the scenario has {', '.join(scenario.stations)}")
-        mine = np.flatnonzero(ogs_of == ogs)
-        for station, here in placed(scenario.stations[ogs], pd.Series(middle[mine])):
-            rows = mine[here.to_numpy()]
-            spot[rows] = station.latitude_deg, station.longitude_deg
-            if len(rows) and scenario.weather.model == "climatology":
-                cover[rows] = cloud_cover(station, middle[rows])
-    if np.isnan(spot).any():
-        row = int(np.flatnonzero(np.isnan(spot[:, 0]))[0])
-        raise TableError(f"sample_sky: contact at {middle[row]} lies outside the dates of station '{ogs_of[row]}'")
-    if scenario.weather.model == "constant":
-        cover = 1 - candidates["p_clear"].to_numpy(dtype=float)
-    places, place = np.unique(spot, axis=0, return_inverse=True)
-    return places, place.ravel(), np.clip(cover, _COVERS[0], _COVERS[-1]), middle
+def _fractions(
+    known: Outlook, middle: pd.DatetimeIndex, shift: np.ndarray | None, model: SkyModel, trials: int, seed: int
+) -> np.ndarray:
+    """Cloud fraction at every contact in every trial (trials, m)."""
+    if known.past is not None:
+        cover = known.past.drawn(trials, seed)
+        return cover if shift is None else _shifted(cover, shift)
+    hours = (middle - middle.min()) / pd.Timedelta(hours=1)
+    latent = sample_latent(
+        hours.to_numpy(dtype=float), known.place, spatial_factors(known.places[:, 0], known.places[:, 1], model), model,
+        trials=trials, seed=seed,
+    )  # fmt: skip
+    if known.mean.any() or (known.spread != 1).any():
+        latent = known.mean + known.spread * latent
+    mean = known.cover if shift is None else _shifted(known.cover, shift)
+    return _interpolated(latent, np.broadcast_to(mean, latent.shape))
 
 
-def _concentration(cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    k = NORMALISED_DEVIATION**-2 - 1
-    return cover * k, (1 - cover) * k
+def _shifted(cover: np.ndarray, logit_shift: np.ndarray) -> np.ndarray:
+    """Cover moved in logits, 0 and 1 staying."""
+    inner = np.clip(cover, 1e-12, 1 - 1e-12)
+    logit = np.clip(np.log(inner / (1 - inner)) + logit_shift, _SMALLEST_LOGIT, _LARGEST_LOGIT)
+    return np.where((cover <= 0) | (cover >= 1), cover, 1 / (1 + np.exp(-logit)))
 
 
-def _tangents(cover: np.ndarray, p_clear: np.ndarray) -> np.ndarray:
-    """Tangent of the zenith angle at which the mean over skies is the probability given, by bisection."""
-    a, b = _concentration(cover[:, None])
-    s = betaincinv(a, b, 0.5 * (_X + 1))
-    low, high = np.zeros(len(cover)), np.full(len(cover), _FLATTEST_TANGENT)
+def _tangents(known: Outlook, p_clear: np.ndarray) -> np.ndarray:
+    """Tangent of the zenith angle at which the mean over what may come is the probability given, by bisection."""
+    s, weight = known.covers()
+    low, high = np.zeros(len(s)), np.full(len(s), _FLATTEST_TANGENT)
     for _ in range(40):
         middle = 0.5 * (low + high)
-        mean = (1 - s) ** (1 + (0.55 - s / 2) * middle[:, None]) @ (0.5 * _W)
+        mean = ((1 - s) ** (1 + (0.55 - s / 2) * middle[:, None]) * weight).sum(axis=1)
         low, high = np.where(mean > p_clear, middle, low), np.where(mean > p_clear, high, middle)
     return 0.5 * (low + high)
 
 
-def _quantile_table() -> np.ndarray:
-    """Cloud fraction by mean cover and latent value (100, 181)."""
-    a, b = _concentration(_COVERS[:, None])
-    return betaincinv(a, b, ndtr(_LATENT))
-
-
-def _fractions(latent: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """Cloud fraction at latent values and mean covers, bilinear in the table."""
-    table = _quantile_table()
+def _interpolated(latent: np.ndarray, cover: np.ndarray) -> np.ndarray:
+    """Cloud fraction at latent values and mean covers, bilinear in a table of the quantiles."""
+    table = cloud_quantile(_LATENT, _COVERS[:, None])
     x = np.clip((latent - _LATENT[0]) / (_LATENT[1] - _LATENT[0]), 0, len(_LATENT) - 1.001)
     y = np.clip((cover - _COVERS[0]) / (_COVERS[1] - _COVERS[0]), 0, len(_COVERS) - 1.001)
     i, j = y.astype(np.int32), x.astype(np.int32)

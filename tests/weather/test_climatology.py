@@ -11,13 +11,13 @@ from eqci_space.data import data_path
 from eqci_space.errors import DataError, TableError
 from eqci_space.scenario import Weather
 from eqci_space.weather.climatology import (
-    clear_probability,
     cloud_cover,
     monthly_cover,
     nearest_climate,
     okta_distribution,
 )
 from eqci_space.weather.line_of_sight import mean_cloud_free_probability
+from eqci_space.weather.outlook import clear_probability
 
 UNREAD = [
     "azimuth_deg",

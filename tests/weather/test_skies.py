@@ -93,7 +93,7 @@ def test_what_cannot_be_sampled_is_refused(candidates, scenario):
         sample_sky(candidates, scenario, trials=0)
     with pytest.raises(TableError, match=r"shape \(3, 2\)"):
         sample_sky(candidates, scenario, trials=3, cover_logit_shift=np.zeros((3, 2)))
-    with pytest.raises(TableError, match="unknown station 'NOWHERE'"):
+    with pytest.raises(TableError, match="station 'NOWHERE' is not in the scenario"):
         sample_sky(candidates.assign(ogs="NOWHERE"), scenario, trials=3)
     with pytest.raises(TableError, match="lack 'p_clear'"):
         sample_sky(candidates.drop(columns="p_clear"), scenario, trials=3)

@@ -1,0 +1,155 @@
+"""What is known of the sky over events at stations: the climate, a forecast of it, or the years of a record."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.polynomial.legendre import leggauss
+from scipy.special import ndtri
+
+from eqci_space.errors import EqciWarning, TableError
+from eqci_space.scenario import Scenario, placed, unknown_pair
+from eqci_space.tables import check_table
+from eqci_space.weather.climatology import cloud_cover
+from eqci_space.weather.forecast import cloud_quantile, forecast_correlation, normal_score
+from eqci_space.weather.line_of_sight import cloud_free_probability
+from eqci_space.weather.records import Replay, at_hours, replay, station_covers
+
+__all__ = ["Outlook", "clear_probability", "outlook"]
+
+_LEAST_COVER, _MOST_COVER = 0.005, 0.995
+_X, _W = leggauss(64)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The sky over m events.
+
+    Attributes
+    ----------
+    places : (n, 2) array
+        Latitude and longitude [deg] of the distinct places.
+    place : (m,) integer array
+        The place of each event.
+    cover : (m,) array
+        Mean cloud fraction of the climate; with `past`, of the record.
+    mean, spread : (m,) arrays
+        Of the latent field behind the cover, given what is known: 0 and 1 in the climate.
+    past : Replay or None
+        The record's covers instead.
+    """
+
+    places: np.ndarray
+    place: np.ndarray
+    cover: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+    past: Replay | None = None
+
+    def covers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cloud fractions (m, k) that may come, and their probabilities (m, k)."""
+        if self.past is not None:
+            members = self.past.members()
+            known = np.isfinite(members)
+            return np.where(known, members, 0.0), known / known.sum(axis=1, keepdims=True)
+        latent = self.mean[:, None] + self.spread[:, None] * ndtri(0.5 * (_X + 1))
+        return cloud_quantile(latent, self.cover[:, None]), np.broadcast_to(0.5 * _W, latent.shape)
+
+
+def outlook(ogs: np.ndarray, times: pd.DatetimeIndex, scenario: Scenario) -> Outlook:
+    """What the scenario's weather model knows of events at stations.
+
+    Raises
+    ------
+    TableError
+        A station is unknown, or an event lies outside the dates of a mobile one.
+    DataError
+        The weather file cannot be read, or does not hold what the model needs.
+
+    Warns
+    -----
+    EqciWarning
+        A forecast does not reach all events; the climate stands in.
+    """
+    cover, spot = np.full(len(ogs), np.nan), np.full((len(ogs), 2), np.nan)
+    for name in pd.unique(ogs):
+        if name not in scenario.stations:
+            raise TableError(f"weather: {unknown_pair(scenario.satellites[0].name, str(name), scenario)}")
+        mine = np.flatnonzero(ogs == name)
+        for station, here in placed(scenario.stations[name], pd.Series(times[mine])):
+            rows = mine[here.to_numpy()]
+            spot[rows] = station.latitude_deg, station.longitude_deg
+            if len(rows) and scenario.weather.model in ("climatology", "forecast"):
+                cover[rows] = cloud_cover(station, times[rows])
+    if np.isnan(spot).any():
+        row = int(np.flatnonzero(np.isnan(spot[:, 0]))[0])
+        raise TableError(f"weather: {times[row]} lies outside the dates of station '{ogs[row]}'")
+    places, place = np.unique(spot, axis=0, return_inverse=True)
+    mean, spread, past = np.zeros(len(ogs)), np.ones(len(ogs)), None
+    if scenario.weather.model == "record":
+        past = replay(scenario, ogs, times)
+        cover = np.nanmean(past.members(), axis=1) if len(ogs) else cover
+    cover = np.clip(cover, _LEAST_COVER, _MOST_COVER)
+    if scenario.weather.model == "forecast":
+        mean, spread = _blended(ogs, times, cover, scenario)
+    return Outlook(places, place.ravel(), cover, mean, spread, past)
+
+
+def _blended(
+    ogs: np.ndarray, times: pd.DatetimeIndex, cover: np.ndarray, scenario: Scenario
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and spread of the latent field given the forecast; 0 and 1 where there is none."""
+    model = scenario.weather
+    covers = station_covers(scenario)
+    hours = np.round(times.as_unit("ns").asi8 / 3.6e12).astype(np.int64)
+    foretold = np.array([at_hours(covers[o], h) for o, h in zip(ogs, hours, strict=True)], dtype=float).reshape(-1)
+    missing = int(np.isnan(foretold).sum())
+    if missing:
+        warnings.warn(
+            f"weather.file: the forecast misses {missing} of {len(ogs)} contacts; the climate stands in for them",
+            EqciWarning,
+            stacklevel=2,
+        )
+    lead = (times - pd.Timestamp(model.issued or scenario.start)) / pd.Timedelta(hours=1)
+    r = forecast_correlation(np.asarray(lead), at_once=model.skill_at_once, decay_h=model.skill_decay_h)
+    r = np.where(np.isnan(foretold), 0.0, r)
+    return r * normal_score(np.nan_to_num(foretold), cover), np.sqrt(1 - r**2)
+
+
+def clear_probability(samples: pd.DataFrame, scenario: Scenario) -> pd.Series:
+    """Probability per window that its line of sight is free of cloud.
+
+    The state of the sky is one draw per window; the probability is averaged over the window's own
+    elevations, weighted by time, and over the covers that may come. Cover is as seen from space.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        SAMPLES or BUDGET.
+    scenario : Scenario
+
+    Returns
+    -------
+    Series
+        `p_clear` by window_id, in 0..1.
+    """
+    check_table(samples, "SAMPLES", "clear_probability")
+    model = scenario.weather
+    windows = [(window_id, part) for window_id, part in samples.groupby("window_id", sort=False)]
+    names = pd.Index([window_id for window_id, _ in windows], name="window_id", dtype=object)
+    if model.model in ("clear_sky", "constant"):
+        return pd.Series(1.0 if model.p_clear is None else model.p_clear, index=names, name="p_clear", dtype=float)
+    ogs = np.array([part["ogs"].iloc[0] for _, part in windows], dtype=object)
+    middle = pd.DatetimeIndex([part["time"].iloc[len(part) // 2] for _, part in windows], tz="UTC")
+    covers, chance = outlook(ogs, middle, scenario).covers()
+    values = [
+        np.average(
+            cloud_free_probability(covers[i], part["elevation_deg"].to_numpy()[:, None], seen_from="space") @ chance[i],
+            weights=part["weight_s"],
+        )
+        for i, (_, part) in enumerate(windows)
+    ]
+    return pd.Series(values, index=names, name="p_clear", dtype=float)

@@ -1,0 +1,177 @@
+"""Cloud records of a scenario's stations: hour by hour what stood over them, and past years replayed over a period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.errors import DataError
+from eqci_space.scenario import Scenario
+from eqci_space.weather.weather_io import read_weather
+
+__all__ = ["Replay", "hourly_cover", "replay", "station_covers"]
+
+_ABOVE_LOW_CLOUD_M = 2000.0
+_HOUR_NS = 3_600_000_000_000
+_BLOCK_DAYS = 15
+_DAYS_PER_YEAR = 365.2425
+_FEWEST_WORLDS = 2
+
+
+def zenith_cover(table: pd.DataFrame, height_msl_m: float) -> np.ndarray:
+    """Cover of a site's records as seen from space, without the clouds below the site.
+
+    An observer's sky cover s leaves the zenith clear with ``1 - s(1+3s)/4`` (Allen and Malick 1983), so that
+    ``s(1+3s)/4`` stands for it. Above 2000 m low cloud lies below the station: where middle and high cover are known,
+    the cover is theirs with random overlap, ``1 - (1-mid)(1-high)``: 0.22 for Teide, whose total is 0.40 (ERA5).
+    """
+    total = table["cloud_fraction"].to_numpy(dtype=float)
+    mid, high = (table[c].to_numpy(dtype=float) for c in ("mid_fraction", "high_fraction"))
+    if height_msl_m >= _ABOVE_LOW_CLOUD_M:
+        layered = np.isfinite(mid) & np.isfinite(high)
+        total = np.where(layered, 1 - (1 - mid) * (1 - high), total)
+    sky = (table["cover_kind"] == "sky").to_numpy()
+    return np.where(sky, total * (1 + 3 * total) / 4, total)
+
+
+def hourly_cover(times: pd.DatetimeIndex, cover: np.ndarray) -> tuple[int, np.ndarray]:
+    """First whole hour since 1970 [h], and the record nearest to each hour from it on; NaN where none is near.
+
+    Near is within half the usual step of the record, and at least half an hour.
+    """
+    stamp = times.as_unit("ns").asi8
+    step = float(np.median(np.diff(stamp))) if len(stamp) > 1 else _HOUR_NS
+    reach = max(step, _HOUR_NS) / 2
+    first, last = round((stamp[0] - reach / 2) / _HOUR_NS), round((stamp[-1] + reach / 2) / _HOUR_NS)
+    hours = np.arange(first, last + 1, dtype=np.int64) * _HOUR_NS
+    right = np.clip(np.searchsorted(stamp, hours), 1, max(len(stamp) - 1, 1))
+    right = np.minimum(right, len(stamp) - 1)
+    left = np.maximum(right - 1, 0)
+    nearest = np.where(np.abs(hours - stamp[left]) <= np.abs(stamp[right] - hours), left, right)
+    return first, np.where(np.abs(hours - stamp[nearest]) <= reach, cover[nearest], np.nan)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed_ns: int, sites: tuple[tuple[str, float, float], ...]) -> pd.DataFrame:
+    return read_weather(path, sites={name: (lat, lon) for name, lat, lon in sites})
+
+
+def station_covers(scenario: Scenario) -> dict[str, tuple[int, np.ndarray]]:
+    """Hourly cover of each station from the scenario's weather file: `hourly_cover` of `zenith_cover`.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read or lacks a station, or a station is mobile.
+    """
+    name = scenario.weather.file
+    path = Path(scenario.file).parent / str(name)
+    mobile = [ogs for ogs, s in scenario.stations.items() if s.positions]
+    if mobile:
+        raise DataError(f"weather.file: station '{mobile[0]}' is mobile; a record needs fixed stations")
+    if not path.is_file():
+        raise DataError(f"weather.file: no file '{name}' beside the scenario")
+    sites = tuple((ogs, s.latitude_deg, s.longitude_deg) for ogs, s in scenario.stations.items())
+    table = _read(path, path.stat().st_mtime_ns, sites)
+    return {
+        str(ogs): hourly_cover(
+            pd.DatetimeIndex(part["time"]), zenith_cover(part, scenario.stations[str(ogs)].height_msl_m)
+        )
+        for ogs, part in table.groupby("site", sort=False)
+    }
+
+
+def at_hours(cover: tuple[int, np.ndarray], hours: np.ndarray) -> np.ndarray:
+    """Cover at whole hours since 1970, NaN where it is unknown."""
+    first, values = cover
+    at = np.asarray(hours, dtype=np.int64) - first
+    inside = (at >= 0) & (at < len(values))
+    return np.where(inside, values[np.clip(at, 0, len(values) - 1)], np.nan)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Past weather over the events of a plan.
+
+    Attributes
+    ----------
+    block : (m,) integer array
+        Block of the period to which each event belongs.
+    worlds : list of (m_b, k_b) arrays
+        Per block: cover at its events in each past that can stand for it, equally likely.
+    """
+
+    block: np.ndarray
+    worlds: list[np.ndarray]
+
+    def drawn(self, trials: int, seed: int) -> np.ndarray:
+        """Cover (trials, m): every block of every trial takes one past, the same for all stations."""
+        out = np.empty((trials, len(self.block)))
+        for b, covers in enumerate(self.worlds):
+            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 2, b)))
+            chosen = rng.integers(covers.shape[1], size=trials)
+            out[:, self.block == b] = covers[:, chosen].T
+        return out
+
+    def members(self) -> np.ndarray:
+        """Cover (m, k) of all pasts, NaN where a block has fewer than others."""
+        out = np.full((len(self.block), max((w.shape[1] for w in self.worlds), default=0)), np.nan)
+        for b, covers in enumerate(self.worlds):
+            out[self.block == b, : covers.shape[1]] = covers
+        return out
+
+
+def replay(scenario: Scenario, ogs: np.ndarray, times: pd.DatetimeIndex) -> Replay:
+    """Lay the years of the scenario's record over events at stations.
+
+    The period falls into blocks of 15 days. The past of each is the same season of a year of the record, moved by up to
+    `shift_day` days, at all stations at once; a past in which any station lacks an hour of the block is left out.
+
+    Raises
+    ------
+    DataError
+        Fewer than two pasts of a block are complete.
+    """
+    covers = station_covers(scenario)
+    stamp = pd.DatetimeIndex(times).as_unit("ns").asi8
+    start = pd.Timestamp(scenario.start)
+    period_h = int(np.ceil((scenario.end - scenario.start).total_seconds() / 3600))
+    begin_h = start.as_unit("ns").value // _HOUR_NS
+    hours = np.round(stamp / _HOUR_NS).astype(np.int64)
+    block = np.clip((hours - begin_h) // (24 * _BLOCK_DAYS), 0, None)
+    numbers, block = np.unique(block, return_inverse=True)
+    worlds = []
+    for b, number in enumerate(numbers):
+        first = begin_h + number * 24 * _BLOCK_DAYS
+        span = np.arange(first, first + min(24 * _BLOCK_DAYS, max(period_h - number * 24 * _BLOCK_DAYS, 0)) + 1)
+        shifts = _complete_shifts(covers, span, start, scenario.weather.shift_day)
+        if len(shifts) < _FEWEST_WORLDS:
+            raise DataError(
+                f"weather.file: {len(shifts)} complete pasts for the {_BLOCK_DAYS} days from "
+                f"{pd.Timestamp(int(first) * _HOUR_NS, tz='UTC'):%Y-%m-%d}; expected at least {_FEWEST_WORLDS}: give "
+                "more years, fill the gaps, or raise shift_day"
+            )
+        mine = np.flatnonzero(block == b)
+        worlds.append(np.stack([at_hours(covers[ogs[i]], hours[i] + shifts) for i in mine]))
+    return Replay(block, worlds)
+
+
+def _complete_shifts(
+    covers: dict[str, tuple[int, np.ndarray]], span: np.ndarray, start: pd.Timestamp, shift_day: int
+) -> np.ndarray:
+    """Hours by which to move a block into pasts that hold all of it, at every station."""
+    first = min(f for f, _ in covers.values())
+    last = max(f + len(v) for f, v in covers.values())
+    year_h = 24 * _DAYS_PER_YEAR
+    years = range(int(np.floor((first - span[-1]) / year_h)), int(np.ceil((last - span[0]) / year_h)) + 1)
+    shifts = []
+    for year in years:
+        for day in range(-shift_day, shift_day + 1):
+            shift = 24 * (round(year * _DAYS_PER_YEAR) + day)
+            if all(np.isfinite(at_hours(cover, span + shift)).all() for cover in covers.values()):
+                shifts.append(shift)
+    return np.array(shifts, dtype=np.int64)

@@ -1,0 +1,302 @@
+"""Plans under a record or a forecast: what p_clear becomes, what sampled skies do, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import ndtri
+
+from eqci_space.errors import DataError, EqciWarning, ScenarioError, TableError
+from eqci_space.scenario_io import load_scenario
+from eqci_space.study import Study
+from eqci_space.weather.climatology import cloud_cover
+from eqci_space.weather.field import SkyModel, sample_latent, spatial_factors
+from eqci_space.weather.forecast import cloud_quantile
+from eqci_space.weather.line_of_sight import cloud_free_probability
+from eqci_space.weather.outlook import clear_probability, outlook
+from eqci_space.weather.records import at_hours, hourly_cover, station_covers, zenith_cover
+from eqci_space.weather.skies import sample_sky
+
+MODEL = 'model = "climatology"'
+
+
+def written(path, scenario, first, last, cover, *, kind="earth", step="1h"):
+    """A CSV record of all stations; `cover` gives the values of a station at times."""
+    times = pd.date_range(first, last, freq=step, tz="UTC")
+    rows = [
+        pd.DataFrame({"site": name, "time": times.strftime("%Y-%m-%dT%H:%M:%SZ"), "cloud_fraction": cover(name, times)})
+        for name in scenario.stations
+    ]
+    pd.concat(rows).assign(cover_kind=kind).to_csv(path, index=False)
+
+
+@pytest.fixture
+def record(edited, tmp_path, scenario):
+    """A scenario whose record covers eight springs; each spring has its own cover, the same at all stations."""
+
+    def make(text='model = "record"\nfile = "clouds.csv"', **options):
+        def cover(_, times):
+            return ((times.year % 8) / 7 * 0.9 + 0.05).to_numpy()
+
+        options = {"first": "2016-01-01", "last": "2023-12-31", "cover": cover} | options
+        written(tmp_path / "clouds.csv", scenario, **options)
+        return load_scenario(edited((MODEL, text)))
+
+    return make
+
+
+@pytest.fixture
+def forecast(edited, tmp_path, scenario):
+    def make(cover, *, last="2027-03-08T13:00", extra="", **options):
+        written(tmp_path / "clouds.csv", scenario, "2027-03-01", last, cover, **options)
+        return load_scenario(edited((MODEL, 'model = "forecast"\nfile = "clouds.csv"\n' + extra)))
+
+    return make
+
+
+# Records.
+
+
+def test_probability_of_a_window_is_the_mean_over_the_years(record, study):
+    """Eight years with one cover each: the mean of eight line-of-sight probabilities over the window's elevations."""
+    replayed = record()
+    years = np.arange(8) / 7 * 0.9 + 0.05
+    samples = study.budget
+    p_clear = clear_probability(samples, replayed)
+    for window_id, part in list(samples.groupby("window_id"))[:5]:
+        free = cloud_free_probability(years[:, None], part["elevation_deg"].to_numpy(), seen_from="space").mean(axis=0)
+        assert_allclose(p_clear[window_id], np.average(free, weights=part["weight_s"]), rtol=1e-9)
+
+
+def test_share_of_clear_trials_is_the_probability_of_the_candidate_in_a_record(record, study):
+    replayed = record()
+    candidates = study.candidates.assign(p_clear=clear_probability(study.budget, replayed).reindex(
+        study.candidates["window_id"]).to_numpy())  # fmt: skip
+    sky = sample_sky(candidates, replayed, trials=20_000, rng=1)
+    clear = ~(sky.blocked | (sky.extra_loss_db > 0))
+    assert_allclose(clear.mean(axis=0), candidates["p_clear"], atol=0.014)
+
+
+def test_stations_of_one_past_share_it(record, study):
+    """With one cover a year for all stations, the best and the worst year move all of them together."""
+    sky = sample_sky(study.candidates, record(), trials=4000, rng=2)
+    cloudy = (sky.blocked | (sky.extra_loss_db > 0)).mean(axis=1)
+    independent = study.candidates["p_clear"] * (1 - study.candidates["p_clear"])
+    assert cloudy.var() > 5 * independent.sum() / len(independent) ** 2
+
+
+def test_trials_of_a_record_do_not_depend_on_their_number(record, study):
+    replayed = record()
+    few, many = (sample_sky(study.candidates, replayed, trials=n, rng=4).blocked for n in (40, 100))
+    assert (few == many[:40]).all()
+
+
+def test_record_of_the_period_itself_is_replayed_as_it_was(record, study):
+    """No moved days: the two springs 2027 and 2028, cover one per hour of the day."""
+
+    def cover(_, times):
+        return np.where(times.year == 2027, times.hour / 24, 0.5)
+
+    text = 'model = "record"\nfile = "clouds.csv"\nshift_day = 0'
+    replayed = record(text, first="2027-01-01", last="2028-12-30", cover=cover)
+    known = outlook(np.array(["GRAZ"]), pd.DatetimeIndex(["2027-03-03T21:10Z"]), replayed)
+    covers, chance = known.covers()
+    assert_allclose(np.sort(covers[0]), [0.5, 21 / 24])
+    assert_allclose(chance, [[0.5, 0.5]])
+
+
+def test_a_hole_takes_out_the_pasts_that_touch_it(record, tmp_path):
+    replayed = record()
+    whole = outlook(np.array(["GRAZ"]), pd.DatetimeIndex(["2027-03-03T21:00Z"]), replayed).covers()[0].shape[1]
+    table = pd.read_csv(tmp_path / "clouds.csv")
+    lost = table["time"].str.startswith("2020-03-03T") & (table["site"] == "PQSAT")
+    table[~lost].to_csv(tmp_path / "clouds.csv", index=False)
+    with pytest.warns(EqciWarning, match="gaps in time"):
+        left = outlook(np.array(["GRAZ"]), pd.DatetimeIndex(["2027-03-03T21:00Z"]), replayed).covers()[0].shape[1]
+    assert whole == 8 * 21
+    assert whole - left == 8  # the moves by which the week from 1 March at noon touches the 3rd: -5 to +2 days
+
+
+def test_a_record_too_short_for_the_period_is_refused(record, study):
+    replayed = record(first="2020-03-05", last="2020-03-09")
+    with pytest.raises(DataError, match="0 complete pasts"):
+        clear_probability(study.budget, replayed)
+
+
+def test_a_record_that_lacks_a_station_names_it(record, study, tmp_path):
+    replayed = record()
+    table = pd.read_csv(tmp_path / "clouds.csv")
+    table[table["site"] != "GRAZ"].to_csv(tmp_path / "clouds.csv", index=False)
+    with pytest.raises(DataError, match=r"clouds.csv: has no site 'GRAZ'"):
+        clear_probability(study.budget, replayed)
+
+
+def test_low_cloud_lies_below_a_mountain_and_sky_cover_becomes_that_from_space():
+    """Teide's mean layers 0.261, 0.071, 0.160 (ERA5): 1 - 0.929 x 0.840 = 0.2196 above 2000 m."""
+    table = pd.DataFrame({"cloud_fraction": [0.401, 0.5], "mid_fraction": [0.071, np.nan],
+                          "high_fraction": [0.160, 0.1], "cover_kind": ["earth", "sky"]})  # fmt: skip
+    assert_allclose(zenith_cover(table, 2393.0), [1 - 0.929 * 0.840, 0.5 * 2.5 / 4])
+    assert_allclose(zenith_cover(table, 500.0)[0], 0.401)
+
+
+@pytest.mark.parametrize("step_h", [1, 3, 6])
+def test_each_hour_takes_the_nearest_record(step_h):
+    times = pd.date_range("2027-03-01T00:00Z", periods=8, freq=f"{step_h}h")
+    first, cover = hourly_cover(times, np.arange(8.0))
+    hours = first + np.arange(len(cover))
+    assert_allclose(cover, np.clip(np.round((hours * 3600 - times[0].timestamp()) / 3600 / step_h - 1e-9), 0, 7))
+    assert np.isnan(at_hours((first, cover), np.array([first - 1, first + len(cover)]))).all()
+
+
+def test_reports_of_airports_serve_the_hour_next_to_them():
+    times = pd.DatetimeIndex(["2027-03-01T00:50Z", "2027-03-01T01:50Z", "2027-03-01T05:50Z", "2027-03-01T06:50Z"])
+    first, cover = hourly_cover(times, np.array([0.1, 0.2, 0.5, 0.6]))
+    assert first * 3600 == pd.Timestamp("2027-03-01T01:00Z").timestamp()
+    assert_allclose(cover, [0.1, 0.2, np.nan, np.nan, np.nan, 0.5, 0.6], equal_nan=True)
+
+
+# Forecasts.
+
+
+def test_a_forecast_without_skill_is_the_climate(forecast, study, scenario):
+    blind = forecast(lambda _, times: np.full(len(times), 0.05), extra="skill_at_once = 0.0")
+    assert_allclose(clear_probability(study.budget, blind), clear_probability(study.budget, scenario), rtol=1e-9)
+
+
+def test_a_perfect_forecast_of_a_clear_week_is_nearly_clear(forecast, study):
+    sure = 'skill_at_once = 1.0\nskill_decay_h = 1000.0\nissued = "2027-03-08T12:00:00Z"'
+    clear = clear_probability(study.budget, forecast(lambda _, times: np.full(len(times), 0.0), extra=sure))
+    cloudy = clear_probability(study.budget, forecast(lambda _, times: np.full(len(times), 1.0), extra=sure))
+    assert clear.min() > 0.97
+    assert cloudy.max() < 0.02
+
+
+def test_the_forecast_fades_into_the_climate(forecast, study, scenario):
+    clear = clear_probability(study.budget, forecast(lambda _, times: np.full(len(times), 0.0)))
+    gain = clear - clear_probability(study.budget, scenario)
+    start = study.windows["start"].reindex(gain.index)
+    first, last = gain[start < "2027-03-02T12:00Z"], gain[start > "2027-03-07T12:00Z"]
+    assert first.min() > 0.3
+    assert last.max() < 0.15
+    assert (gain > 0).all()
+
+
+def test_contacts_that_the_forecast_does_not_reach_take_the_climate_and_say_so(forecast, study, scenario):
+    short = forecast(lambda _, times: np.full(len(times), 0.0), last="2027-03-03T00:00")
+    with pytest.warns(EqciWarning, match=r"misses \d+ of 46 contacts"):
+        p_clear = clear_probability(study.budget, short)
+    climate = clear_probability(study.budget, scenario)
+    start = study.windows["start"].reindex(p_clear.index)
+    late = start > "2027-03-03T02:00Z"
+    assert_allclose(p_clear[late], climate[late], rtol=1e-9)
+    assert (p_clear[~late] > climate[~late] + 0.05).all()
+
+
+def test_share_of_clear_trials_is_the_blended_probability(forecast, study):
+    told = forecast(lambda name, times: np.full(len(times), 0.2 if name == "GRAZ" else 0.9))
+    p_clear = clear_probability(study.budget, told).reindex(study.candidates["window_id"]).to_numpy()
+    sky = sample_sky(study.candidates.assign(p_clear=p_clear), told, trials=20_000, rng=3)
+    clear = ~(sky.blocked | (sky.extra_loss_db > 0))
+    assert_allclose(clear.mean(axis=0), p_clear, atol=0.014)
+
+
+def test_stated_probabilities_come_true_in_worlds_of_the_model(forecast, scenario, study):
+    """Truth and forecast drawn with the skill assumed, 400 worlds: of windows with p, the share p is clear.
+
+    Mean square deviation of the bins from the diagonal in units of their error, windows of a world being correlated.
+    """
+    r0, tau = 0.9, 60.0
+    windows = study.windows.sort_values("start").reset_index(drop=True)
+    middle = pd.DatetimeIndex(windows["start"] + (windows["end"] - windows["start"]) / 2)
+    lead = ((middle - scenario.start) / pd.Timedelta("1h")).to_numpy()
+    stations = [scenario.stations[o] for o in windows["ogs"]]
+    cover = np.array([cloud_cover(s, middle[[i]])[0] for i, s in enumerate(stations)])
+    places, place = np.unique([(s.latitude_deg, s.longitude_deg) for s in stations], axis=0, return_inverse=True)
+    factors = spatial_factors(*places.T, SkyModel())
+    truth, error = (
+        sample_latent(lead, place.ravel(), factors, SkyModel(), trials=400, seed=k).astype(float) for k in (1, 2)
+    )
+    r = r0 * np.exp(-lead / tau)
+    foretold = r * truth + np.sqrt(1 - r**2) * error
+    share = np.array([_zenith_free(cloud_quantile(z, cover)) for z in truth])
+    u = (np.arange(200) + 0.5) / 200
+    blended = r * foretold
+    p = np.array([
+        _zenith_free(cloud_quantile(b[:, None] + np.sqrt(1 - r**2)[:, None] * ndtri(u), cover[:, None])).mean(axis=1)
+        for b in blended
+    ])  # fmt: skip
+    bins = np.digitize(p, np.linspace(0, 1, 11))
+    for b in np.unique(bins):
+        inside = bins == b
+        if inside.sum() > 500:
+            assert_allclose(share[inside].mean(), p[inside].mean(), atol=0.03)
+    brier, climate = ((share - p) ** 2).mean(), ((share - share.mean(axis=0)) ** 2).mean()
+    assert brier < climate
+
+
+def _zenith_free(cover):
+    return cloud_free_probability(cover, 90.0, seen_from="space")
+
+
+def test_a_plan_can_be_made_and_simulated_under_a_forecast(forecast):
+    from eqci_space.schedule.simulate import simulate_plan
+
+    told = Study(forecast(lambda name, times: np.full(len(times), 0.1 if name == "GRAZ" else 1.0)))
+    climate = Study(load_scenario("quant-gpicz"))
+    graz = told.candidates["ogs"] == "GRAZ"
+    assert (told.candidates.loc[graz, "p_clear"] > climate.candidates.loc[graz, "p_clear"]).all()
+    assert (told.candidates.loc[~graz, "p_clear"] < climate.candidates.loc[~graz, "p_clear"]).all()
+    done = simulate_plan(told.plan, told.budget, told.keys, told.scenario, trials=20)
+    assert np.isfinite(done.space_key_bit).all()
+
+
+# Scenarios.
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('model = "record"', "file goes with model = 'record' or 'forecast'"),
+        ('model = "climatology"\nfile = "x.csv"', "file goes with"),
+        ('model = "record"\nfile = "nowhere.csv"', "no file 'nowhere.csv'"),
+        ('model = "climatology"\nskill_at_once = 0.8', "skill_at_once goes with model = 'forecast'"),
+        ('model = "forecast"\nfile = "a.csv"\nshift_day = 3', "shift_day goes with model = 'record'"),
+        ('model = "forecast"\nfile = "a.csv"\nissued = 2027-03-01T00:00:00', "issued"),
+        ('model = "forecast"\nfile = "a.csv"\nskill_at_once = 1.2', "skill_at_once"),
+    ],
+)
+def test_weather_that_makes_no_sense_is_refused(edited, tmp_path, text, message):
+    (tmp_path / "a.csv").write_text("site,time,cloud_fraction\nGRAZ,2027-03-01T00:00Z,0.5\n")
+    with pytest.raises(ScenarioError, match=message):
+        load_scenario(edited((MODEL, text)))
+
+
+def test_the_weather_file_is_listed_with_its_checksum(record):
+    assert [name for name, _ in record().inputs] == ["clouds.csv"]
+
+
+def test_a_stations_own_months_come_first(edited, scenario):
+    """And are not corrected for altitude; eleven months are refused."""
+    table = "\n[station.GRAZ]\ncloud_fraction_by_month = ["
+    own = load_scenario(edited(extra=table + ", ".join(["0.25"] * 12) + "]\n"))
+    midnight = pd.date_range("2027-01-15", periods=12, freq="30D", tz="UTC")
+    assert cloud_cover(own.stations["GRAZ"], midnight).mean() == pytest.approx(0.24, abs=0.02)
+    assert_allclose(cloud_cover(own.stations["PQSAT"], midnight), cloud_cover(scenario.stations["PQSAT"], midnight))
+    with pytest.raises(ScenarioError, match="11 months"):
+        load_scenario(edited(extra=table + ", ".join(["0.25"] * 11) + "]\n"))
+
+
+def test_mobile_stations_have_no_record(record):
+    replayed = record()
+    station = replayed.stations["GRAZ"]
+    place = {"latitude_deg": 47.0, "longitude_deg": 15.0, "height_ellipsoid_m": 400.0, "height_msl_m": 350.0,
+             "valid_from": replayed.start, "valid_to": replayed.end, "node": station.node}  # fmt: skip
+    moving = type(station).model_validate(station.model_dump(exclude={"positions"}) | {"position": [place]})
+    mobile = replayed.model_copy(update={"stations": {**replayed.stations, "GRAZ": moving}})
+    with pytest.raises(DataError, match="station 'GRAZ' is mobile"):
+        station_covers(mobile)
+
+
+def test_an_unknown_station_is_named(scenario):
+    with pytest.raises(TableError, match="station 'NOWHERE' is not in the scenario"):
+        outlook(np.array(["NOWHERE"]), pd.DatetimeIndex(["2027-03-03T21:00Z"]), scenario)
