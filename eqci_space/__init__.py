@@ -28,6 +28,7 @@ _PUBLIC = {
     "data_path": "eqci_space.data",
     "exposure": "eqci_space.fiber.relay",
     "find_passes": "eqci_space.orbits.passes",
+    "fit_sky": "eqci_space.weather.fit",
     "key_deposits": "eqci_space.fiber.relay",
     "link_budget": "eqci_space.linkbudget.budget",
     "load_run": "eqci_space.report.run_io",

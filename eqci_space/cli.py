@@ -5,6 +5,7 @@ Exit codes: 0 ok, 1 internal error, 2 usage or invalid input, 3 nothing feasible
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -110,13 +111,18 @@ def simulate(
         advance("planning", 0)
         result = simulate_plan(
             study.plan, study.budget, study.keys, loaded, candidates=study.candidates, network=study.network,
-            trials=trials, rng=seed, regret_trials=regret, progress=lambda done: advance("worlds", done),
+            trials=trials, rng=seed, regret_trials=regret, workers=os.cpu_count() or 1,
+            progress=lambda done: advance("worlds", done),
         )  # fmt: skip
     typer.echo(f"{loaded.name}: {trials} worlds, contacts as planned, relay solved in each (an upper bound)")
-    typer.echo("delivered, exceeded in 90 % / 50 % / 10 % of the worlds: weather alone, then all stated uncertainties")
+    typer.echo("delivered, exceeded in 90 % / 50 % / 10 % of the worlds: weather alone; all stated uncertainties")
+    typer.echo("(± one standard error of the sampling)")
     for name, row in result.demands.iterrows():
         weather, everything = (
-            " / ".join(format_bits(row[f"{kind}_{c}_bit"]) for c in ("exceeded_90pct", "median", "exceeded_10pct"))
+            " / ".join(
+                f"{format_bits(row[f'{kind}_{c}_bit'])} ± {format_bits(row[f'{kind}_{c}_error_bit'])}"
+                for c in ("exceeded_90pct", "median", "exceeded_10pct")
+            )
             for kind in ("weather_only", "all_in")
         )
         keys = f"{row['all_in_exceeded_90pct_keys_per_day']:,.0f} keys of 256 bit a day in 90 %"

@@ -163,8 +163,19 @@ def _main_assumptions(f: Findings) -> list[str]:
         f"{f.scenario.fiber.reach_db:g} dB, most routes are estimated from great circles, and installed links are "
         f"taken to reach {100 * f.scenario.fiber.commissioning_factor:.0f} % of the modelled rate."
     )
-    lines.append("Weather: monthly cloud climate, each contact's key weighted by its chance of a clear line of sight.")
+    lines.append(f"Weather: {_weather(f)}, each contact's key weighted by its chance of a clear line of sight.")
     return lines
+
+
+def _weather(f: Findings) -> str:
+    model = f.scenario.weather
+    return {
+        "climatology": "monthly cloud climate",
+        "record": f"the years of {model.file} over the period",
+        "forecast": f"the forecast {model.file}, blended with the monthly cloud climate",
+        "clear_sky": "no clouds",
+        "constant": f"a clear line of sight with probability {model.p_clear}",
+    }[model.model]
 
 
 def _embed(axes: Axes, alt: str) -> Figure:

@@ -18,12 +18,24 @@ from eqci_space.report.key_plots import aggregation_gain, key_profile, key_respo
 from eqci_space.report.maps import network_map
 from eqci_space.report.sky_plots import elevation_profile, ground_track, sky_track, windows_per_night
 from eqci_space.report.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, new_axes
+from eqci_space.report.weather_plots import (
+    availability_matrix,
+    cause_tornado,
+    delivery_fan,
+    diversity_map,
+    drought_distribution,
+)
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.contacts import Plan
 
 __all__ = [
     "aggregation_gain",
+    "availability_matrix",
+    "cause_tornado",
     "delivery",
+    "delivery_fan",
+    "diversity_map",
+    "drought_distribution",
     "elevation_profile",
     "gantt",
     "ground_track",

@@ -7,7 +7,6 @@ is solved anew for the key that arrived: an upper bound of what routes fixed bef
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,13 +22,12 @@ from eqci_space.qkd.window_keys import window_responses
 from eqci_space.scenario import Scenario, Uncertainty
 from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.tables import check_table
-from eqci_space.weather.skies import SkySamples, sample_sky
+from eqci_space.weather.skies import SkySamples, mean_clear, sample_sky
 
 __all__ = ["Simulation", "Worlds", "sample_worlds", "simulate_plan"]
 
 _LOSSES_DB = np.arange(-6.0, 20.5, 0.5)
 _TRIALS_PER_TASK = 25
-_ALONE_BELOW = 100
 _FEWEST_IN_TAIL = 20
 _BITS_PER_KEY = 256
 _NORMAL_90 = 1.645
@@ -53,13 +51,14 @@ class Simulation:
     ----------
     delivered_bit, weather_only_bit : DataFrame
         Trials by demands, over the whole period: all stated uncertainties, and weather alone.
-    space_key_bit : (trials,) array
-        Key from space with all uncertainties.
+    contact_bit, weather_only_contact_bit : DataFrame
+        Trials by contacts (contact_id, in order of time): the key that arrives from space.
     demands : DataFrame
         Per demand: asked_bit, and for weather_only and all_in the bits that 90, 50 and 10 % of the worlds exceed, each
         with its standard error.
     causes : DataFrame
-        Share of the variance of the space key per cause, each varied alone; what acts together is left out.
+        Per cause, varied alone: its share of the variance of the space key, and the space key that 90 and 10 % of the
+        worlds exceed; what acts together is left out.
     regret_bit : float
         Mean delivery lost, over all demands, against plans that knew the sky; NaN if not asked for.
     warnings : tuple of str
@@ -67,11 +66,17 @@ class Simulation:
 
     delivered_bit: pd.DataFrame
     weather_only_bit: pd.DataFrame
-    space_key_bit: np.ndarray
+    contact_bit: pd.DataFrame
+    weather_only_contact_bit: pd.DataFrame
     demands: pd.DataFrame
     causes: pd.DataFrame
     regret_bit: float
     warnings: tuple[str, ...]
+
+    @property
+    def space_key_bit(self) -> np.ndarray:
+        """Key from space per trial, all uncertainties counted."""
+        return self.contact_bit.sum(axis=1).to_numpy()
 
 
 def sample_worlds(
@@ -83,17 +88,8 @@ def sample_worlds(
     many others are drawn.
     """
     count = len(contacts)
-    drawn = {str(u.quantity): u for u in scenario.uncertainties if only in (None, u.quantity)}
-    streams = {
-        name: np.random.default_rng(np.random.SeedSequence(rng, spawn_key=(i,))) for i, name in enumerate(_CAUSES)
-    }
-    stations = pd.unique(contacts["ogs"])
-    shift = np.zeros((trials, count))
-    if "cloud_table_logit" in drawn:
-        per_station = _draw(drawn["cloud_table_logit"], streams["cloud_table_logit"], (trials, len(stations)))
-        shift += per_station[:, pd.Index(stations).get_indexer(contacts["ogs"])]
-    if "interannual_logit" in drawn:
-        shift += _draw(drawn["interannual_logit"], streams["interannual_logit"], (trials, 1))
+    drawn, streams = _drawn(scenario, only), _streams(rng)
+    shift = _cover_shift(contacts, drawn, streams, trials)
     sky = sample_sky(contacts, scenario, trials=trials, rng=rng, cover_logit_shift=shift if shift.any() else None)
     bias = _drawn_or(drawn, streams, "link_loss_bias_db", (trials,), 0.0)
     available = np.clip(_drawn_or(drawn, streams, "availability", (trials,), 1.0), 0.0, 1.0)
@@ -102,7 +98,31 @@ def sample_worlds(
     return Worlds(sky, bias, lot < available[:, None], np.maximum(fibre, 0.0))
 
 
+def _drawn(scenario: Scenario, only: str | None) -> dict[str, Uncertainty]:
+    return {str(u.quantity): u for u in scenario.uncertainties if only in (None, u.quantity)}
+
+
+def _streams(seed: int) -> dict[str, np.random.Generator]:
+    """A stream of its own for every cause."""
+    return {name: np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))) for i, name in enumerate(_CAUSES)}
+
+
+def _cover_shift(
+    contacts: pd.DataFrame, drawn: dict[str, Uncertainty], streams: dict[str, np.random.Generator], trials: int
+) -> np.ndarray:
+    """Errors of the climate in logits (trials, contacts): one per station, and one per year for all."""
+    stations = pd.unique(contacts["ogs"])
+    shift = np.zeros((trials, len(contacts)))
+    if "cloud_table_logit" in drawn:
+        per_station = _draw(drawn["cloud_table_logit"], streams["cloud_table_logit"], (trials, len(stations)))
+        shift += per_station[:, pd.Index(stations).get_indexer(contacts["ogs"])]
+    if "interannual_logit" in drawn:
+        shift += _draw(drawn["interannual_logit"], streams["interannual_logit"], (trials, 1))
+    return shift
+
+
 _CAUSES = ("link_loss_bias_db", "availability", "commissioning_factor", "cloud_table_logit", "interannual_logit")
+_CLIMATE = _CAUSES[3:]
 
 
 def _drawn_or(
@@ -134,7 +154,7 @@ def simulate_plan(
     trials: int = 1000,
     rng: int | None = None,
     regret_trials: int = 0,
-    workers: int | None = None,
+    workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Simulation:
     """Replay a plan in sampled worlds and deliver what arrives.
@@ -153,8 +173,9 @@ def simulate_plan(
         Seed; default the scenario's.
     regret_trials : int
         Worlds in which the plan is made anew with the sky known.
-    workers : int, optional
-        Processes; the result does not depend on it. Default all cores from 100 trials on.
+    workers : int
+        Processes; the result does not depend on it. More than one need a script whose own work stands under
+        ``if __name__ == "__main__":``, for each process imports it.
     progress : callable, optional
         Called with the number of trials done since the last call.
 
@@ -191,10 +212,17 @@ def simulate_plan(
     if regret_trials and candidates is not None:
         regret = _regret(contacts, candidates, budget, keys, scenario, network, min(regret_trials, trials), seed)
     return Simulation(
-        frames["all_in"], frames["weather_only"], arrived.sum(axis=1),
+        frames["all_in"], frames["weather_only"],
+        _by_contact(arrived, contacts), _by_contact(parts["weather_only"][0], contacts),
         _summary(frames, problem, scenario), _causes(responses, contacts, scenario, trials, seed), regret,
         _warnings(trials),
     )  # fmt: skip
+
+
+def _by_contact(key_bit: np.ndarray, contacts: pd.DataFrame) -> pd.DataFrame:
+    """Key of the contacts in order of time."""
+    order = np.argsort(contacts["start"].to_numpy(), kind="stable")
+    return pd.DataFrame(key_bit[:, order], columns=contacts.index[order]).rename_axis("trial")
 
 
 def _responses(contacts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> np.ndarray:
@@ -235,7 +263,7 @@ def _delivered(
     slots: _Slots,
     key_bit: np.ndarray,
     fibre_factor: np.ndarray,
-    workers: int | None,
+    workers: int,
     progress: Callable[[int], None] | None,
 ) -> np.ndarray:
     """Bits per trial and demand; tasks of 25 trials, in processes when there are many."""
@@ -243,9 +271,8 @@ def _delivered(
         (problem, slots, key_bit[i : i + _TRIALS_PER_TASK], fibre_factor[i : i + _TRIALS_PER_TASK])
         for i in range(0, len(key_bit), _TRIALS_PER_TASK)
     ]
-    count = workers or (1 if len(key_bit) < _ALONE_BELOW else os.cpu_count() or 1)
     parts = []
-    for part in _mapped(tasks, count):
+    for part in _mapped(tasks, workers):
         parts.append(part)
         if progress:
             progress(len(part))
@@ -299,27 +326,33 @@ def _quantile_error(ordered: np.ndarray, p: float) -> np.ndarray:
 
 
 def _causes(responses: np.ndarray, contacts: pd.DataFrame, scenario: Scenario, trials: int, seed: int) -> pd.DataFrame:
-    """Variance of the space key with one cause varied alone, over that with all, where the cause touches it at all."""
+    """Space key with one cause varied alone, the sky at its mean but for its own row, and the share of all variance."""
     total = _key_bit(responses, sample_worlds(contacts, scenario, trials=trials, rng=seed)).sum(axis=1).var()
-    expected = contacts["p_clear"].to_numpy(dtype=float)
+    usual = _usual(trials, len(contacts))
+    clear_bit, expected = _key_bit(responses, usual), contacts["p_clear"].to_numpy(dtype=float)
     rows = {}
-    for cause in ("sky", *(u.quantity for u in scenario.uncertainties)):
+    for cause in ("sky", *(str(u.quantity) for u in scenario.uncertainties)):
         worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, only=cause)
-        if cause in ("link_loss_bias_db", "availability"):
-            count = len(contacts)
-            worlds = replace(worlds, sky=SkySamples(np.zeros((trials, count), bool), np.zeros((trials, count))))
-            key = _key_bit(responses, worlds) * expected
-        elif cause == "commissioning_factor":
-            key = np.zeros((trials, 1))
+        if cause == "sky":
+            bits = _key_bit(responses, worlds).sum(axis=1)
+        elif cause in _CLIMATE:
+            drawn, streams = _drawn(scenario, cause), _streams(seed)
+            shift = _cover_shift(contacts, drawn, streams, trials)
+            bits = (clear_bit * mean_clear(contacts, scenario, shift)).sum(axis=1)
         else:
-            key = _key_bit(responses, worlds)
-        rows[cause] = key.sum(axis=1).var()
-    if "sky" in rows:  # errors of the climate act through the sky: what they add to it
-        for cause in ("cloud_table_logit", "interannual_logit"):
-            if cause in rows:
-                rows[cause] = max(0.0, rows[cause] - rows["sky"])
-    share = [v / total if total > 0 else 0.0 for v in rows.values()]
-    return pd.DataFrame({"share_of_variance": share}, index=pd.Index(list(rows), name="cause"))
+            bits = _key_bit(responses, replace(worlds, sky=usual.sky)) @ expected
+        rows[cause] = (bits.var() if np.ptp(bits) > 0 else 0.0, *np.quantile(bits, [0.1, 0.9]))
+    table = pd.DataFrame.from_dict(
+        rows, orient="index", columns=["share_of_variance", "exceeded_90pct_bit", "exceeded_10pct_bit"]
+    )
+    table["share_of_variance"] /= total if total > 0 else 1.0
+    return table.rename_axis("cause")
+
+
+def _usual(trials: int, count: int) -> Worlds:
+    """Clear skies and nothing uncertain."""
+    sky = SkySamples(np.zeros((trials, count), bool), np.zeros((trials, count)))
+    return Worlds(sky, np.zeros(trials), np.ones((trials, count), bool), np.ones(trials))
 
 
 def _regret(

@@ -13,7 +13,7 @@ from eqci_space.weather.field import TRIALS_PER_BLOCK, SkyModel, sample_latent, 
 from eqci_space.weather.forecast import cloud_quantile
 from eqci_space.weather.outlook import Outlook, outlook
 
-__all__ = ["SkySamples", "cirrus_share", "sample_sky"]
+__all__ = ["SkySamples", "cirrus_share", "mean_clear", "sample_sky"]
 
 _DB_PER_NEPER = 10 / np.log(10)
 _COVERS = np.linspace(0.005, 0.995, 100)
@@ -102,6 +102,33 @@ def sample_sky(
     slant = np.sqrt(1 + tangent**2)
     loss = np.where(thin, _DB_PER_NEPER * np.minimum(depth, _CIRRUS_MOST) * slant, 0.0)
     return SkySamples(cloudy & ~thin, loss.astype(np.float32))
+
+
+def mean_clear(candidates: pd.DataFrame, scenario: Scenario, cover_logit_shift: np.ndarray) -> np.ndarray:
+    """Probability of a clear line of sight under shifts of the mean cover, without drawing skies.
+
+    `cover_logit_shift` (trials, candidates), as in `sample_sky`, the result likewise. A shift of zero gives `p_clear`.
+    """
+    middle = pd.DatetimeIndex(candidates["start"] + (candidates["end"] - candidates["start"]) / 2)
+    clear = np.clip(candidates["p_clear"].to_numpy(dtype=float), 0.0, 1.0)
+    if scenario.weather.model == "clear_sky" or not len(candidates):
+        return np.broadcast_to(clear, cover_logit_shift.shape)
+    known = outlook(candidates["ogs"].to_numpy(), middle, scenario)
+    if scenario.weather.model == "constant":
+        known = replace(known, cover=np.clip(1 - clear, _COVERS[0], _COVERS[-1]))
+    tangent = _tangents(known, clear)[:, None]
+    reach = max(1e-6, float(np.abs(cover_logit_shift).max(initial=0.0)))
+    steps = np.linspace(-reach, reach, 41)
+    chance = np.empty((len(clear), len(steps)))
+    for j, step in enumerate(steps):
+        if known.past is None:
+            s, weight = replace(known, cover=_shifted(known.cover, np.array(step))).covers()
+        else:
+            s, weight = known.covers()
+            s = _shifted(s, np.array(step))
+        chance[:, j] = ((1 - s) ** (1 + (0.55 - s / 2) * tangent) * weight).sum(axis=1)
+    chance[clear <= 0], chance[clear >= 1] = 0.0, 1.0
+    return np.column_stack([np.interp(cover_logit_shift[:, i], steps, row) for i, row in enumerate(chance)])
 
 
 def _fractions(

@@ -12,6 +12,7 @@ from eqci_space.fiber.relay import relay_keys
 from eqci_space.scenario import Uncertainty
 from eqci_space.schedule import simulate
 from eqci_space.schedule.simulate import sample_worlds, simulate_plan
+from eqci_space.weather.skies import mean_clear, sample_sky
 
 
 def certain(scenario):
@@ -102,6 +103,24 @@ def test_shares_of_causes_name_every_stated_one(result, scenario):
     assert list(result.causes.index) == ["sky", *(u.quantity for u in scenario.uncertainties)]
     assert (result.causes["share_of_variance"] >= 0).all()
     assert result.causes.loc["commissioning_factor", "share_of_variance"] == 0
+    assert (result.causes["exceeded_90pct_bit"] <= result.causes["exceeded_10pct_bit"]).all()
+
+
+def test_errors_of_the_climate_alone_move_the_expected_key(study, scenario):
+    """Against the mean over 40,000 skies drawn with one and the same shift of 0.5 in logits at all stations."""
+    contacts = study.plan.contacts
+    shift = np.full((40_000, len(contacts)), 0.5)
+    sky = sample_sky(contacts, scenario, trials=40_000, rng=3, cover_logit_shift=shift)
+    clear = 1 - (sky.blocked | (sky.extra_loss_db > 0)).mean(axis=0)
+    assert_allclose(mean_clear(contacts, scenario, shift[:1])[0], clear, atol=0.012)
+    assert_allclose(mean_clear(contacts, scenario, 0 * shift[:1])[0], contacts["p_clear"], atol=1e-6)
+
+
+def test_key_of_the_contacts_adds_up_in_order_of_time(result, study):
+    starts = study.plan.contacts.loc[result.contact_bit.columns, "start"]
+    assert starts.is_monotonic_increasing
+    assert_allclose(result.space_key_bit, result.contact_bit.to_numpy().sum(axis=1))
+    assert result.weather_only_contact_bit.shape == result.contact_bit.shape
 
 
 def test_knowing_the_sky_never_delivers_less(result):

@@ -27,7 +27,7 @@ def test_scores_of_whole_percents_are_standard_normal():
     z = np.random.default_rng(1).standard_normal(200_000)
     scores = normal_score(np.round(cloud_quantile(z, 0.695), 2), 0.695)
     assert_allclose(scores.mean(), 0.0, atol=0.03)
-    assert 0.9 < scores.std() < 1.0
+    assert 0.8 < scores.std() < 1.0
     assert np.corrcoef(z, scores)[0, 1] > 0.98
 
 
