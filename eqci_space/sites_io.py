@@ -15,7 +15,7 @@ from typing import Any
 
 from eqci_space.errors import DataError
 
-__all__ = ["keyed_rows", "read_horizon_mask", "read_maintenance"]
+__all__ = ["keyed_rows", "read_horizon_mask", "read_maintenance", "row_lines"]
 
 _MAX_BYTES = 5_000_000
 _MOST_OCCURRENCES = 10_000
@@ -77,6 +77,11 @@ def _keyed_rows(path: Path, key: str, stamp: tuple[int, int]) -> dict[str, dict[
     return rows
 
 
+def row_lines(path: Path, key: str) -> dict[str, int]:
+    """Number of the line of each row of a CSV file by the column `key`, which it has."""
+    return {row[key]: number for number, row in _rows(path, (key,))}
+
+
 def read_horizon_mask(path: Path) -> list[tuple[float, float]]:
     """Pairs (azimuth, elevation) [deg] of a CSV file with the columns azimuth_deg and elevation_deg.
 
@@ -85,14 +90,24 @@ def read_horizon_mask(path: Path) -> list[tuple[float, float]]:
     Raises
     ------
     DataError
-        A column is missing, a value is no number, or the rows at 0 and 360 deg differ.
+        A column is missing, a value is no number or out of range, azimuths do not rise, or the rows at 0 and 360 deg
+        differ.
     """
-    pairs = []
+    pairs: list[tuple[float, float]] = []
     for line, row in _rows(path, ("azimuth_deg", "elevation_deg")):
         try:
-            pairs.append((float(row["azimuth_deg"]), float(row["elevation_deg"])))
+            azimuth, elevation = float(row["azimuth_deg"]), float(row["elevation_deg"])
         except (TypeError, ValueError) as error:
             raise DataError(f"{path.name} line {line}: expected two numbers; {error}") from error
+        for column, value, sound, limits in (
+            ("azimuth_deg", azimuth, 0.0 <= azimuth <= 360.0, "0 to 360"),
+            ("elevation_deg", elevation, 0.0 <= elevation < 90.0, "0 to below 90"),
+        ):
+            if not sound:
+                raise DataError(f"{path.name} line {line}: {column} is {value:g}; expected {limits}")
+        if pairs and azimuth <= pairs[-1][0]:
+            raise DataError(f"{path.name} line {line}: azimuth_deg {azimuth:g} after {pairs[-1][0]:g}; they must rise")
+        pairs.append((azimuth, elevation))
     if not pairs:
         raise DataError(f"{path.name}: no row; expected azimuth_deg, elevation_deg")
     if pairs[-1][0] == 360.0:
@@ -194,9 +209,9 @@ def _property(event: Any, key: str, kind: type, where: str) -> Any:
     """Value of a property that may stand once, of a kind (`datetime` is a `date`)."""
     try:
         value = event[key].dt
-    except (AttributeError, ValueError, TypeError) as error:
+    except (AttributeError, TypeError) as error:
         raise DataError(f"{where}: {key} stands twice or is none: {error}") from error
-    except Exception as error:
+    except (ValueError, LookupError, ArithmeticError) as error:
         raise DataError(f"{where}: {key} is not valid: {error}") from error
     if not isinstance(value, kind):
         raise DataError(f"{where}: {key} is a {type(value).__name__}; expected a {kind.__name__}")

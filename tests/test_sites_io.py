@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eqci_space.data import data_path
 from eqci_space.errors import DataError, ScenarioError
 from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.passes import find_passes
@@ -492,12 +495,13 @@ def test_a_calendar_needs_the_period(edited, write):
 @pytest.mark.parametrize(
     ("rows", "path", "message"),
     [
-        ("0,5\n180,95\n", "station.PQSAT.horizon_mask.1.1", "less than 90"),
-        ("0,5\n400,9\n", "station.PQSAT.horizon_mask.1.0", "less than 360"),
-        ("0,5\n90,-1\n", "station.PQSAT.horizon_mask.1.1", "greater than or equal to 0"),
-        ("0,nan\n", "station.PQSAT.horizon_mask.0.1", ""),
-        ("180,5\n90,9\n", "station.PQSAT", "horizon_mask: azimuth 90 after 180; they must rise"),
-        ("90,5\n90,9\n", "station.PQSAT", "horizon_mask: azimuth 90 after 90; they must rise"),
+        ("0,5\n180,95\n", "station.PQSAT.horizon_mask", "mask.csv line 3: elevation_deg is 95; expected 0 to below 90"),
+        ("0,5\n400,9\n", "station.PQSAT.horizon_mask", "mask.csv line 3: azimuth_deg is 400; expected 0 to 360"),
+        ("0,5\n90,-1\n", "station.PQSAT.horizon_mask", "mask.csv line 3: elevation_deg is -1; expected"),
+        ("0,nan\n", "station.PQSAT.horizon_mask", "mask.csv line 2: elevation_deg is nan; expected"),
+        ("180,5\n90,9\n", "station.PQSAT.horizon_mask", "mask.csv line 3: azimuth_deg 90 after 180; they must rise"),
+        ("90,5\n90,9\n", "station.PQSAT.horizon_mask", "mask.csv line 3: azimuth_deg 90 after 90; they must rise"),
+        ("0,5\n0.05,9\n", "station.PQSAT", "horizon_mask: azimuth 0.05 after 0; they must rise by at least 0.1"),
         ("0,high\n", "station.PQSAT.horizon_mask", "mask.csv line 2: expected two numbers"),
     ],
 )
@@ -524,6 +528,29 @@ def test_all_bad_values_of_stations_come_in_one_error(edited, write):
     assert set(found) == {f"station.PQSAT.{key}" for key in expected}
     for key, message in expected.items():
         assert message in found[f"station.PQSAT.{key}"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("latitude_deg", "91", "less than or equal to 90 (got '91')"),
+        ("longitude_deg", "east", "unable to parse string as a number (got 'east')"),
+        ("height_ellipsoid_m", "", "is missing; add it"),
+        ("height_msl_m", "", "is missing; add it"),
+        ("status_class", "dreamt", "'operational', 'planned' or 'hypothetical' (got 'dreamt')"),
+    ],
+)
+def test_a_bad_value_of_a_catalogue_is_named_with_its_line(edited, write, column, value, message):
+    lines = data_path("sites", "euroqci.csv").read_text(encoding="utf-8").splitlines()
+    rows = list(csv.reader(lines))
+    number = next(i for i, row in enumerate(rows) if row[0] == "GRAZ")
+    rows[number][rows[0].index(column)] = value
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["# a copy"], *rows])
+    write(text.getvalue(), "mine.csv")
+    found = problems(edited(('catalogue = "euroqci"', 'catalogue = "mine.csv"')))
+    assert list(found) == [f"station.GRAZ.{column}"]
+    assert found[f"station.GRAZ.{column}"].endswith(f"{message} in mine.csv line {number + 2}")
 
 
 def test_closures_and_masks_may_stand_in_the_scenario_itself(edited):

@@ -10,18 +10,21 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from sgp4.api import WGS72, Satrec
+from sgp4.api import SGP4_ERRORS, WGS72, Satrec
 
 from eqci_space.errors import ElementsError, StaleElementsWarning
 
 __all__ = ["BadRecord", "ElementSet", "age_day", "build_elements", "check_age", "propagator", "secular_rates_deg_day"]
 
 _STALE_AFTER_DAYS = 14.0
+_DAYS_PER_YEAR = 365.25
+_WRONG_AFTER_DAYS = 10 * _DAYS_PER_YEAR
 _SGP4_EPOCH_ZERO = datetime(1949, 12, 31, tzinfo=UTC)
 _LARGEST_SGP4_NUMBER = 339_999
 _RAD_PER_DEG = 0.017453292519943295
 _TWO_PI = 6.283185307179586
-_LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "up to", "exclusiveMaximum": "to below"}
+_LIMITS = {"minimum": "from", "maximum": "up to", "exclusiveMaximum": "to below"}
+_SHAPE = ("mean_motion_rev_day", "eccentricity", "bstar_per_earth_radius")
 _UNITS = {"_rev_day": " rev/day", "_deg": " deg"}
 
 
@@ -31,6 +34,7 @@ class ElementSet(BaseModel):
     The catalogue number may have nine digits; SGP4 is given a placeholder beyond 339,999.
     The two derivatives of the mean motion are kept as the element sets print them (half and a sixth
     of the derivative); SGP4 does not use them. `design` marks orbits made for a scenario, which have no age.
+    Mean motions end at 0.004 rev/day: the Earth holds nothing beyond its Hill radius, 1.5e9 m or 0.0047 rev/day.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -39,7 +43,7 @@ class ElementSet(BaseModel):
     object_id: str = ""
     catalogue_number: Annotated[int, Field(ge=0, le=999_999_999)]
     epoch: AwareDatetime
-    mean_motion_rev_day: Annotated[float, Field(gt=0, le=18)]
+    mean_motion_rev_day: Annotated[float, Field(ge=0.004, le=18)]
     eccentricity: Annotated[float, Field(ge=0, lt=1)]
     inclination_deg: Annotated[float, Field(ge=0, le=180)]
     raan_deg: Annotated[float, Field(ge=0, le=360)]
@@ -75,18 +79,28 @@ def build_elements(values: dict[str, Any], where: str, names: Mapping[str, str] 
     Raises
     ------
     ElementsError
-        Values are out of range or no numbers: each with what was found and expected.
+        Values are out of range or no numbers: each with what was found and expected. Or SGP4 finds no orbit at the
+        epoch.
     """
+    names = names or {}
     try:
-        return ElementSet(**values)
+        elements = ElementSet(**values)
     except ValidationError as error:
         findings = []
         for item in error.errors():
             field = str(item["loc"][0])
-            findings.append(
-                f"{(names or {}).get(field, field)} is {_shown(item['input'])}; expected {_expected(field)}"
-            )
+            findings.append(f"{names.get(field, field)} is {_shown(item['input'])}; expected {_expected(field)}")
         raise ElementsError(f"{where}: {'. '.join(findings)}") from error
+    code = _error_at_epoch(elements)
+    if code:
+        found = ", ".join(f"{names.get(field, field)} is {getattr(elements, field):g}" for field in _SHAPE)
+        raise ElementsError(f"{where}: SGP4 finds no orbit at the epoch ({SGP4_ERRORS[code]}): {found}")
+    return elements
+
+
+def _error_at_epoch(elements: ElementSet) -> int:
+    satrec = _initialised(elements)
+    return int(satrec.error or satrec.sgp4_tsince(0.0)[0])
 
 
 def _shown(value: Any) -> str:
@@ -116,6 +130,15 @@ def propagator(elements: ElementSet) -> Satrec:
     ElementsError
         SGP4 refuses the elements at their epoch (decayed or impossible orbit).
     """
+    satrec = _initialised(elements)
+    if satrec.error:
+        raise ElementsError(
+            f"propagator: SGP4 refuses '{elements.name}' (error {satrec.error}: decayed or impossible orbit)"
+        )
+    return satrec
+
+
+def _initialised(elements: ElementSet) -> Satrec:
     e = elements
     satrec = Satrec()
     days = (e.epoch - _SGP4_EPOCH_ZERO).total_seconds() / 86400.0
@@ -127,8 +150,6 @@ def propagator(elements: ElementSet) -> Satrec:
         e.eccentricity, e.argument_of_pericenter_deg * _RAD_PER_DEG, e.inclination_deg * _RAD_PER_DEG,
         e.mean_anomaly_deg * _RAD_PER_DEG, e.mean_motion_rev_day * per_minute, e.raan_deg * _RAD_PER_DEG,
     )  # fmt: skip
-    if satrec.error:
-        raise ElementsError(f"propagator: SGP4 refuses '{e.name}' (error {satrec.error}: decayed or impossible orbit)")
     return satrec
 
 
@@ -152,8 +173,19 @@ def check_age(elements: ElementSet, start: datetime, end: datetime) -> None:
     """Warn when a period reaches more than 14 days from the epoch, unless the orbit is a design.
 
     The SGP4 error of a low orbit grows by kilometres a day, so older elements misplace passes by seconds.
+
+    Raises
+    ------
+    ElementsError
+        They are more than ten years apart (assumed): the epoch or the period is mistaken.
     """
     age = age_day(elements, start, end)
+    if age > _WRONG_AFTER_DAYS and not elements.design:
+        raise ElementsError(
+            f"epoch {elements.epoch:%Y-%m-%dT%H:%MZ} of '{elements.name}' (catalogue number "
+            f"{elements.catalogue_number}) is {age / _DAYS_PER_YEAR:.1f} years from the period {start:%Y-%m-%d} to "
+            f"{end:%Y-%m-%d}; expected at most {_WRONG_AFTER_DAYS / _DAYS_PER_YEAR:g}; correct the epoch or the period"
+        )
     if age > _STALE_AFTER_DAYS and not elements.design:
         warnings.warn(
             f"elements of '{elements.name}' are {age:.1f} days from the period (limit {_STALE_AFTER_DAYS:g}); "

@@ -276,4 +276,9 @@ def ephemerides(scenario: Scenario, start: datetime, end: datetime) -> dict[str,
 def _ephemeris(satellite: Satellite, scenario: Scenario, start: datetime, end: datetime) -> Ephemeris:
     if satellite.ephemeris is not None:
         return tabulated_ephemeris(satellite_segments(satellite, scenario), start, end, name=satellite.name)
-    return make_ephemeris(satellite_elements(satellite, scenario), start, end, name=satellite.name)
+    elements = satellite_elements(satellite, scenario)
+    try:
+        return make_ephemeris(elements, start, end, name=satellite.name)
+    except ElementsError as error:
+        file = f" in {Path(satellite.elements).name}" if satellite.elements else ""
+        raise ElementsError(f"satellite '{satellite.name}'{file}: {error}") from error

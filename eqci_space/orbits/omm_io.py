@@ -81,6 +81,9 @@ def _element_set(record: Any, where: str) -> ElementSet:
     missing = [k for k in _FIELDS if record.get(k) in (None, "")]
     if missing:
         raise ElementsError(f"{where}: lacks {', '.join(missing)}")
+    switches = [k for k in (*_FIELDS, *_OPTIONAL) if isinstance(record.get(k), bool)]
+    if switches:
+        raise ElementsError(f"{where}: {switches[0]} is {str(record[switches[0]]).lower()}; expected a number")
     values = {_FIELDS[k]: record[k] for k in _FIELDS}
     values |= {field: record[k] for k, field in _OPTIONAL.items() if record.get(k) not in (None, "")}
     values["epoch"] = parse_epoch(record["EPOCH"], where)

@@ -24,6 +24,7 @@ _FIELDS = {
     "mean_anomaly_deg": "mean anomaly (line 2, columns 44-51)",
     "mean_motion_rev_day": "mean motion (line 2, columns 53-63)",
     "mean_motion_dot_rev_day2": "derivative of the mean motion (line 1, columns 34-43)",
+    "bstar_per_earth_radius": "drag term (line 1, columns 54-61)",
 }  # fmt: skip
 _BLANKS_1, _BLANKS_2 = (1, 8, 17, 32, 43, 52, 61, 63), (1, 7, 16, 25, 33, 42, 51)
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.projections.polar import PolarAxes
 from pyproj import Geod, Transformer
 
-from eqci_space.errors import TableError
+from eqci_space.errors import TableError, near_matches
 from eqci_space.orbits.earth import seconds_from, station_frame
 from eqci_space.orbits.ephemeris import ephemerides, positions_m
 from eqci_space.orbits.sky import make_sky
@@ -134,13 +134,14 @@ def elevation_profile(samples: pd.DataFrame, window_id: str, *, ax: Axes | None 
 
     Raises
     ------
-    KeyError
+    TableError
         There is no such window.
     """
     ax = ax or new_axes(8, 3.4)
     part = samples[samples["window_id"] == window_id]
     if part.empty:
-        raise KeyError(f"elevation_profile: no window '{window_id}' in the samples")
+        hint = near_matches(window_id, samples["window_id"].unique())
+        raise TableError(f"elevation_profile: no window '{window_id}' in the samples; {hint}")
     ax.plot(part["time"], part["elevation_deg"], color=BLUE, linewidth=2)
     ax.set_ylabel("elevation [°]", color=BLUE)
     ax.set_ylim(0, 90)

@@ -131,13 +131,13 @@ def test_the_verification_file_is_read_but_for_the_three_sets_made_with_wrong_ch
 
 @pytest.mark.parametrize(("lines", "expected"), CASES)
 def test_every_state_of_the_verification_set_is_reproduced(read_lines, lines, expected):
-    (elements,) = read_lines(*map(with_checksum, lines[:2]))
     number, rows = expected
-    assert elements.catalogue_number == number
-    if number == 33334:  # a mean motion of 1e-5 a day: error 3 when SGP4 begins, and a row without a meaning
-        with pytest.raises(ElementsError, match=r"SGP4 refuses '33334' \(error 3"):
-            propagator(elements)
+    if number == 33334:  # error 3 when SGP4 begins, and a row without a meaning
+        with pytest.raises(ElementsError, match=r"mean motion .* is 1e-05; expected a finite number from 0\.004"):
+            read_lines(*map(with_checksum, lines[:2]))
         return
+    (elements,) = read_lines(*map(with_checksum, lines[:2]))
+    assert elements.catalogue_number == number
     satrec = propagator(elements)
     results = [satrec.sgp4_tsince(minutes) for minutes in rows[:, 0]]
     assert not any(error for error, _, _ in results)
@@ -152,12 +152,12 @@ def test_every_state_of_the_verification_set_is_reproduced(read_lines, lines, ex
 
 @pytest.mark.parametrize(("lines", "expected"), CASES)
 def test_the_verification_set_ends_where_sgp4_reports_its_error(read_lines, lines, expected):
-    (elements,) = read_lines(*map(with_checksum, lines[:2]))
     number, rows = expected
     if number == 33334:
-        with pytest.raises(ElementsError, match="error 3"):
-            propagator(elements)
+        with pytest.raises(ElementsError, match="is 1e-05; expected"):
+            read_lines(*map(with_checksum, lines[:2]))
         return
+    (elements,) = read_lines(*map(with_checksum, lines[:2]))
     _, stop, step = lines[2]
     satrec, last = propagator(elements), rows[-1, 0]
     if last + 1e-6 > stop:  # complete
@@ -278,6 +278,19 @@ def test_the_age_is_the_largest_distance_of_the_period_from_the_epoch(synthetic_
     assert age_day(elements, elements.epoch - 3 * day, elements.epoch + day) == 3.0
     assert age_day(elements, elements.epoch - day, elements.epoch + 3 * day) == 3.0
     assert age_day(elements, elements.epoch + 5 * day, elements.epoch + 5.5 * day) == 5.5
+
+
+def test_a_period_of_another_decade_is_refused(synthetic_sets, recwarn):
+    elements = synthetic_sets["SYN SSO3-1"]
+    year = timedelta(days=365.25)
+    with pytest.warns(StaleElementsWarning, match=r"3652\.5 days"):
+        check_age(elements, elements.epoch, elements.epoch + 10 * year)
+    for start, end in ((0 * year, 10.1 * year), (-10.1 * year, 0 * year)):
+        with pytest.raises(ElementsError, match=r"epoch 2027-01-01T00:00Z of 'SYN SSO3-1' .* is 10\.1 years from") as e:
+            check_age(elements, elements.epoch + start, elements.epoch + end)
+        assert f"catalogue number {elements.catalogue_number}" in str(e.value)
+    design = elements.model_copy(update={"design": True})
+    check_age(design, design.epoch, design.epoch + 20 * year)
 
 
 def test_orbits_by_design_have_no_age_limit(synthetic_sets, recwarn):
@@ -429,6 +442,23 @@ def test_a_scenario_says_that_the_record_of_its_satellite_was_skipped(with_satel
     scenario = with_satellite(f'elements = "sets.{form}"', f'object_name = "{sets[0].name}"', 'bad_records = "skip"')
     with pytest.warns(BadRecordWarning), pytest.raises(ElementsError, match=rf"skipped as malformed: .*{why}"):
         satellite_elements(scenario.satellites[0], scenario)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"EPOCH": "1961-04-12T06:07:00"}, r"epoch 1961-04-12T06:07Z of 'SYN SSO3-1' .* years from the period"),
+        ({"BSTAR": 0.05, "MEAN_MOTION": 16.3, "EPOCH": "2027-03-01T00:00:00"}, r"SGP4 error \d .* decayed"),
+    ],
+    ids=["epoch far off", "decays in the period"],
+)
+@pytest.mark.filterwarnings("ignore::eqci_space.errors.StaleElementsWarning")
+def test_elements_that_do_not_serve_the_period_are_named_with_their_file(with_satellite, tmp_path, change, message):
+    record = next(r for r in json.loads(OMM_FILE.read_text()) if r["OBJECT_NAME"] == "SYN SSO3-1") | change
+    (tmp_path / "one.json").write_text(json.dumps([record]))
+    scenario = with_satellite('elements = "one.json"')
+    with pytest.raises(ElementsError, match=rf"^satellite '\S+' in one\.json: .*{message}"):
+        ephemerides(scenario, scenario.start, scenario.end)
 
 
 @pytest.mark.parametrize("line", ['bad_records = "ignore"', "catalogue_number = -1", "catalogue_number = 1000000000"])

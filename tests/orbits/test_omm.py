@@ -225,9 +225,11 @@ WRONG_VALUES = [
     ({"ECCENTRICITY": 1.2}, "ECCENTRICITY is 1.2; expected a finite number from 0 to below 1;"),
     ({"ECCENTRICITY": -0.1}, "ECCENTRICITY is -0.1; expected a finite number from 0 to below 1;"),
     ({"ECCENTRICITY": float("nan")}, "ECCENTRICITY is nan; expected a finite number from 0 to below 1;"),
-    ({"MEAN_MOTION": 0}, "MEAN_MOTION is 0; expected a finite number above 0 up to 18 rev/day;"),
-    ({"MEAN_MOTION": 18.1}, "MEAN_MOTION is 18.1; expected a finite number above 0 up to 18 rev/day;"),
-    ({"MEAN_MOTION": "fast"}, "MEAN_MOTION is 'fast'; expected a finite number above 0 up to 18 rev/day;"),
+    ({"MEAN_MOTION": 0}, "MEAN_MOTION is 0; expected a finite number from 0.004 up to 18 rev/day;"),
+    ({"MEAN_MOTION": 18.1}, "MEAN_MOTION is 18.1; expected a finite number from 0.004 up to 18 rev/day;"),
+    ({"MEAN_MOTION": 17.9}, r"SGP4 finds no orbit at the epoch \(.* has decayed\): MEAN_MOTION is 17\.9, ECCENTR"),
+    ({"MEAN_MOTION": 1e-6}, "MEAN_MOTION is 1e-06; expected a finite number from 0.004 up to 18 rev/day;"),
+    ({"MEAN_MOTION": "fast"}, "MEAN_MOTION is 'fast'; expected a finite number from 0.004 up to 18 rev/day;"),
     ({"INCLINATION": 180.1}, "INCLINATION is 180.1; expected a finite number from 0 up to 180 deg;"),
     ({"RA_OF_ASC_NODE": 400}, "RA_OF_ASC_NODE is 400; expected a finite number from 0 up to 360 deg;"),
     ({"ARG_OF_PERICENTER": -1}, "ARG_OF_PERICENTER is -1; expected a finite number from 0 up to 360 deg;"),
@@ -273,6 +275,13 @@ def test_json_values_of_another_kind_raise_and_null_is_a_missing_field(read_omm,
     with pytest.raises(ElementsError, match=r"^bad\.json record 1: ") as caught:
         read_omm(**{field: value})
     assert (f"lacks {field}" in str(caught.value)) == (value is None)
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("field", ["MEAN_MOTION", "NORAD_CAT_ID", "INCLINATION", "BSTAR"])
+def test_json_truth_values_are_no_numbers(read_omm, field, value):
+    with pytest.raises(ElementsError, match=f"^bad.json record 1: {field} is {str(value).lower()}; expected a number"):
+        read_omm(**{field: value})
 
 
 @pytest.mark.parametrize("form", FORMS)

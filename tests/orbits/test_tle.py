@@ -174,6 +174,8 @@ BROKEN_TLE = {
     "eccentricity has a letter": (L1, edited(L2, 27, "00x2844")),
     "mean motion zero": (L1, edited(L2, 53, " 0.00000000")),
     "mean motion 19": (L1, edited(L2, 53, "19.00000000")),
+    "mean motion of an orbit below the ground": (L1, edited(L2, 53, "17.90000000")),
+    "mean motion of no orbit": (L1, edited(L2, 53, " 0.00000100")),
     "drag term has a letter": (edited(L1, 54, " 3x260-4"), L2),
 }
 
@@ -282,7 +284,7 @@ def test_two_bad_sets_are_both_named(read_text):
             2,
             53,
             "18.10000000",
-            "mean motion (line 2, columns 53-63) is 18.1; expected a finite number above 0 up to 18",
+            "mean motion (line 2, columns 53-63) is 18.1; expected a finite number from 0.004 up to 18",
         ),
         (
             2,

@@ -54,8 +54,10 @@ def test_elevation_profile_has_elevation_and_range(one_station):
     assert ax.get_lines()[0].get_ydata() == pytest.approx(part["elevation_deg"].to_numpy())
     (other,) = [a for a in ax.figure.axes if a is not ax]
     assert other.get_lines()[0].get_ydata() == pytest.approx(part["range_m"].to_numpy() / 1e3)
-    with pytest.raises(KeyError, match="no window 'none'"):
+    with pytest.raises(TableError, match="no window 'none' in the samples; "):
         eq.plot.elevation_profile(one_station, "none")
+    with pytest.raises(TableError, match=f"did you mean .*{window_id}"):
+        eq.plot.elevation_profile(one_station, window_id[:-1])
 
 
 def test_ground_track_passes_below_the_satellite(study, scenario):
