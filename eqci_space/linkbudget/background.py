@@ -13,6 +13,7 @@ __all__ = [
     "light_pollution_radiance_w_m2_sr_m",
     "moonlight_luminance_cd_m2",
     "moonlight_radiance_w_m2_sr_m",
+    "moonset_share",
     "night_radiance_w_m2_sr_m",
     "single_mode_photon_rate_hz",
 ]
@@ -109,17 +110,16 @@ def moonlight_luminance_cd_m2(
     moon_phase_angle_deg : array
         0 at full Moon [deg].
     moon_target_separation_deg : array
-        [deg]; below 10 the value at 10 is held.
+        [deg]; too little light below 10, where aerosol makes an aureole.
     moon_zenith_angle_deg : array
-        [deg]; zero light from 90 on.
+        [deg]; zero light from 90 on. The path ends at five airmasses there: `moonset_share` takes the step away.
     """  # fmt: skip
     phase, separation, zm, z = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (
         moon_phase_angle_deg, moon_target_separation_deg, moon_zenith_angle_deg, target_zenith_angle_deg
     )))  # fmt: skip
-    rho = np.maximum(separation, 10.0)
     moon = 10 ** (-0.4 * (3.84 + 0.026 * np.abs(phase) + 4e-9 * phase**4))
-    scattering = 10**5.36 * (1.06 + np.cos(np.radians(rho)) ** 2) + 10 ** (6.15 - rho / 40)
-    path, moon_path = _sky_path(z), _moon_path(np.minimum(zm, 90.0))
+    scattering = 10**5.36 * (1.06 + np.cos(np.radians(separation)) ** 2) + 10 ** (6.15 - separation / 40)
+    path, moon_path = _sky_path(z), _sky_path(np.minimum(zm, 90.0))
     k = 0.4 * extinction_mag_per_airmass
     light = scattering * moon * 10 ** (-k * moon_path) * (1 - 10 ** (-k * path)) * _NANOLAMBERT_CD_M2
     return np.where(zm < 90, light, 0.0)
@@ -129,10 +129,18 @@ def _sky_path(zenith_angle_deg: np.ndarray) -> np.ndarray:
     return (1 - 0.96 * np.sin(np.radians(zenith_angle_deg)) ** 2) ** -0.5
 
 
-def _moon_path(zenith_angle_deg: np.ndarray) -> np.ndarray:
-    """Their path, going over to the true airmass in the last ten degrees, or moonlight would end with a step."""
-    low = np.clip(zenith_angle_deg / 10 - 8, 0.0, 1.0)
-    return (1 - low) * _sky_path(zenith_angle_deg) + low * airmass_kasten_young(90.0 - zenith_angle_deg)
+@in_range()
+def moonset_share(
+    *, moon_zenith_angle_deg: np.ndarray | float, extinction_mag_per_airmass: float = 0.172
+) -> np.ndarray:
+    """Factor on moonlight near the horizon, from the flat path of its formula over to the true airmass; derived here.
+
+    1 to 80 deg from the zenith, 0.006 of the light at 90, so that no plan has a step when the Moon sets.
+    """
+    zm = np.minimum(np.asarray(moon_zenith_angle_deg, dtype=float), 90.0)
+    low = np.clip(zm / 10 - 8, 0.0, 1.0)
+    longer = low * (airmass_kasten_young(90.0 - zm) - _sky_path(zm))
+    return 10 ** (-0.4 * extinction_mag_per_airmass * longer)
 
 
 @in_range(wavelength_m=Range(0.4e-6, 2e-6, "m"))

@@ -30,8 +30,8 @@ _HALF_1E2 = {"half_1e2": 1.0, "full_1e2": 0.5, "fwhm": 1 / np.sqrt(2 * np.log(2)
 
 
 @in_range(value_rad=Range(0, 0.1, "rad", above=True))
-def divergence_half_angle_rad(value_rad: float, definition: DivergenceDefinition) -> float:
-    """1/e² half angle [rad] of a measured divergence; the definition has no default, for 3 dB hang on it.
+def divergence_half_angle_rad(value_rad: float, definition: DivergenceDefinition | None = None) -> float:
+    """1/e² half angle [rad] of a measured divergence; without its definition it is refused, for 3 dB hang on it.
 
     ``half_1e2`` and ``full_1e2`` are the 1/e² intensity half and full angle, ``fwhm`` the full width at half maximum of
     the intensity, ``uniform_disc`` the full angle of a disc of constant irradiance, matched on its axis:
@@ -39,8 +39,10 @@ def divergence_half_angle_rad(value_rad: float, definition: DivergenceDefinition
     """
     if definition not in get_args(DivergenceDefinition):
         known = ", ".join(get_args(DivergenceDefinition))
-        raise ValueError(f"divergence_half_angle_rad: definition '{definition}'; expected one of {known}")
-    return float(value_rad * _HALF_1E2[definition])
+        raise ValueError(
+            f"divergence_half_angle_rad: definition = {definition!r} of value_rad = {value_rad}; expected {known}"
+        )
+    return float(value_rad * _HALF_1E2[str(definition)])
 
 
 @in_range()

@@ -12,6 +12,8 @@ TIME_TRANSFER_JITTER_S = {"stated": 0.0, "gnss": 3e-9, "white_rabbit": 50e-12}
 view (a few nanoseconds; unverified); White Rabbit over fibre (precision better than 50 ps; Serrano et al. 2013,
 unverified)."""
 
+_NO_JITTER_S = 1e-30
+
 __all__ = [
     "TIME_TRANSFER_JITTER_S",
     "clock_error_s",
@@ -53,7 +55,7 @@ def gate_transmittance(*, gate_s: float, timing_jitter_s: float, offset_s: float
     centred gate of two standard deviations, one half for a gate that begins at the pulse.
     """
     edges = np.array([gate_s / 2 - offset_s, gate_s / 2 + offset_s])
-    if timing_jitter_s == 0:
+    if timing_jitter_s < _NO_JITTER_S:
         return float(np.mean(np.sign(edges)))
     return float(np.mean(erf(edges / (np.sqrt(2) * timing_jitter_s))))
 

@@ -1,31 +1,39 @@
-"""A tabulated budget for batch work: the total loss as a function of range plus a function of elevation."""
+"""A tabulated budget for batch work: a function of range plus one of elevation, and of the slew where optics lag."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, RectBivariateSpline
 
-from eqci_space.linkbudget.terms import TERMS, Link
+from eqci_space.linkbudget.ranges import Range, within
+from eqci_space.linkbudget.terms import TERMS, Link, coupling_lags
 
 __all__ = ["LossLookup", "lookup_loss_db", "make_lookup"]
 
+Numbers = np.ndarray | float
+
 _BY_RANGE = ("diffraction_loss_db",)
-_RANGE_NODES, _ELEVATION_NODES = 257, 257
+_RANGE_NODES, _ELEVATION_NODES, _SLEW_NODES = 257, 1025, 385
 _SHORTEST_M, _LONGEST_M = 100e3, 60_000e3
+_FASTEST_SLEW_RAD_S = 0.03  # 8 km/s overhead at 270 km
 
 
 @dataclass(frozen=True)
 class LossLookup:
-    """Splines of one terminal and station: over the logarithm of range, and over the logarithm of sin elevation."""
+    """Splines of one terminal and station: over the logarithm of range, and over the logarithm of sin elevation.
+
+    Behind adaptive optics of finite bandwidth the second is a surface, the slew rate [rad/s] its other side.
+    """
 
     by_range: CubicSpline
-    by_elevation: CubicSpline
+    by_elevation: CubicSpline | RectBivariateSpline
     lowest_elevation_deg: float
 
 
-def make_lookup(link: Link, *, lowest_elevation_deg: float = 5.0, slew_rate_rad_s: float = 0.0) -> LossLookup:
+def make_lookup(link: Link, *, lowest_elevation_deg: float = 5.0) -> LossLookup:
     """Tabulate the mean budget of a link.
 
     Parameters
@@ -33,8 +41,6 @@ def make_lookup(link: Link, *, lowest_elevation_deg: float = 5.0, slew_rate_rad_
     link : Link
     lowest_elevation_deg : float
         Lower end of the table [deg], 1 to 60.
-    slew_rate_rad_s : float
-        Rate of the line of sight for adaptive optics of finite bandwidth; the one thing that the table holds fixed.
 
     Raises
     ------
@@ -46,35 +52,55 @@ def make_lookup(link: Link, *, lowest_elevation_deg: float = 5.0, slew_rate_rad_
     distance = np.geomspace(_SHORTEST_M, _LONGEST_M, _RANGE_NODES)
     sine = np.geomspace(np.sin(np.radians(lowest_elevation_deg)), 1.0, _ELEVATION_NODES)
     elevation = np.degrees(np.arcsin(np.minimum(sine, 1.0)))
-    totals = []
-    for columns, names in (
-        ({"range_m": distance, "elevation_deg": np.full(distance.shape, 90.0)}, _BY_RANGE),
-        ({"range_m": np.full(sine.shape, 1e6), "elevation_deg": elevation}, [t for t in TERMS if t not in _BY_RANGE]),
-    ):
-        columns["angular_rate_rad_s"] = np.full(len(columns["range_m"]), slew_rate_rad_s)
-        totals.append(np.sum([TERMS[name].loss_db(columns, link) for name in names], axis=0))
-    return LossLookup(
-        CubicSpline(np.log(distance), totals[0]), CubicSpline(np.log(sine), totals[1]), lowest_elevation_deg
-    )
+    rest = [name for name in TERMS if name not in _BY_RANGE]
+    far = _total_db(link, _BY_RANGE, 90.0, distance, 0.0)
+    if coupling_lags(link):
+        slew = np.linspace(0.0, _FASTEST_SLEW_RAD_S, _SLEW_NODES)
+        surface = _total_db(link, rest, np.repeat(elevation, _SLEW_NODES), 1e6, np.tile(slew, _ELEVATION_NODES))
+        near = RectBivariateSpline(np.log(sine), slew, surface.reshape(_ELEVATION_NODES, _SLEW_NODES))
+    else:
+        near = CubicSpline(np.log(sine), _total_db(link, rest, elevation, 1e6, 0.0))
+    return LossLookup(CubicSpline(np.log(distance), far), near, lowest_elevation_deg)
 
 
-def lookup_loss_db(lookup: LossLookup, *, elevation_deg: np.ndarray, range_m: np.ndarray) -> np.ndarray:
-    """Total mean loss [dB]; within 0.005 dB of `link_budget` at the slew rate of the table, shapes broadcast.
+def _total_db(
+    link: Link, names: Iterable[str], elevation_deg: Numbers, range_m: Numbers, slew_rad_s: Numbers
+) -> np.ndarray:
+    """Sum of some terms of the budget; arguments broadcast."""
+    elevation, distance, slew = np.broadcast_arrays(elevation_deg, range_m, slew_rad_s)
+    columns = {"elevation_deg": elevation, "range_m": distance, "angular_rate_rad_s": slew}
+    return np.sum([TERMS[name].loss_db(columns, link) for name in names], axis=0)
+
+
+def lookup_loss_db(
+    lookup: LossLookup, *, elevation_deg: np.ndarray, range_m: np.ndarray, angular_rate_rad_s: np.ndarray | None = None
+) -> np.ndarray:
+    """Total mean loss [dB] within 0.005 dB of `link_budget`; shapes broadcast.
+
+    Parameters
+    ----------
+    lookup : LossLookup
+    elevation_deg, range_m : array
+        Within the table [deg], [m].
+    angular_rate_rad_s : array, optional
+        Of the line of sight [rad/s]; needed behind adaptive optics of finite bandwidth, without effect elsewhere.
 
     Raises
     ------
     ValueError
-        An elevation or range lies outside the table.
+        An argument lies outside the table, or the rate is needed and missing.
     """
     elevation, distance = np.asarray(elevation_deg, dtype=float), np.asarray(range_m, dtype=float)
-    if not ((elevation >= lookup.lowest_elevation_deg) & (elevation <= 90)).all():
+    within("lookup_loss_db", "elevation_deg", elevation, Range(lookup.lowest_elevation_deg, 90, "deg"))
+    within("lookup_loss_db", "range_m", distance, Range(_SHORTEST_M, _LONGEST_M, "m"))
+    sine = np.log(np.sin(np.radians(elevation)))
+    if isinstance(lookup.by_elevation, CubicSpline):
+        return lookup.by_range(np.log(distance)) + lookup.by_elevation(sine)
+    if angular_rate_rad_s is None:
         raise ValueError(
-            f"lookup_loss_db: elevation_deg = {elevation.min()} to {elevation.max()}; expected "
-            f"{lookup.lowest_elevation_deg:g} to 90 deg"
+            "lookup_loss_db: angular_rate_rad_s is missing; adaptive optics of finite bandwidth lag with the slew of "
+            "the line of sight, expected SAMPLES.angular_rate_rad_s"
         )
-    if not ((distance >= _SHORTEST_M) & (distance <= _LONGEST_M)).all():
-        raise ValueError(
-            f"lookup_loss_db: range_m = {distance.min()} to {distance.max()}; expected {_SHORTEST_M:g} to "
-            f"{_LONGEST_M:g} m"
-        )
-    return lookup.by_range(np.log(distance)) + lookup.by_elevation(np.log(np.sin(np.radians(elevation))))
+    slew = np.asarray(angular_rate_rad_s, dtype=float)
+    within("lookup_loss_db", "angular_rate_rad_s", slew, Range(0, _FASTEST_SLEW_RAD_S, "rad/s"))
+    return lookup.by_range(np.log(distance)) + lookup.by_elevation.ev(sine, slew)

@@ -9,6 +9,7 @@ from eqci_space.units import EARTH_GM_M3_S2, SPEED_OF_LIGHT_M_S
 
 __all__ = [
     "doppler_shift_hz",
+    "frame_angle_rad",
     "point_ahead_angle_rad",
     "point_ahead_from_rate_rad",
     "secant_zenith",
@@ -81,3 +82,16 @@ def doppler_shift_hz(
 def point_ahead_from_rate_rad(*, range_m: np.ndarray, angular_rate_rad_s: np.ndarray) -> np.ndarray:
     """``2 L ω/c`` [rad] from the range and the angular rate of the line of sight, as SAMPLES carry them."""
     return 2 * np.asarray(range_m) * np.asarray(angular_rate_rad_s) / SPEED_OF_LIGHT_M_S
+
+
+@in_range()
+def frame_angle_rad(
+    *, elevation_deg: np.ndarray, azimuth_rate_rad_s: np.ndarray, elevation_rate_rad_s: np.ndarray
+) -> np.ndarray:
+    """Angle [rad] between a satellite's track and the horizontal of an alt-azimuth mount, ``atan2(ε', α' cos ε)``.
+
+    The polarisation frame of a terminal that flies with one axis along its track turns in the receiver by the change
+    of this angle; a half-wave plate follows, and what it leaves is `frame_rotation_rad`. Derived here.
+    """
+    across = np.asarray(azimuth_rate_rad_s) * np.cos(np.radians(elevation_deg))
+    return np.arctan2(np.asarray(elevation_rate_rad_s, dtype=float), across)

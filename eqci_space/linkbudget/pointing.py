@@ -37,10 +37,10 @@ def axes(jitter_rad: Axes, bias_rad: Axes) -> tuple[np.ndarray, np.ndarray]:
 @in_range()
 def mean_pointing_transmittance(
     *,
-    divergence_half_angle_rad: float,
+    divergence_half_angle_rad: np.ndarray | float,
     jitter_rad: Axes,
     bias_rad: Axes = 0.0,
-) -> float:
+) -> np.ndarray:
     """Mean of ``exp(-2θ²/θd²)`` for Gaussian jitter about a static offset.
 
     ``E = ∏ q_i^(-1/2) exp(-2 e_i²/(θd² q_i))``, ``q_i = 1 + 4 σ_i²/θd²`` over the two axes: the general
@@ -49,8 +49,8 @@ def mean_pointing_transmittance(
 
     Parameters
     ----------
-    divergence_half_angle_rad : float
-        1/e² intensity half angle [rad], > 0.
+    divergence_half_angle_rad : array
+        1/e² intensity half angle [rad], > 0, any shape.
     jitter_rad : float or pair
         Standard deviation per axis [rad], >= 0; a pair for anisotropic jitter.
     bias_rad : float or pair
@@ -62,21 +62,22 @@ def mean_pointing_transmittance(
         Negative jitter or a divergence that is not positive.
     """
     sigma, bias = axes(jitter_rad, bias_rad)
-    q = 1 + 4 * (sigma / divergence_half_angle_rad) ** 2
-    return float(np.prod(q**-0.5 * np.exp(-2 * bias**2 / (divergence_half_angle_rad**2 * q))))
+    theta = np.asarray(divergence_half_angle_rad, dtype=float)[..., None]
+    q = 1 + 4 * (sigma / theta) ** 2
+    return np.prod(q**-0.5 * np.exp(-2 * bias**2 / (theta**2 * q)), axis=-1)
 
 
 def mean_pointing_loss_db(
     *,
-    divergence_half_angle_rad: float,
+    divergence_half_angle_rad: np.ndarray | float,
     jitter_rad: Axes,
     bias_rad: Axes = 0.0,
-) -> float:
+) -> np.ndarray:
     """Loss [dB] of `mean_pointing_transmittance`; this is the loss of the mean, not a fade margin."""
     transmittance = mean_pointing_transmittance(
         divergence_half_angle_rad=divergence_half_angle_rad, jitter_rad=jitter_rad, bias_rad=bias_rad
     )
-    return float(db_from_ratio(transmittance))
+    return db_from_ratio(transmittance)
 
 
 @in_range()

@@ -40,7 +40,7 @@ from eqci_space.linkbudget.turbulence import (
 from eqci_space.scenario import Atmosphere, Station, Terminal
 from eqci_space.units import db_from_ratio
 
-__all__ = ["TERMS", "Link", "Term", "coupling_valid", "divergence_rad", "station_layers"]
+__all__ = ["TERMS", "Columns", "Link", "Term", "coupling_lags", "coupling_valid", "divergence_rad", "station_layers"]
 
 _USUAL_VISIBILITY_KM = 23.0
 _TIP_TILT_ONLY = 3
@@ -106,9 +106,10 @@ def _wavefront(part: Columns, link: Link) -> np.ndarray:
 
 def _pointing(part: Columns, link: Link) -> np.ndarray:
     t = link.terminal
-    return _constant(part, mean_pointing_loss_db(
+    loss = mean_pointing_loss_db(
         divergence_half_angle_rad=divergence_rad(t), jitter_rad=t.jitter_rad, bias_rad=t.bias_rad
-    ))  # fmt: skip
+    )
+    return _constant(part, float(loss))
 
 
 def _airmass(part: Columns) -> np.ndarray:
@@ -199,14 +200,20 @@ def _into_fibre(part: Columns, link: Link, layers: Layers, ratio: np.ndarray) ->
     return caught * _steady_share(link)
 
 
+def coupling_lags(link: Link) -> bool:
+    """Whether adaptive optics of finite bandwidth make the coupling depend on the slew of the line of sight."""
+    r = link.station.receiver
+    corrected = r.field == "single_mode" and r.adaptive_optics_modes >= _TIP_TILT_ONLY
+    return r.coupling == "modelled" and corrected and r.adaptive_optics_bandwidth_hz is not None
+
+
 def _servo_lag_rad2(part: Columns, link: Link, layers: Layers) -> np.ndarray:
     """Phase variance that an adaptive optics of finite bandwidth follows too late."""
-    receiver, terminal = link.station.receiver, link.terminal
-    bandwidth = receiver.adaptive_optics_bandwidth_hz
     elevation = np.asarray(part["elevation_deg"])
-    if bandwidth is None or receiver.adaptive_optics_modes < _TIP_TILT_ONLY:
+    bandwidth = link.station.receiver.adaptive_optics_bandwidth_hz
+    if bandwidth is None or not coupling_lags(link):
         return np.zeros(elevation.shape)
-    zenith = _zenith_greenwood(layers, link.atmosphere.ground_wind_m_s, terminal.wavelength_m)
+    zenith = _zenith_greenwood(layers, link.atmosphere.ground_wind_m_s, link.terminal.wavelength_m)
     slew = np.clip(np.asarray(part["angular_rate_rad_s"]), 0.0, _FASTEST_SLEW_RAD_S)
     return (zenith(slew) * np.sin(np.radians(elevation)) ** -0.6 / bandwidth) ** (5 / 3)
 
@@ -221,7 +228,7 @@ def _steady_share(link: Link) -> float:
         obscuration_ratio=receiver.obscuration_ratio,
         beam_radius_m=receiver.aperture_diameter_m / 2 / optimum_mode_parameter(receiver.obscuration_ratio),
     )  # fmt: skip
-    return mean_pointing_transmittance(divergence_half_angle_rad=width, jitter_rad=receiver.tracking_jitter_rad)
+    return float(mean_pointing_transmittance(divergence_half_angle_rad=width, jitter_rad=receiver.tracking_jitter_rad))
 
 
 def coupling_valid(part: Columns, link: Link) -> np.ndarray:
@@ -253,7 +260,7 @@ def _gate(part: Columns, link: Link) -> np.ndarray:
     jitter = np.hypot(r.timing_jitter_s, TIME_TRANSFER_JITTER_S[r.time_transfer])
     drift = clock_error_s(r.clock_hold_over_s, fractional_frequency=r.clock_fractional_frequency)
     inside = gate_transmittance(gate_s=r.gate_s, timing_jitter_s=float(jitter), offset_s=float(drift))
-    return _constant(part, float(db_from_ratio(max(inside, _CLOSED_GATE))))
+    return _constant(part, float(db_from_ratio(max(inside, _CLOSED_GATE))) + 0.0)  # no -0.0 in tables
 
 
 def _detector(part: Columns, link: Link) -> np.ndarray:

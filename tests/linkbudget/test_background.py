@@ -17,6 +17,7 @@ from eqci_space.linkbudget.background import (
     light_pollution_radiance_w_m2_sr_m,
     moonlight_luminance_cd_m2,
     moonlight_radiance_w_m2_sr_m,
+    moonset_share,
     night_radiance_w_m2_sr_m,
     single_mode_photon_rate_hz,
 )
@@ -190,15 +191,26 @@ def test_moon_below_the_horizon_gives_no_light():
 
 
 def test_moonlight_fades_out_towards_moonset():
-    """No step in a plan when the Moon sets: a thousandth of a degree above the horizon, below a hundredth is left."""
-    geometry = SKYCALC | {"moon_target_separation_deg": 90.0, "extinction_mag_per_airmass": 0.172}
-    high, low = moonlight_luminance_cd_m2(**geometry | {"moon_zenith_angle_deg": np.array([60.0, 89.999])})
-    assert low < 0.01 * high
+    """Ten degrees above the horizon the published path, at the horizon Kasten and Young's 37.92 airmasses."""
+    share = moonset_share(moon_zenith_angle_deg=np.array([0.0, 60.0, 80.0, 90.0, 120.0]))
+    assert_allclose(share[:3], 1.0, rtol=1e-12)
+    assert_allclose(share[3:], 10 ** (-0.4 * 0.172 * (37.92 - 5.0)), rtol=1e-3)
+    close = moonset_share(moon_zenith_angle_deg=np.linspace(79.0, 90.0, 1101))
+    assert (np.diff(close) <= 1e-12).all()
+    assert np.abs(np.diff(close)).max() < 0.01
 
 
-def test_moon_close_to_the_target_is_held_at_ten_degrees():
-    near = moonlight_luminance_cd_m2(**SKYCALC | {"moon_target_separation_deg": np.array([0.0, 5.0, 10.0])})
-    assert_allclose(near, near[2], rtol=1e-14)
+@pytest.mark.parametrize(("separation", "zenith"), [(4.0, 30.0), (60.0, 86.0)])
+def test_moonlight_is_the_published_formula_close_to_the_moon_and_the_horizon(separation, zenith):
+    light = moonlight_luminance_cd_m2(
+        moon_phase_angle_deg=-20.0, moon_target_separation_deg=separation, moon_zenith_angle_deg=zenith,
+        target_zenith_angle_deg=30.0, extinction_mag_per_airmass=0.2,
+    )  # fmt: skip
+    illuminance = 10 ** (-0.4 * (3.84 + 0.026 * 20 + 4e-9 * 20**4))
+    scattering = 10**5.36 * (1.06 + np.cos(np.radians(separation)) ** 2) + 10 ** (6.15 - separation / 40)
+    path, moon_path = ((1 - 0.96 * np.sin(np.radians(z)) ** 2) ** -0.5 for z in (30.0, zenith))
+    nanolambert = scattering * illuminance * 10 ** (-0.08 * moon_path) * (1 - 10 ** (-0.08 * path))
+    assert_allclose(light, nanolambert * 1e-5 / np.pi, rtol=1e-12)
 
 
 # ---------------------------------------------------------------- light pollution
@@ -231,6 +243,12 @@ RECEIVER = {
 def test_half_angle_taken_for_the_full_angle_of_the_field_costs_six_decibels():
     wrong = background_photon_rate_hz(**RECEIVER | {"field_of_view_full_angle_rad": 2e-4})
     assert_allclose(10 * np.log10(wrong / background_photon_rate_hz(**RECEIVER)), 6.0206, atol=1e-4)
+
+
+def test_plane_angle_taken_for_a_solid_angle_costs_forty_one_decibels():
+    """100 µrad are π/4 · 1e-8 sr, not 1e-4."""
+    per_sr = 6.1 * np.pi / 4 * 0.8**2 * (1 - 0.3**2) * 1e-9 * 850e-9 / 1.98644586e-25
+    assert_allclose(10 * np.log10(1e-4 * per_sr / background_photon_rate_hz(**RECEIVER)), 41.05, atol=5e-3)
 
 
 def test_photon_rate_in_the_units_of_astropy():

@@ -202,6 +202,7 @@ DISC = {"divergence_full_angle_rad": 1e-5, "range_m": 1e6, "aperture_diameter_m"
     ("call", "named", "value"),
     [
         (lambda: divergence_half_angle_rad(1e-5, "1/e2"), "definition", "1/e2"),
+        (lambda: divergence_half_angle_rad(1e-5), "definition = None of value_rad", "1e-05"),
         (lambda: divergence_half_angle_rad(10.0, "fwhm"), "divergence_half_angle_rad", "10.0"),
         (lambda: divergence_half_angle_rad(-1e-5, "fwhm"), "divergence_half_angle_rad", "-1e-05"),
         (lambda: on_axis_gain_efficiency(obscuration_ratio=1.0, truncation_ratio=1.0), "obscuration_ratio", "1.0"),

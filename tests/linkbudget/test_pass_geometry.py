@@ -10,6 +10,7 @@ from skyfield.api import EarthSatellite, load
 
 from eqci_space.linkbudget.pass_geometry import (
     doppler_shift_hz,
+    frame_angle_rad,
     point_ahead_angle_rad,
     point_ahead_from_rate_rad,
     slant_range_m,
@@ -152,3 +153,21 @@ def test_bad_input_is_refused_with_its_name_value_and_range(call, named, value):
         call()
     assert named in str(refusal.value)
     assert value in str(refusal.value)
+
+
+def test_frame_turns_like_the_track_projected_on_the_sky():
+    """A straight flight at 500 km, 300 km beside the station: the velocity's components along azimuth and elevation."""
+    speed, height, aside = 7600.0, 500e3, 300e3
+    along = speed * np.linspace(-120.0, 120.0, 25)
+    ground = np.hypot(along, aside)
+    slant = np.hypot(ground, height)
+    toward_azimuth = speed * aside / ground
+    upward = -speed * along / ground * height / slant
+    angle = frame_angle_rad(
+        elevation_deg=np.degrees(np.arctan2(height, ground)), azimuth_rate_rad_s=speed * aside / ground**2,
+        elevation_rate_rad_s=-speed * along * height / (ground * slant**2),
+    )  # fmt: skip
+    assert angle == pytest.approx(np.arctan2(upward, toward_azimuth), rel=1e-12)
+    # Rising on one side, setting on the other: at culmination the track is level.
+    assert angle[12] == pytest.approx(0.0, abs=1e-12)
+    assert np.ptp(angle) > 1.8

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import exponnorm, norm
 
 from eqci_space.errors import ModelValidityWarning, ScenarioError, TableError
-from eqci_space.linkbudget.budget import LOSS_TERMS, budget_terms, link_budget
+from eqci_space.linkbudget.budget import LOSS_TERMS, budget_terms, link_budget, waterfall_table
 from eqci_space.linkbudget.closed_forms import gaussian_bucket_loss_db
 from eqci_space.linkbudget.coupling import smf_coupling_kolmogorov
 from eqci_space.linkbudget.extinction import airmass_kasten_young, apparent_elevation_deg
@@ -16,6 +16,7 @@ from eqci_space.linkbudget.lookup import lookup_loss_db, make_lookup
 from eqci_space.linkbudget.pointing import pointing_fade_loss_db, pointing_samples
 from eqci_space.linkbudget.terms import Link, divergence_rad
 from eqci_space.linkbudget.turbulence import fried_parameter_m, hufnagel_valley_layers
+from eqci_space.linkbudget.validity import VALID_WHERE
 from eqci_space.scenario import Atmosphere, Terminal
 from eqci_space.scenario_io import load_scenario
 
@@ -52,7 +53,48 @@ def test_terms_that_are_not_asked_for_cost_nothing(graz, scenario):
 def test_every_term_names_its_model_and_source():
     table = budget_terms()
     assert list(table.index) == list(LOSS_TERMS)
-    assert (table[["label", "model", "source"]].map(len) > 2).all(axis=None)
+    assert (table[["label", "model", "valid_where", "source"]].map(len) > 2).all(axis=None)
+    assert set(VALID_WHERE) <= {*LOSS_TERMS, "fade_loss_db"}
+
+
+@pytest.mark.parametrize("statistic", ["mean", "quantile"])
+def test_the_waterfall_table_adds_up_and_names_models(graz, scenario, statistic):
+    other = changed(scenario)
+    budget = link_budget(graz, other, statistic=statistic)
+    window = budget["window_id"].iloc[0]
+    table = waterfall_table(budget, window, other)
+    top = budget.loc[budget.loc[budget["window_id"] == window, "elevation_deg"].idxmax()]
+    losses = [*LOSS_TERMS, *(["fade_loss_db"] if statistic == "quantile" else []), "total_loss_db"]
+    assert list(table.index) == losses
+    assert table["loss_db"].to_dict() == pytest.approx({c: top[c] for c in losses}, rel=1e-12)
+    assert table["sum_db"].iloc[-2] == pytest.approx(top["total_loss_db"], rel=1e-12)
+    assert table["sum_db"].iloc[1] == pytest.approx(top["diffraction_loss_db"] + top["wavefront_loss_db"], rel=1e-12)
+    assert table["valid"].all()
+    assert (table["model"].iloc[:-1].map(len) > 2).all()
+    assert (table["source"].iloc[:-1].map(len) > 2).all()
+    with pytest.raises(TableError, match="waterfall_table: no window 'none'"):
+        waterfall_table(budget, "none", other)
+
+
+@pytest.mark.parametrize(
+    ("change", "elevation_deg", "broken"),
+    [
+        ({}, 9.0, {"extinction_loss_db", "cirrus_loss_db"}),
+        ({"receiver": {"coupling": "modelled"}}, 11.0, {"coupling_loss_db"}),
+        ({"terminal": {"wavelength_m": 1.38e-6}}, 40.0, {"gas_loss_db"}),
+        ({"terminal": {"aperture_diameter_m": 5.0, "beam_radius_m": 2.0}}, 40.0, {"diffraction_loss_db"}),
+        ({"atmosphere": {"visibility_km": 1.0}}, 40.0, {"extinction_loss_db"}),
+    ],
+)
+def test_each_term_says_where_it_holds(graz, scenario, change, elevation_deg, broken):
+    """Low elevation, strong turbulence, a water band, the near field and fog: one warning, and the term's own flag."""
+    other = changed(scenario, **change)
+    with pytest.warns(ModelValidityWarning) as caught:
+        budget = link_budget(graz.head(3).assign(elevation_deg=elevation_deg), other)
+    assert len(caught) == 1
+    assert not budget["valid"].any()
+    table = waterfall_table(budget, budget["window_id"].iloc[0], other)
+    assert set(table.index[~table["valid"]]) == broken | {"total_loss_db"}
 
 
 def test_gas_cirrus_wavefront_and_gate_are_their_closed_forms(graz, scenario):
@@ -163,6 +205,14 @@ def test_frame_rotation_and_doppler_add_as_independent_errors(graz, scenario):
     assert found == pytest.approx((1 - straight) / 2, rel=1e-9)
 
 
+def test_rotation_of_the_frame_along_the_pass_is_taken_from_the_samples(graz, scenario):
+    """A residual that grows to 0.05 rad: sin² of each sample's own, beside the constant errors."""
+    base = link_budget(graz, changed(scenario))["intrinsic_error"].to_numpy()
+    residual = np.linspace(0.0, 0.05, len(graz))
+    found = link_budget(graz.assign(frame_rotation_rad=residual), changed(scenario))["intrinsic_error"].to_numpy()
+    assert found == pytest.approx((1 - (1 - 2 * base) * (1 - 2 * np.sin(residual) ** 2)) / 2, rel=1e-9)
+
+
 # ---------------------------------------------------------------- fades
 
 
@@ -233,21 +283,50 @@ def test_unknown_statistics_are_refused(graz, scenario, options):
         {},
         {"coupling": "modelled", "adaptive_optics_modes": 3},
         {"coupling": "modelled", "field": "free_space", "field_of_view_rad": 20e-6},
+        {"coupling": "modelled", "adaptive_optics_modes": 21, "adaptive_optics_bandwidth_hz": 200.0},
+        {"coupling": "modelled", "adaptive_optics_modes": 6, "aperture_diameter_m": 2.3},
+        {
+            "coupling": "modelled", "adaptive_optics_modes": 6, "adaptive_optics_bandwidth_hz": 100.0,
+            "aperture_diameter_m": 2.3,
+        },
     ],
-)
+)  # fmt: skip
 def test_the_lookup_agrees_with_the_budget(graz, scenario, receiver):
+    """Over the whole table, slew included; asked for are 0.005 dB."""
+    rng = np.random.default_rng(1)
+    spread = graz.assign(
+        elevation_deg=rng.uniform(5, 90, len(graz)), range_m=np.geomspace(3e5, 5e6, len(graz)),
+        angular_rate_rad_s=rng.uniform(0, 0.03, len(graz)),
+    )  # fmt: skip
     other = changed(scenario, receiver=receiver)
-    exact = link_budget(graz, other)["total_loss_db"].to_numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModelValidityWarning)
+        exact = link_budget(spread, other)["total_loss_db"].to_numpy()
     lookup = make_lookup(Link(other.satellites[0].terminal, other.stations["GRAZ"], other.atmosphere))
-    found = lookup_loss_db(lookup, elevation_deg=graz["elevation_deg"].to_numpy(), range_m=graz["range_m"].to_numpy())
-    assert np.abs(found - exact).max() < 1e-6  # asked: 0.005 dB
+    columns = ("elevation_deg", "range_m", "angular_rate_rad_s")
+    found = lookup_loss_db(lookup, **{c: spread[c].to_numpy() for c in columns})
+    assert np.abs(found - exact).max() < 0.003
+
+
+def test_the_lookup_behind_lagging_optics_asks_for_the_slew(scenario):
+    optics = {"coupling": "modelled", "adaptive_optics_modes": 21, "adaptive_optics_bandwidth_hz": 200.0}
+    other = changed(scenario, receiver=optics)
+    lookup = make_lookup(Link(other.satellites[0].terminal, other.stations["GRAZ"], other.atmosphere))
+    with pytest.raises(ValueError, match="angular_rate_rad_s is missing"):
+        lookup_loss_db(lookup, elevation_deg=40.0, range_m=1e6)
+    with pytest.raises(ValueError, match=r"angular_rate_rad_s = 0\.05; expected 0 to 0\.03 rad/s"):
+        lookup_loss_db(lookup, elevation_deg=40.0, range_m=1e6, angular_rate_rad_s=0.05)
+    slow, fast = (
+        lookup_loss_db(lookup, elevation_deg=40.0, range_m=1e6, angular_rate_rad_s=rate) for rate in (0.0, 0.015)
+    )
+    assert fast - slow > 0.3
 
 
 def test_the_lookup_refuses_what_it_does_not_hold(scenario):
     lookup = make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere))
-    with pytest.raises(ValueError, match=r"elevation_deg = 4\.0 to 4\.0; expected 5 to 90 deg"):
+    with pytest.raises(ValueError, match=r"elevation_deg = 4\.0; expected 5 to 90 deg"):
         lookup_loss_db(lookup, elevation_deg=4.0, range_m=1e6)
-    with pytest.raises(ValueError, match=r"range_m = 10000\.0 to"):
+    with pytest.raises(ValueError, match=r"range_m = 10000\.0; expected 100000 to 6e"):
         lookup_loss_db(lookup, elevation_deg=40.0, range_m=1e4)
     with pytest.raises(ValueError, match="lowest_elevation_deg = 0"):
         make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere),

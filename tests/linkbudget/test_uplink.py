@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.integrate import quad
+from scipy.special import j0
 
 from eqci_space.linkbudget.pointing import mean_pointing_transmittance
 from eqci_space.linkbudget.turbulence import Layers, cn2_moment, fried_parameter_m, hufnagel_valley_layers
@@ -16,6 +17,8 @@ from eqci_space.linkbudget.uplink import (
     tilt_jitter_one_axis_rad,
     uplink_centroid_wander_rms_rad,
     uplink_long_term_factor,
+    uplink_tilt_residual_rms_rad,
+    uplink_tracked_factor,
     uplink_wander_broadening_rad,
 )
 
@@ -158,6 +161,73 @@ def test_wander_is_in_the_long_term_factor_and_must_not_be_counted_again():
     assert long_term * once < 0.8 * short * once
 
 
+def _centroid_variance(filtered):
+    """4π² κ ∫ q^(-2/3) e^(-q²W²/4) F(q) dq of one unit layer and W = 5 cm, with q = u³."""
+    integral, _ = quad(
+        lambda u: 3 * np.exp(-((u**3 * 0.05) ** 2) / 4) * filtered(u**3), 0, 6.5, epsabs=0, epsrel=1e-10, limit=4000
+    )
+    return 4 * np.pi**2 * 0.033 * integral
+
+
+@pytest.mark.parametrize("displaced_m", [1e-4, 0.01, 0.05, 0.4, 3.0])
+def test_tilt_of_displaced_air_is_the_filtered_kolmogorov_spectrum(displaced_m):
+    """The difference of two centroids passes 2 (1 - J0(q d)) of the spectrum; once by angle, once by wind."""
+    layer = Layers([10e3], [1e-13])
+    expected = np.sqrt(1e-13 * (1 - 10 / 500) ** 2 * _centroid_variance(lambda q: 2 * (1 - j0(q * displaced_m))))
+    by_angle = uplink_tilt_residual_rms_rad(layer, **PASS, offset_rad=displaced_m / 10e3)
+    by_wind = uplink_tilt_residual_rms_rad(layer, **PASS, wind_m_s=displaced_m / 0.002, delay_s=0.002)
+    assert_allclose([by_angle, by_wind], expected, rtol=1e-6)
+
+
+def test_tilt_residual_runs_from_nothing_to_two_independent_wanders():
+    wander = uplink_centroid_wander_rms_rad(HV57, **PASS)
+    assert uplink_tilt_residual_rms_rad(HV57, **PASS) == 0.0
+    far = uplink_tilt_residual_rms_rad(Layers([10e3], [1e-13]), **PASS, wind_m_s=20_000.0, delay_s=1.0)
+    alone = uplink_centroid_wander_rms_rad(Layers([10e3], [1e-13]), **PASS)
+    assert_allclose(far / (np.sqrt(2) * alone), 1.0, atol=0.01)
+    # 50.8 µrad of point-ahead: the ground layer, where half of the wander is made, hardly moves.
+    ahead = uplink_tilt_residual_rms_rad(HV57, **PASS, offset_rad=50.8e-6)
+    assert 0.2 < ahead / wander < 0.6
+
+
+def test_slant_path_displaces_the_air_by_the_secant():
+    layer = Layers([10e3], [1e-13])
+    low = uplink_tilt_residual_rms_rad(layer, **PASS | {"elevation_deg": 30.0}, offset_rad=5e-6)
+    high = uplink_tilt_residual_rms_rad(layer, **PASS, offset_rad=10e-6)
+    assert_allclose(low, np.sqrt(2) * high, rtol=1e-9)
+
+
+def test_tracked_beam_is_the_short_term_beam_of_held_centroids():
+    """The same Kolmogorov phases of W0/r0 = 0.4 as above, their centroid held: 3 %."""
+    ratio = 0.4
+    x, y, field = _beam_points(34, reach=2.4)
+    structure = 6.88 * (np.hypot(x[:, None] - x, y[:, None] - y) * ratio) ** (5 / 3)
+    covariance = (structure[0][:, None] + structure[0] - structure) / 2
+    weight = 4 * np.stack([x, y]) * field**2 / (field**2).sum()
+    keep = np.eye(len(x)) - np.stack([x, y], axis=1) @ weight
+    left = keep @ covariance @ keep.T
+    variance = np.diag(left)
+    short = field @ np.exp(-(variance[:, None] + variance) / 2 + left) @ field / field.sum() ** 2
+    one_axis = np.sqrt(weight[0] @ covariance @ weight[0]) * WAVELENGTH_M / (2 * np.pi)
+    beam = {"wavelength_m": WAVELENGTH_M, "beam_radius_m": 1.0, "fried_parameter_m": 1 / ratio}
+    held = uplink_tracked_factor(**beam, wander_rms_rad=np.sqrt(2) * one_axis)
+    assert_allclose(held, short, rtol=0.03)
+    free = uplink_tracked_factor(**beam, wander_rms_rad=np.sqrt(2) * one_axis, residual_rms_rad=np.sqrt(2) * one_axis)
+    assert_allclose(free, uplink_long_term_factor(beam_radius_m=1.0, fried_parameter_m=1 / ratio), rtol=1e-12)
+    assert held > 1.3 * free
+
+
+@pytest.mark.parametrize("radius_m", [0.01, 0.05, 0.2, 1.0])
+def test_tracked_factor_stays_a_transmittance(radius_m):
+    wander = uplink_centroid_wander_rms_rad(HV57, **PASS | {"beam_radius_m": radius_m, "elevation_deg": 15.0})
+    for wavelength in (785e-9, 1.55e-6):
+        fried = fried_parameter_m(HV57, wavelength_m=wavelength, elevation_deg=15.0)
+        held = uplink_tracked_factor(
+            wavelength_m=wavelength, beam_radius_m=radius_m, fried_parameter_m=fried, wander_rms_rad=wander
+        )
+        assert uplink_long_term_factor(beam_radius_m=radius_m, fried_parameter_m=fried) < held < 1
+
+
 def test_tilt_of_an_aperture_is_that_of_nolls_second_mode():
     """Noll 1976: Δ1 - Δ2 = 1.0299 - 0.582 = 0.448 (D/r0)^(5/3) rad² of 2r cos θ, an angle of 4/(kD) per radian."""
     diameter, r0 = 0.4, 0.1
@@ -271,6 +341,10 @@ BEACON = {"power_w": 1.0, "divergence_half_angle_rad": 1e-5, "exit_beam_radius_m
         (lambda: tilt_jitter_one_axis_rad(**TILT | {"aperture_diameter_m": -0.1}), "aperture_diameter_m", "-0.1"),
         (lambda: tilt_jitter_one_axis_rad(**TILT | {"fried_parameter_m": 0.0}), "fried_parameter_m", "0.0"),
         (lambda: tilt_jitter_one_axis_rad(**TILT | {"wavelength_m": 1550.0}), "wavelength_m", "1550.0"),
+        (lambda: uplink_tilt_residual_rms_rad(HV57, **PASS, delay_s=-1.0), "delay_s", "-1.0"),
+        (lambda: uplink_tilt_residual_rms_rad(HV57, **PASS, offset_rad=50.0), "offset_rad", "50.0"),
+        (lambda: uplink_tracked_factor(wavelength_m=1.55e-6, beam_radius_m=0.1, fried_parameter_m=0.1,
+                                       wander_rms_rad=-1e-6), "wander_rms_rad", "-1e-06"),
         (lambda: anisoplanatic_strehl(offset_rad=1e-5, isoplanatic_angle_rad=-1e-5), "isoplanatic_angle_rad", "-1e-05"),
         (lambda: maximum_permissible_exposure_w_m2(1550.0), "wavelength", "1550.0"),
         (lambda: maximum_permissible_exposure_w_m2(532e-9), "wavelength", "5.32e-07"),
