@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import numpy as np
@@ -12,7 +12,8 @@ import pandas as pd
 
 import eqci_space as eq
 from eqci_space.qkd.blocks import BlockTable, running_tables
-from eqci_space.qkd.optimiser import optimise_interval, optimise_key
+from eqci_space.qkd.intervals import optimise_interval
+from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.response import key_response, part_lengths
 
 __all__ = ["run"]
@@ -88,7 +89,7 @@ def _cpu_s(func: Callable[[], object]) -> float:
     return median(times)
 
 
-def _each_s(func: Callable[..., object], arguments: list[tuple[object, ...]]) -> float:
+def _each_s(func: Callable[..., object], arguments: Sequence[tuple[object, ...]]) -> float:
     """Mean CPU time over calls with different arguments, after a warm one."""
     func(*arguments[0])
     begin = time.process_time()

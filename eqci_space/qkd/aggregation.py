@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.decoy import KeyResult
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.slots import WindowSlots, slot_edges, window_slots
-from eqci_space.qkd.window_keys import best_decoy, why_no_key
+from eqci_space.qkd.window_keys import best_decoy, parameters_json, why_no_key
 from eqci_space.scenario import Scenario
 from eqci_space.tables import check_table
 
@@ -19,7 +18,7 @@ __all__ = ["aggregate_keys"]
 
 _COLUMNS = [
     "block", "satellite", "ogs", "windows", "start", "closes_at", "skl_bit", "separate_bit", "mean_delay_s", "qber",
-    "reason",
+    "authentication_bit", "epsilon", "protocol", "proof", "parameters", "reason",
 ]  # fmt: skip
 
 
@@ -45,8 +44,8 @@ def aggregate_keys(
     Returns
     -------
     DataFrame
-        Index `block`; satellite, ogs, windows (number), start, closes_at, skl_bit, separate_bit, mean_delay_s, qber,
-        reason.
+        Index `block`; satellite, ogs, windows (number), start, closes_at, skl_bit (authentication paid), separate_bit,
+        mean_delay_s, qber, and as in KEYS authentication_bit, epsilon, protocol, proof, parameters, reason.
 
     Raises
     ------
@@ -80,7 +79,6 @@ def aggregate_keys(
 def _block_row(windows: list[WindowSlots], keys: pd.DataFrame, scenario: Scenario) -> dict[str, object]:
     security = security_parameters(scenario.protocol)
     result, _, _ = best_decoy(_joined(windows), security, parameter_limits(scenario.protocol))
-    assert isinstance(result, KeyResult)
     length = max(0, math.floor(result.length_bit - security.authentication_bit))
     ends = [slot_edges(w)[-1] for w in windows]
     weight = np.array([float(w.efficiency @ w.pulses) for w in windows])
@@ -90,6 +88,8 @@ def _block_row(windows: list[WindowSlots], keys: pd.DataFrame, scenario: Scenari
         "start": slot_edges(windows[0])[0].round("us"), "closes_at": ends[-1].round("us"), "skl_bit": float(length),
         "separate_bit": float(keys["skl_bit"].reindex([w.window_id for w in windows]).sum()),
         "mean_delay_s": float(weight @ delay_s / weight.sum()) if weight.sum() > 0 else 0.0, "qber": result.qber,
+        "authentication_bit": float(security.authentication_bit), "epsilon": security.epsilon,
+        "protocol": result.protocol, "proof": result.proof, "parameters": parameters_json(result),
         "reason": "" if length > 0 else why_no_key(result, security),
     }  # fmt: skip
 

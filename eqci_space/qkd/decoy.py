@@ -116,6 +116,7 @@ class KeyResult:
 
     `phase_error` is the bound on the single-photon phase error rate, `leakage_bit` the error correction,
     `vacuum_bit` and `single_photon_bit` the bounds s_X0 and s_X1. The length does not yet pay for authentication.
+    It holds for the block as one, by the `proof` and with the failure probabilities of `security`.
     """
 
     length_bit: float
@@ -126,6 +127,9 @@ class KeyResult:
     vacuum_bit: float
     single_photon_bit: float
     parameters: DecoyParameters
+    protocol: str
+    proof: str
+    security: SecurityParameters
 
 
 def proof_name(decoys: int, security: SecurityParameters) -> str:
@@ -202,10 +206,11 @@ def key_length(
 def key_result(counts: np.ndarray, x: np.ndarray, security: SecurityParameters) -> KeyResult:
     """Key length of counts and parameters in the kernels' form."""
     length, phase, leak, vacuum, single = signed_length(counts, x, security.as_array())
-    sifted = float(counts[:3].sum())
+    sifted, parameters = float(counts[:3].sum()), DecoyParameters.from_array(x)
     return KeyResult(
         float(length), float(counts[6:9].sum() / sifted) if sifted > 0 else 0.5, sifted, float(phase), float(leak),
-        float(vacuum), float(single), DecoyParameters.from_array(x),
+        float(vacuum), float(single), parameters, "bb84-two-decoy" if parameters.decoys == 2 else "bb84-one-decoy",
+        proof_name(parameters.decoys, security), security,
     )  # fmt: skip
 
 

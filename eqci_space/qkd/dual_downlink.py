@@ -19,7 +19,7 @@ __all__ = ["dual_downlink_keys"]
 
 _COLUMNS = [
     "dual_id", "satellite", "ogs", "ogs_b", "window_id", "window_id_b", "start", "end", "sifted_bit", "qber", "skl_bit",
-    "authentication_bit", "epsilon", "proof", "reason",
+    "authentication_bit", "epsilon", "block", "protocol", "proof", "reason",
 ]  # fmt: skip
 
 
@@ -40,7 +40,8 @@ def dual_downlink_keys(budget: pd.DataFrame, scenario: Scenario) -> pd.DataFrame
     -------
     DataFrame
         Index `dual_id`; satellite, ogs, ogs_b, window_id, window_id_b, start and end of the slots used, sifted_bit,
-        qber, skl_bit (authentication paid), authentication_bit, epsilon, proof, reason (why zero).
+        qber, skl_bit (authentication paid), authentication_bit, epsilon, block (what one finite key covers), protocol,
+        proof, reason (why zero).
 
     Raises
     ------
@@ -92,7 +93,8 @@ def _dual_row(one: WindowSlots, other: WindowSlots, scenario: Scenario) -> dict[
         "window_id": one.window_id, "window_id_b": other.window_id, "start": edges[inside[first]].round("us"),
         "end": edges[inside[last - 1] + 1].round("us"), "sifted_bit": key.sifted_bit, "qber": key.qber,
         "skl_bit": float(length), "authentication_bit": float(security.authentication_bit),
-        "epsilon": security.epsilon, "proof": key.proof, "reason": "" if length > 0 else why_no_key(key, security),
+        "epsilon": security.epsilon, "block": "overlap", "protocol": key.protocol, "proof": key.proof,
+        "reason": "" if length > 0 else why_no_key(key, security),
     }  # fmt: skip
 
 

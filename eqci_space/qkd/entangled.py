@@ -41,7 +41,8 @@ class Coincidences(NamedTuple):
 class EntangledKey:
     """Unfloored secret key length [bit] (negative: no key), before authentication, and what led to it.
 
-    `key_basis_probability` is one half where both bases give key.
+    `key_basis_probability` is one half where both bases give key. The length holds for the coincidences as one block,
+    by the `proof` and with the failure probabilities of `security`.
     """
 
     length_bit: float
@@ -50,7 +51,9 @@ class EntangledKey:
     phase_error: float
     leakage_bit: float
     key_basis_probability: float
+    protocol: str
     proof: str
+    security: SecurityParameters
 
 
 def _checked(
@@ -222,7 +225,8 @@ def _biased_key(p: float, coincidences: float, qber: float, security: SecurityPa
     length = kept * (1 - float(binary_entropy(phase))) - leak
     if security.bound != "asymptotic":
         length -= 2 * np.log2(1 / eps_s) + np.log2(2 / eps_c)
+    sampling = "asymptotic" if security.bound == "asymptotic" else security.sampling
     return EntangledKey(
         bases * float(length), bases * kept, qber, float(phase), bases * float(leak), p,
-        f"tomamichel2012-{security.sampling}",
+        "bbm92", f"tomamichel2012-{sampling}", security,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Best protocol parameters of a block, and the best interval of a window to use.
+"""Best protocol parameters of a block, or of several that share them.
 
 Nelder-Mead on the signed length in logistic coordinates. The starts are the best points of a coarse grid, one for each
 level of the first intensity's probability, because noisy short blocks have their optimum where the second intensity is
@@ -14,11 +14,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.kernels import kernel
-from eqci_space.qkd.blocks import BlockTable, check_afterpulses
+from eqci_space.qkd.blocks import BlockTable
 from eqci_space.qkd.decoy import DecoyParameters, KeyResult, key_result, signed_length, table_counts
 from eqci_space.qkd.security import SecurityParameters
 
-__all__ = ["ParameterLimits", "optimise_common", "optimise_interval", "optimise_key"]
+__all__ = [
+    "ParameterLimits",
+    "block_value",
+    "from_free",
+    "grid_starts",
+    "nearest_parameters",
+    "nelder_mead",
+    "optimise_common",
+    "optimise_key",
+    "settled",
+    "to_free",
+    "without_steps",
+]
 
 Limit = tuple[float, float]
 
@@ -76,21 +88,19 @@ class ParameterLimits:
 
 _FREE = ("key_basis_probability", "probability_1", "probability_2", "intensity_1", "intensity_2")
 _FREEDOM = len(_FREE)
-# The coarse grid: key-basis probability, p1, share of p2 in the rest, μ1, share of μ2 in μ1.
+# The coarse grid: key-basis probability, p1, share of p2 in the rest, μ1, share of μ2 in μ1. The last two levels of p1
+# serve one decoy only, whose noisy windows want the bright intensity rarely, or all light faint.
 _GRID_BASIS = np.array([0.4, 0.65, 0.9])
-_GRID_P1 = np.array([0.08, 0.35, 0.62, 0.88, 0.95])
+_GRID_P1 = np.array([0.08, 0.35, 0.62, 0.88, 0.95, 0.005, 0.7])
+_GRID_DIMMED = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.3])  # factor of μ1
+_LEVELS_ONE_DECOY = 2
 _GRID_P2_SHARE = np.array([0.5, 0.9])
 _GRID_MU1 = np.array([0.33, 0.5, 0.7])
 _GRID_MU2_SHARE = np.array([0.15, 0.32])
 _START_REACH = 3.0
 _DISTANCE = 1e-4
 _LEAST_WIDTH = 0.01
-# Errors per click at which intervals are compared, and the mean photon number for that.
-_CUT_ERRORS = np.array([0.012, 0.03, 0.05, 0.07, 0.1])
-_CUT_INTENSITY = 0.5
-_SWEPT_EDGES = 128
 _ROUNDS = 6
-_CLIFF_BIT = 5000.0
 
 
 def optimise_key(
@@ -139,65 +149,10 @@ def optimise_common(
     return [key_result(table_counts(b.series, light, x), x, security) for b in blocks]
 
 
-def optimise_interval(
-    running: np.ndarray,
-    security: SecurityParameters | None = None,
-    *,
-    afterpulse_probability: float = 0.0,
-    limits: ParameterLimits | None = None,
-) -> tuple[KeyResult, int, int]:
-    """Largest key over the free parameters and over all intervals of slots.
-
-    Parameters
-    ----------
-    running : (n + 1, 3, 16) array
-        Of `running_tables`.
-
-    Returns
-    -------
-    KeyResult, first, last
-        Slots ``first:last`` are used.
-
-    Raises
-    ------
-    ValueError
-        The tables have another shape or no slot, or the afterpulse probability is none.
-    """
-    if running.ndim != 3 or running.shape[0] < 2 or running.shape[1] != 3:
-        raise ValueError(f"optimise_interval: tables of shape {running.shape}; expected (n + 1, 3, nodes) with n >= 1")
-    check_afterpulses(afterpulse_probability)
-    security, limits = security or SecurityParameters(), limits or ParameterLimits()
-    light = np.array([afterpulse_probability, 1.0])
-    cuts = np.unique(_cuts(running, light), axis=0)
-    x, first, last = _optimise_interval(running, light, security.as_array(), limits.as_array(), cuts)
-    counts = table_counts(running[last] - running[first], light, x)
-    return key_result(counts, x, security), int(first), int(last)
-
-
-@kernel
-def _cuts(running, light):  # type: ignore[no-untyped-def]
-    """Intervals (c, 2) from which to start: the whole, and the best at several error rates.
-
-    A key grows with the clicks of an interval and shrinks with its errors, so the best interval has, for some error
-    rate e, nearly the largest ``clicks - errors / e`` of all: Kadane's sum.
-    """
-    slots = running.shape[0] - 1
-    x = np.array([0.0, 1.0, 0.0, _CUT_INTENSITY, 0.0, 0.0, 1.0])
-    clicks, wrong = np.empty(slots), np.empty(slots)
-    for i in range(slots):
-        counts = table_counts(running[i + 1] - running[i], light, x)
-        clicks[i], wrong[i] = counts[3], counts[9]
-    cuts = np.zeros((_CUT_ERRORS.size + 1, 2), np.int64)
-    cuts[:, 1] = slots
-    for c in range(_CUT_ERRORS.size):
-        best, total, start = -1e300, 0.0, 0
-        for i in range(slots):
-            if total <= 0:
-                total, start = 0.0, i
-            total += clicks[i] - wrong[i] / _CUT_ERRORS[c]
-            if total > best:
-                best, cuts[c, 0], cuts[c, 1] = total, start, i + 1
-    return cuts
+def nearest_parameters(parameters: DecoyParameters, limits: ParameterLimits) -> DecoyParameters:
+    """What a transmitter sends that comes close to given parameters: each moved into its range."""
+    rows = limits.as_array()
+    return DecoyParameters.from_array(from_free(to_free(parameters.as_array(), rows), rows))
 
 
 @kernel
@@ -234,7 +189,7 @@ def _bounds(x, i, limits):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _to_free(x, limits):  # type: ignore[no-untyped-def]
+def to_free(x, limits):  # type: ignore[no-untyped-def]
     """Unbounded coordinates of parameters."""
     out = np.zeros(5)
     for i in range(5):
@@ -245,7 +200,8 @@ def _to_free(x, limits):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _from_free(y, limits):  # type: ignore[no-untyped-def]
+def from_free(y, limits):  # type: ignore[no-untyped-def]
+    """Inverse of `to_free`, in the kernels' form of parameters."""
     out = np.empty(7)
     out[5], out[6] = limits[5, 0], limits[5, 1]
     for i in range(5):
@@ -257,7 +213,7 @@ def _from_free(y, limits):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _value(tables, light, security, x):  # type: ignore[no-untyped-def]
+def block_value(tables, light, security, x):  # type: ignore[no-untyped-def]
     """Sum of the positive key lengths of the blocks, or the largest of the signed ones where none is positive."""
     total, best = 0.0, -1e300
     for t in range(tables.shape[0]):
@@ -268,8 +224,8 @@ def _value(tables, light, security, x):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-untyped-def]
-    """Maximum of `_value` from y0 by the simplex method with standard coefficients."""
+def nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-untyped-def]
+    """Maximum of `block_value` from y0 by the simplex method with standard coefficients."""
     n = 5
     simplex = np.empty((n + 1, n))
     value = np.empty(n + 1)
@@ -277,7 +233,7 @@ def _nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-
         simplex[i] = y0
         if i > 0:
             simplex[i, i - 1] += size
-        value[i] = -_value(tables, light, security, _from_free(simplex[i], limits))
+        value[i] = -block_value(tables, light, security, from_free(simplex[i], limits))
     for _ in range(600):
         order = np.argsort(value)
         simplex, value = simplex[order], value[order]
@@ -287,10 +243,10 @@ def _nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-
         for i in range(n):
             centre += simplex[i] / n
         mirrored = 2 * centre - simplex[n]
-        f = -_value(tables, light, security, _from_free(mirrored, limits))
+        f = -block_value(tables, light, security, from_free(mirrored, limits))
         if f < value[0]:
             further = 3 * centre - 2 * simplex[n]
-            g = -_value(tables, light, security, _from_free(further, limits))
+            g = -block_value(tables, light, security, from_free(further, limits))
             if g < f:
                 simplex[n], value[n] = further, g
             else:
@@ -300,13 +256,13 @@ def _nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-
             simplex[n], value[n] = mirrored, f
             continue
         near = 0.5 * (centre + (mirrored if f < value[n] else simplex[n]))
-        g = -_value(tables, light, security, _from_free(near, limits))
+        g = -block_value(tables, light, security, from_free(near, limits))
         if g < min(f, value[n]):
             simplex[n], value[n] = near, g
             continue
         for i in range(1, n + 1):
             simplex[i] = 0.5 * (simplex[i] + simplex[0])
-            value[i] = -_value(tables, light, security, _from_free(simplex[i], limits))
+            value[i] = -block_value(tables, light, security, from_free(simplex[i], limits))
     best = np.argmin(value)
     return simplex[best], -value[best]
 
@@ -320,24 +276,27 @@ def _off_the_ends(y):  # type: ignore[no-untyped-def]
 @kernel
 def _grid_point(i, basis, share, mu1, mu2_share, limits):  # type: ignore[no-untyped-def]
     """A point of the coarse grid, moved into the limits."""
+    bright = _GRID_MU1[mu1] * _GRID_DIMMED[i]
     x = np.array([
-        _GRID_BASIS[basis], _GRID_P1[i], (1 - _GRID_P1[i]) * _GRID_P2_SHARE[share], _GRID_MU1[mu1],
-        _GRID_MU1[mu1] * _GRID_MU2_SHARE[mu2_share], limits[5, 0], limits[5, 1],
+        _GRID_BASIS[basis], _GRID_P1[i], (1 - _GRID_P1[i]) * _GRID_P2_SHARE[share], bright,
+        bright * _GRID_MU2_SHARE[mu2_share], limits[5, 0], limits[5, 1],
     ])  # fmt: skip
-    return _from_free(_off_the_ends(_to_free(x, limits)), limits)
+    return from_free(_off_the_ends(to_free(x, limits)), limits)
 
 
 @kernel
-def _grid_starts(tables, light, security, limits):  # type: ignore[no-untyped-def]
+def grid_starts(tables, light, security, limits):  # type: ignore[no-untyped-def]
     """Best point of the coarse grid for every level of p1, and its value."""
-    starts, values = np.empty((_GRID_P1.size, 7)), np.full(_GRID_P1.size, -1e300)
-    for i in range(_GRID_P1.size):
+    two = limits[5, 1] > 1.5
+    levels = _GRID_P1.size - (_LEVELS_ONE_DECOY if two else 0)
+    starts, values = np.empty((levels, 7)), np.full(levels, -1e300)
+    for i in range(levels):
         for basis in range(_GRID_BASIS.size):
-            for share in range(_GRID_P2_SHARE.size if limits[5, 1] > 1.5 else 1):
+            for share in range(_GRID_P2_SHARE.size if two else 1):
                 for mu1 in range(_GRID_MU1.size):
                     for mu2_share in range(_GRID_MU2_SHARE.size):
                         x = _grid_point(i, basis, share, mu1, mu2_share, limits)
-                        value = _value(tables, light, security, x)
+                        value = block_value(tables, light, security, x)
                         if value > values[i]:
                             values[i] = value
                             starts[i] = x
@@ -345,7 +304,7 @@ def _grid_starts(tables, light, security, limits):  # type: ignore[no-untyped-de
 
 
 @kernel
-def _without_steps(security):  # type: ignore[no-untyped-def]
+def without_steps(security):  # type: ignore[no-untyped-def]
     """Security parameters for the search: the one-shot leakage interpolated."""
     smooth = security.copy()
     if smooth[4] == 0:
@@ -354,102 +313,32 @@ def _without_steps(security):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _settled(tables, light, security, limits, y):  # type: ignore[no-untyped-def]
+def settled(tables, light, security, limits, y):  # type: ignore[no-untyped-def]
     """Parameters near those of the search, the steps counted."""
-    best_y, best = y, _value(tables, light, security, _from_free(y, limits))
+    best_y, best = y, block_value(tables, light, security, from_free(y, limits))
     for size in (0.1, 0.3):
-        tried, value = _nelder_mead(tables, light, security, limits, best_y, size)
+        tried, value = nelder_mead(tables, light, security, limits, best_y, size)
         if value > best:
             best_y, best = tried, value
-    return _from_free(best_y, limits)
+    return from_free(best_y, limits)
 
 
 @kernel
 def _optimise(tables, light, security, limits, given):  # type: ignore[no-untyped-def]
     """Best parameters over the given starts and those of the grid, polished by smaller simplexes."""
-    smooth = _without_steps(security)
-    grid, _ = _grid_starts(tables, light, smooth, limits)
-    best_y, best = _to_free(grid[0], limits), -1e300
+    smooth = without_steps(security)
+    grid, _ = grid_starts(tables, light, smooth, limits)
+    best_y, best = to_free(grid[0], limits), -1e300
     for s in range(given.shape[0] + grid.shape[0]):
         x = given[s] if s < given.shape[0] else grid[s - given.shape[0]]
-        y, value = _nelder_mead(tables, light, smooth, limits, _to_free(x, limits), 0.5)
+        y, value = nelder_mead(tables, light, smooth, limits, to_free(x, limits), 0.5)
         if value > best:
             best_y, best = y, value
     for _ in range(_ROUNDS):
         before = best
-        y, value = _nelder_mead(tables, light, smooth, limits, _off_the_ends(best_y), 0.2)
+        y, value = nelder_mead(tables, light, smooth, limits, _off_the_ends(best_y), 0.2)
         if value > best:
             best_y, best = y, value
         if best - before <= 1e-6 * abs(before):
             break
-    return _settled(tables, light, security, limits, best_y)
-
-
-@kernel
-def _part(running, first, last):  # type: ignore[no-untyped-def]
-    out = np.empty((1, running.shape[1], running.shape[2]))
-    out[0] = running[last] - running[first]
-    return out
-
-
-@kernel
-def _sweep(running, light, security, x, first, last, value):  # type: ignore[no-untyped-def]
-    """Best interval at given parameters: move one edge over all slots, then the other, until neither gains."""
-    slots = running.shape[0] - 1
-    step = max(1, slots // _SWEPT_EDGES)
-    moved = True
-    while moved:
-        moved = False
-        for edge in range(0, last, step):
-            found = _value(_part(running, edge, last), light, security, x)
-            if found > value + 1e-9 * abs(value):
-                first, value, moved = edge, found, True
-        for back in range(0, slots - first, step):
-            found = _value(_part(running, first, slots - back), light, security, x)
-            if found > value + 1e-9 * abs(value):
-                last, value, moved = slots - back, found, True
-    return first, last, value
-
-
-@kernel
-def _climb(running, light, security, limits, x, first, last, size):  # type: ignore[no-untyped-def]
-    """Better parameters from given ones, then the best interval for them."""
-    y, value = _nelder_mead(_part(running, first, last), light, security, limits, _to_free(x, limits), size)
-    x = _from_free(y, limits)
-    first, last, value = _sweep(running, light, security, x, first, last, value)
-    return x, first, last, value
-
-
-@kernel
-def _optimise_interval(running, light, security, limits, cuts):  # type: ignore[no-untyped-def]
-    """Best parameters and interval.
-
-    Every level of p1 climbs from the cut at which its grid is best; near the cliff, where several optima lie apart,
-    from all cuts. The best of them climbs on until nothing is gained.
-    """
-    smooth, levels = _without_steps(security), _GRID_P1.size
-    starts, values = np.empty((cuts.shape[0], levels, 7)), np.empty((cuts.shape[0], levels))
-    for c in range(cuts.shape[0]):
-        part = _part(running, cuts[c, 0], cuts[c, 1])
-        starts[c], values[c] = _grid_starts(part, light, smooth, limits)
-    best, best_x, best_first, best_last = -1e300, starts[0, 0], cuts[0, 0], cuts[0, 1]
-    for everywhere in range(2):
-        for i in range(levels):
-            leader = np.argmax(values[:, i])
-            for c in range(cuts.shape[0]):
-                if (c == leader) == (everywhere == 1):
-                    continue
-                x, first, last, value = _climb(
-                    running, light, smooth, limits, starts[c, i], cuts[c, 0], cuts[c, 1], 0.5
-                )
-                if value > best:
-                    best, best_x, best_first, best_last = value, x, first, last
-        if best > _CLIFF_BIT:
-            break
-    for _ in range(_ROUNDS):
-        before = best
-        best_x, best_first, best_last, best = _climb(running, light, smooth, limits, best_x, best_first, best_last, 0.2)
-        if best - before <= 1e-6 * abs(before):
-            break
-    part = _part(running, best_first, best_last)
-    return _settled(part, light, security, limits, _to_free(best_x, limits)), best_first, best_last
+    return settled(tables, light, security, limits, best_y)

@@ -14,28 +14,39 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
+from eqci_space.network_records import PairSource
 from eqci_space.qkd.blocks import BlockTable
 from eqci_space.qkd.decoy import (
     REFERENCE_PARAMETERS,
     DecoyParameters,
     KeyResult,
     key_length,
-    proof_name,
 )
 from eqci_space.qkd.entangled import Coincidences, EntangledKey, continuous_pairs, entangled_key, pulsed_pairs
-from eqci_space.qkd.optimiser import ParameterLimits, optimise_common, optimise_interval
+from eqci_space.qkd.intervals import optimise_interval
+from eqci_space.qkd.optimiser import ParameterLimits, nearest_parameters, optimise_common
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.response import key_response
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.slots import WindowSlots, slot_edges, window_slots
-from eqci_space.scenario import PairSource, Protocol, Scenario
+from eqci_space.scenario import Protocol, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
 
-__all__ = ["best_cut_entangled", "best_decoy", "pair_coincidences", "why_no_key", "window_keys", "window_responses"]
+__all__ = [
+    "best_cut_entangled",
+    "best_decoy",
+    "pair_coincidences",
+    "parameters_json",
+    "why_no_key",
+    "window_keys",
+    "window_responses",
+]
 
 _CUT_SHARES = np.arange(0.0, 0.96, 0.05)
 _MOST_QBER = 0.11
 _DEAD_TIME_ROUNDS = 8
+_DEAD_TIME_SETTLED = 2e-3
+_USUAL_PHOTONS = 0.45
 _NOTABLE_DEAD_TIME = 0.03
 _DIMMED_TRIES = 16
 _FEWEST_PHOTONS = 0.02
@@ -110,54 +121,46 @@ def _window_row(window: WindowSlots, protocol: Protocol) -> Row:
     return _row(window, used, protocol, security)
 
 
-def best_decoy(window: WindowSlots, security: SecurityParameters, limits: ParameterLimits) -> Used:
+def best_decoy(
+    window: WindowSlots, security: SecurityParameters, limits: ParameterLimits
+) -> tuple[KeyResult, int, int]:
     """Best parameters and interval; where dead time matters, fewer photons may give more key."""
     best = _with_dead_time(window, security, limits)
     lost = 1 - window.live(best[0].parameters.mean_photon_number).min()
     if lost > _NOTABLE_DEAD_TIME:
         low, high = limits.intensity_1
-        least = max(low, _FEWEST_PHOTONS * high, 2.5 * limits.intensity_3)
-        for most in np.geomspace(high, least, _DIMMED_TRIES)[1:]:
+        weak_low, weak_high = limits.intensity_2
+        room = 1.05 * (max(weak_low, limits.intensity_3) + limits.intensity_3)
+        least = max(low, _FEWEST_PHOTONS * high, 2.5 * limits.intensity_3, room)
+        for most in np.geomspace(high, least, _DIMMED_TRIES)[1:] if least < high else ():
             dimmed = replace(
-                limits, intensity_1=(low, float(most)), intensity_2=_below(limits.intensity_2, float(most))
+                limits, intensity_1=(low, float(most)), intensity_2=(weak_low, min(weak_high, float(most)))
             )
             found = _with_dead_time(window, security, dimmed)
             if found[0].length_bit > best[0].length_bit:
                 best = found
     if best[0].length_bit - security.authentication_bit >= 1:
         return best
-    ordinary = _ordinary(limits)
+    ordinary = nearest_parameters(REFERENCE_PARAMETERS, limits)
     whole = BlockTable(window.running(ordinary.mean_photon_number)[-1], window.receiver.afterpulse_probability)
     return key_length(whole, ordinary, security), 0, len(window.efficiency)
-
-
-def _below(limit: tuple[float, float], most: float) -> tuple[float, float]:
-    return min(limit[0], most), min(limit[1], most)
 
 
 def _with_dead_time(
     window: WindowSlots, security: SecurityParameters, limits: ParameterLimits
 ) -> tuple[KeyResult, int, int]:
-    """Optimum with the dead time of its own mean photon number: iterated until both agree."""
-    mean = 0.0
-    for _ in range(_DEAD_TIME_ROUNDS if window.receiver.dead_time_s else 1):
+    """Optimum with the dead time of its own light: repeated until the share of ready time settles, then counted."""
+    receiver, mean = window.receiver, min(_USUAL_PHOTONS, limits.intensity_1[1])
+    for _ in range(_DEAD_TIME_ROUNDS):
         result, first, last = optimise_interval(
-            window.running(mean), security,
-            afterpulse_probability=window.receiver.afterpulse_probability, limits=limits,
-        )  # fmt: skip
+            window.running(mean), security, afterpulse_probability=receiver.afterpulse_probability, limits=limits
+        )
+        if not receiver.dead_time_s:
+            return result, first, last
         before, mean = mean, result.parameters.mean_photon_number
-        if abs(mean - before) < 1e-3 * mean:
+        if np.abs(window.live(mean) / window.live(before) - 1).max() < _DEAD_TIME_SETTLED:
             break
-    return result, first, last
-
-
-def _ordinary(limits: ParameterLimits) -> DecoyParameters:
-    """Ordinary parameters for the protocol, to describe a block without key."""
-    if limits.decoys == 2:
-        return REFERENCE_PARAMETERS
-    p = REFERENCE_PARAMETERS
-    return DecoyParameters(p.key_basis_probability, p.probability_1, 1 - p.probability_1, p.intensity_1, p.intensity_2,
-                           decoys=1)  # fmt: skip
+    return key_length(_block(window, first, last, mean), result.parameters, security), first, last
 
 
 def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Callable[[int], None] | None) -> list[Row]:
@@ -168,7 +171,10 @@ def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Calla
         mine = [w for w in windows if w.satellite == satellite]
         used = [best_decoy(w, security, limits) for w in mine]
         for _ in range(_COMMON_ROUNDS):
-            blocks = [_block(w, first, last, result) for w, (result, first, last) in zip(mine, used, strict=True)]
+            blocks = [
+                _block(w, first, last, result.parameters.mean_photon_number)
+                for w, (result, first, last) in zip(mine, used, strict=True)
+            ]
             common = optimise_common(blocks, security, limits=limits)[0].parameters
             used = [best_decoy(w, security, ParameterLimits.fixed(common)) for w in mine]
         best |= {w.window_id: u for w, u in zip(mine, used, strict=True)}
@@ -177,9 +183,8 @@ def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Calla
     return [_row(w, best[w.window_id], protocol, security) for w in windows]
 
 
-def _block(window: WindowSlots, first: int, last: int, result: KeyResult | EntangledKey) -> BlockTable:
-    mean = result.parameters.mean_photon_number if isinstance(result, KeyResult) else 0.0
-    running = window.running(mean)
+def _block(window: WindowSlots, first: int, last: int, mean_photon_number: float) -> BlockTable:
+    running = window.running(mean_photon_number)
     return BlockTable(running[last] - running[first], window.receiver.afterpulse_probability)
 
 
@@ -241,12 +246,6 @@ def _row(window: WindowSlots, used: Used, protocol: Protocol, security: Security
     result, first, last = used
     length = max(0, math.floor(result.length_bit - security.authentication_bit))
     edges = slot_edges(window)
-    if isinstance(result, KeyResult):
-        parameters = {k: round(v, 9) for k, v in vars(result.parameters).items()}
-        proof = proof_name(result.parameters.decoys, security)
-    else:
-        parameters = {"key_basis_probability": round(result.key_basis_probability, 9)}
-        proof = result.proof
     return {
         "window_id": window.window_id,
         "usable_start": edges[first].round("us"),
@@ -257,11 +256,18 @@ def _row(window: WindowSlots, used: Used, protocol: Protocol, security: Security
         "authentication_bit": float(security.authentication_bit),
         "epsilon": security.epsilon,
         "block": protocol.block,
-        "protocol": protocol.kind,
-        "proof": proof,
-        "parameters": json.dumps(parameters),
+        "protocol": result.protocol,
+        "proof": result.proof,
+        "parameters": parameters_json(result),
         "reason": "" if length > 0 else why_no_key(result, security),
     }
+
+
+def parameters_json(result: KeyResult | EntangledKey) -> str:
+    """Protocol parameters of a key as tables hold them."""
+    if isinstance(result, KeyResult):
+        return json.dumps({k: round(v, 9) for k, v in vars(result.parameters).items()})
+    return json.dumps({"key_basis_probability": round(result.key_basis_probability, 9)})
 
 
 def window_responses(
@@ -306,15 +312,29 @@ def window_responses(
         parameters = DecoyParameters(**json.loads(key["parameters"]))
         edges = slot_edges(window).round("us")
         first, last = edges.get_loc(key["usable_start"]), edges.get_loc(key["usable_end"])
-        running = window.running(parameters.mean_photon_number)
-        block = BlockTable(running[last] - running[first], window.receiver.afterpulse_probability)
-        rows[window.window_id] = key_response(block, losses, parameters, security)
+        rows[window.window_id] = _response(window, first, last, losses, parameters, security)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=losses)
     return table.rename_axis(index="window_id", columns="extra_loss_db")
 
 
+def _response(
+    window: WindowSlots, first: int, last: int, losses: np.ndarray, parameters: DecoyParameters,
+    security: SecurityParameters,
+) -> np.ndarray:  # fmt: skip
+    """A gain blinds the detectors more: it is counted with the dead time of the largest one."""
+    out = np.zeros(losses.shape)
+    for chosen in (~(losses < 0), losses < 0):
+        if chosen.any():
+            gain = 10 ** (-min(0.0, float(losses[chosen].min())) / 10)
+            block = _block(window, first, last, gain * parameters.mean_photon_number)
+            out[chosen] = key_response(block, losses[chosen], parameters, security)
+    return out
+
+
 def why_no_key(result: KeyResult | EntangledKey, security: SecurityParameters) -> str:
     """What stands between a block and a key."""
+    if result.sifted_bit < 1:
+        return f"too few counts: {result.sifted_bit:.2g} sifted bits"
     if result.qber > _MOST_QBER:
         return f"QBER too high ({100 * result.qber:.1f} %)"
     if isinstance(result, KeyResult) and result.single_photon_bit < 1:

@@ -8,12 +8,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 from eqci_space.errors import TableError
+from eqci_space.network_records import PairSource
 from eqci_space.qkd.aggregation import aggregate_keys
 from eqci_space.qkd.blocks import block_table, running_tables
 from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.window_keys import window_keys
-from eqci_space.scenario import PairSource, Protocol
+from eqci_space.scenario import Protocol
 
 START = pd.Timestamp("2027-03-01T20:00:00Z")
 DAY = pd.Timedelta(1, "D")
@@ -77,6 +78,15 @@ def test_blocks_of_one_window_are_the_windows(budget, keys, scenario):
         assert_allclose(row["skl_bit"], own["skl_bit"], rtol=1e-4, atol=2)
         assert row["separate_bit"] == own["skl_bit"]
         assert bool(row["reason"]) == (row["skl_bit"] == 0)
+
+
+def test_blocks_state_what_their_keys_rest_on(budget, keys, scenario):
+    """As the rows of KEYS do; the window column says what one finite key covers."""
+    blocks = aggregate_keys(budget, keys, scenario, windows_per_block=2)
+    for name in ("authentication_bit", "epsilon", "protocol", "proof"):
+        assert set(blocks[name]) == set(keys[name])
+    assert (blocks["windows"] <= 2).all()
+    assert blocks["parameters"].str.contains("intensity_1").all()
 
 
 def test_blocks_are_counted_in_order_of_time(budget, keys, scenario):

@@ -13,12 +13,12 @@ from scipy.optimize import differential_evolution
 from scipy.stats import binom
 
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
+from eqci_space.network_records import QkdDevice
 from eqci_space.qkd.blocks import BlockTable, block_table
 from eqci_space.qkd.decoy import Counts, DecoyParameters, key_length, slot_counts
 from eqci_space.qkd.leakage import binomial_quantile
 from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.security import SecurityParameters
-from eqci_space.scenario import QkdDevice
 
 CASES = Path(__file__).parents[1] / "cases"
 DEFAULT = DecoyParameters(0.7611, 0.7501, 0.1749, 0.7921, 0.1707)  # SatQuMA's default parameters
@@ -170,7 +170,7 @@ def test_tabulated_sums_agree_with_slot_by_slot_sums(case):
     counts = slot_counts(*_slots(case), _parameters(case), afterpulse_probability=case["Pap"])
     tabulated = asdict(key_length(table, _parameters(case), _security(case)))
     direct = asdict(key_length(counts, _parameters(case), _security(case)))
-    for name in tabulated.keys() - {"parameters"}:
+    for name in tabulated.keys() - {"parameters", "protocol", "proof", "security"}:
         assert_allclose(tabulated[name], direct[name], rtol=1e-9, atol=1e-9, err_msg=name)
 
 

@@ -8,11 +8,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from eqci_space.errors import TableError
+from eqci_space.network_records import PairSource
 from eqci_space.qkd.dual_downlink import dual_downlink_keys
 from eqci_space.qkd.entangled import entangled_key
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.window_keys import why_no_key
-from eqci_space.scenario import PairSource, Protocol
+from eqci_space.scenario import Protocol
 
 START = pd.Timestamp("2027-03-01T20:00:00Z")
 RATE, WINDOW = 1e8, 5e-10
@@ -199,8 +200,9 @@ def test_dark_pair_says_why(entangling):
         pd.concat([_budget("a", "GRAZ", loss), _budget("b", "ONDREJOV", loss)], ignore_index=True), entangling
     ).iloc[0]
     assert row["skl_bit"] == 0
-    assert len(row["reason"]) > 10
-    assert "QBER" in row["reason"]
+    assert row["sifted_bit"] < 1
+    assert row["reason"].startswith("too few counts")
+    assert (row["block"], row["protocol"], row["proof"]) == ("overlap", "bbm92", "tomamichel2012-lim2014")
 
 
 def test_dark_pairs_of_any_kind_never_stop_the_table(scenario):

@@ -13,7 +13,8 @@ from scipy.stats import binom
 
 from eqci_space.qkd.blocks import BlockTable, block_table, running_tables
 from eqci_space.qkd.decoy import DecoyParameters, key_length, slot_counts
-from eqci_space.qkd.optimiser import ParameterLimits, optimise_common, optimise_interval, optimise_key
+from eqci_space.qkd.intervals import optimise_interval
+from eqci_space.qkd.optimiser import ParameterLimits, optimise_common, optimise_key
 from eqci_space.qkd.security import SecurityParameters
 
 WINDOWS, BATCHES = 1000, 10

@@ -12,10 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from eqci_space.network_records import Coexistence, ModulatedStates, PairSource, QkdDevice
+from eqci_space.qkd.blocks import block_table
+from eqci_space.qkd.entangled import entangled_key
+from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.protocols import PROTOCOLS, parameter_limits, security_parameters
 from eqci_space.qkd.security import SecurityParameters, authentication_tag_bit
 from eqci_space.qkd.window_keys import window_keys, window_responses
-from eqci_space.scenario import Coexistence, ModulatedStates, PairSource, Protocol, QkdDevice
+from eqci_space.scenario import Protocol
 
 # Authentication.
 
@@ -353,3 +357,19 @@ def test_responses_of_windows_start_from_their_keys(budget, scenario):
     assert_allclose(found[0.0], keys.loc[found.index, "skl_bit"], rtol=2e-3, atol=12)
     assert (np.diff(found.to_numpy(), axis=1) <= 10).all()
     assert (found.loc["d"] == 0).all()
+
+
+@pytest.mark.parametrize(("bound", "proof"), [("chernoff", "lim2014"), ("asymptotic", "asymptotic")])
+def test_lengths_of_pairs_name_their_bound(bound, proof):
+    """An infinite-key figure must not pass for a finite one."""
+    security = SecurityParameters(bound=bound)
+    key = entangled_key(1e6, 0.02, security)
+    assert (key.protocol, key.proof, key.security) == ("bbm92", f"tomamichel2012-{proof}", security)
+
+
+@pytest.mark.parametrize(("decoys", "proof"), [(1, "rusca2018"), (2, "lim2014")])
+def test_decoy_lengths_name_protocol_proof_and_budget(decoys, proof):
+    security = SecurityParameters(bound="hoeffding", epsilon_secrecy=1e-10)
+    key = optimise_key(block_table(1e-3, 1e-7, 0.01, 1e10), security, limits=ParameterLimits(decoys=decoys))
+    assert key.protocol == ("bb84-one-decoy" if decoys == 1 else "bb84-two-decoy")
+    assert (key.proof, key.security) == (f"{proof}-hoeffding", security)

@@ -195,6 +195,38 @@ def test_reported_error_rate_of_a_failed_window_is_that_of_its_signal(scenario):
     assert row["sifted_bit"] > 1
 
 
+def test_window_without_pulses_has_too_few_counts(scenario):
+    row = window_keys(_budget("w", _pass(30, 40)).assign(weight_s=0.0), scenario).loc["w"]
+    assert row["skl_bit"] == 0
+    assert row["reason"].startswith("too few counts")
+
+
+FIXED = {"key_basis_probability": 0.97, "probability_1": 0.97, "probability_2": 0.02, "intensity_1": 0.9,
+         "intensity_2": 0.05}  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", [FIXED, FIXED | {"parameters": "common"}])
+def test_no_key_comes_from_parameters_that_the_transmitter_cannot_send(scenario, protocol):
+    """A window with key at ordinary parameters and none at those of the hardware has none."""
+    window = _budget("w", _pass(40, 50))
+    assert window_keys(window, scenario).loc["w", "skl_bit"] > 0
+    row = window_keys(window, _with(scenario, protocol=protocol)).loc["w"]
+    assert row["skl_bit"] == 0
+    assert_allclose([json.loads(row["parameters"])[name] for name in FIXED], list(FIXED.values()), atol=1e-9)
+
+
+def test_common_parameters_are_those_of_every_window(budget, scenario):
+    """Also where they give no key: the transmitter sends nothing else."""
+    rows = window_keys(budget, _with(scenario, protocol={"parameters": "common"}))
+    assert len(set(rows["parameters"])) == 1
+    assert (rows["skl_bit"] == 0).any()
+    for window_id, row in rows[rows["skl_bit"] > 0].iterrows():
+        part = budget[budget["window_id"] == window_id]
+        used = part[(part["time"] > row["usable_start"]) & (part["time"] < row["usable_end"])]
+        result = key_length(_block(used, scenario), DecoyParameters(**json.loads(row["parameters"])))
+        assert_allclose(row["skl_bit"], result.length_bit - AUTHENTICATION_BIT, rtol=1e-6, atol=1.5)
+
+
 def test_keys_repeat_exactly_and_leave_the_budget_alone(budget, keys, scenario):
     before = budget.copy(deep=True)
     pd.testing.assert_frame_equal(window_keys(budget, scenario), keys)
