@@ -171,5 +171,7 @@ def cause_tornado(simulation: Simulation, *, ax: Axes | None = None) -> Axes:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.75 * max(high.max(), 1e-9))
     axes.set_xlabel("key from space, one cause varied alone [Mbit]; dashed: median with all")
+    together = 1 - table["share_of_variance"].sum()
+    axes.set_title(f"causes that act together: {100 * max(together, 0.0):.0f} % of the variance", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     return axes

@@ -100,26 +100,50 @@ def monthly_cover(latitude_deg: float, longitude_deg: float) -> tuple[np.ndarray
 def _altitude_share(latitude_deg: float, height_msl_m: float) -> float:
     """Share of the cover that lies above a mountain station where an inversion caps low cloud.
 
-    0.55 of Tenerife's cloud stands above its station (ERA5, Teide: 0.22 of 0.40); Alpine summits keep all of theirs
-    (Sonnblick). Joined linearly from 30 to 42 N and from 1000 to 2000 m (assumed).
+    0.55 of Tenerife's cloud stands above its station (ERA5, Teide: 0.22 of 0.40); Alpine summits keep all of theirs.
+    Joined linearly from 30 to 42 N and from 1000 to 2000 m (assumed).
     """
     south = float(np.interp(latitude_deg, [30.0, 42.0], [1.0, 0.0]))
     high = float(np.interp(height_msl_m, [1000.0, 2000.0], [0.0, 1.0]))
     return 1 - (1 - _ABOVE_INVERSION) * south * high
 
 
+@lru_cache(maxsize=1)
+def _summit_shape() -> np.ndarray:
+    """Logit anomaly of the months on Sonnblick, 3106 m."""
+    table = pd.read_csv(data_path("weather", "ecad_monthly_cloudiness.csv"))
+    mine = table[table["station"] == "SONNBLICK"].groupby("month")["mean_fraction"].mean().sort_index()
+    values = logit(mine.to_numpy())
+    return np.asarray(values - values.mean())
+
+
+def _on_a_mountain(monthly: np.ndarray, latitude_deg: float, height_msl_m: float) -> np.ndarray:
+    """Months of a place, for a station on a mountain there.
+
+    In the south low cloud stays below the station (`_altitude_share`). In the north the year keeps its mean and turns
+    round: summits stand above the fog of winter and in the showers of summer. That is the course of Sonnblick (ECA&D
+    2000 to 2009), joined from 1000 m up to its height (assumed).
+    """
+    north = float(np.interp(latitude_deg, [30.0, 42.0], [0.0, 1.0]))
+    share = north * float(np.interp(height_msl_m, [1000.0, 3106.0], [0.0, 1.0]))
+    values = logit(monthly * _altitude_share(latitude_deg, height_msl_m))
+    middle = values.mean()
+    return np.asarray(expit(middle + (1 - share) * (values - middle) + share * _summit_shape()))
+
+
 def cloud_cover(station: Station, times: pd.DatetimeIndex) -> np.ndarray:
     """Mean cloud fraction over a station as seen from space, by month and hour.
 
     Monthly means (`monthly_cover`) are joined linearly through the year. The daily course is that of 15 German stations
-    by season and local solar hour, in logits: nights are clearer. What lies below a mountain station counts not. A
-    station's own `cloud_fraction_by_month` comes first. Good to about 0.03.
+    by season and local solar hour, in logits: nights are clearer. What lies below a mountain station counts not, and
+    northern summits have their cloud in summer. A station's own `cloud_fraction_by_month` comes first. Good to about
+    0.03.
     """
     if station.cloud_fraction_by_month:
         monthly = np.array(station.cloud_fraction_by_month)
     else:
         monthly, _ = monthly_cover(station.latitude_deg, station.longitude_deg)
-        monthly = monthly * _altitude_share(station.latitude_deg, station.height_msl_m)
+        monthly = _on_a_mountain(monthly, station.latitude_deg, station.height_msl_m)
     day = times.day_of_year.to_numpy(dtype=float) - 1 + times.hour.to_numpy() / 24
     mean = np.interp(day, _DAY_OF_YEAR_NODES, monthly, period=365.25)
     solar_hour = (times.hour + times.minute / 60).to_numpy() + station.longitude_deg / 15

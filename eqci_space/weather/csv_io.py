@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from eqci_space.errors import DataError, TimeError
-from eqci_space.weather.weather_io import COVER_KINDS, PARTS, UNITS, RawWeather, ReadOptions, parse_number, read_text
+from eqci_space.weather.content_io import COVER_KINDS, PARTS, UNITS, RawWeather, ReadOptions, parse_number, read_text
 
 __all__ = ["read_csv"]
 

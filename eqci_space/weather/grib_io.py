@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eqci_space.errors import DataError, EqciError
+from eqci_space.errors import DataError
+from eqci_space.weather.content_io import BROKEN_CONTENT, RawWeather, ReadOptions
 from eqci_space.weather.netcdf_io import nearest_cell, stated_unit
-from eqci_space.weather.weather_io import RawWeather, ReadOptions
 
 __all__ = ["read_grib"]
 
@@ -45,9 +45,7 @@ def read_grib(path: Path, name: str, options: ReadOptions) -> RawWeather:
         stream = cfgrib.FileStream(str(path.absolute()), errors="raise")
         with closing(iter(stream.items())) as messages:
             return _at_sites(messages, name, options, options.sites)
-    except EqciError:
-        raise
-    except Exception as error:
+    except (*BROKEN_CONTENT, cfgrib.messages.eccodes.CodesInternalError) as error:
         raise DataError(f"{name}: not a readable GRIB file, perhaps cut short: {error}") from error
     finally:
         # A stream that is left early keeps this global switch of ecCodes on.

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from eqci_space.errors import DataError
-from eqci_space.weather.weather_io import RawWeather, ReadOptions, read_text
+from eqci_space.weather.content_io import RawWeather, ReadOptions, read_text
 
 __all__ = ["located", "read_open_meteo"]
 

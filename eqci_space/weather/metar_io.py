@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from eqci_space.errors import DataError, TimeError
+from eqci_space.weather.content_io import RawWeather, ReadOptions, parse_number, read_text
 from eqci_space.weather.json_io import located
-from eqci_space.weather.weather_io import RawWeather, ReadOptions, parse_number, read_text
 
 __all__ = ["read_epw", "read_metar"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eqci_space.errors import DataError, EqciError, near_matches
-from eqci_space.weather.weather_io import RawWeather, ReadOptions
+from eqci_space.errors import DataError, near_matches
+from eqci_space.weather.content_io import BROKEN_CONTENT, RawWeather, ReadOptions
 
 if TYPE_CHECKING:
     import xarray
@@ -51,9 +51,7 @@ def read_netcdf(path: Path, name: str, options: ReadOptions) -> RawWeather:
     try:
         with xarray.open_dataset(path.absolute(), engine=engine, decode_timedelta=False) as data:
             return _at_sites(data, name, options, options.sites)
-    except EqciError:
-        raise
-    except Exception as error:
+    except BROKEN_CONTENT as error:
         raise DataError(f"{name}: not a readable netCDF file, perhaps cut short: {error}") from error
 
 

@@ -16,7 +16,7 @@ from eqci_space.tables import check_table
 from eqci_space.weather.climatology import cloud_cover
 from eqci_space.weather.forecast import cloud_quantile, forecast_correlation, normal_score
 from eqci_space.weather.line_of_sight import cloud_free_probability
-from eqci_space.weather.records import Replay, at_hours, replay, station_covers
+from eqci_space.weather.records import Replay, at_hours, record_sites, replay, station_covers
 
 __all__ = ["Outlook", "clear_probability", "outlook"]
 
@@ -74,13 +74,15 @@ def outlook(ogs: np.ndarray, times: pd.DatetimeIndex, scenario: Scenario) -> Out
     EqciWarning
         A forecast does not reach all events; the climate stands in.
     """
-    cover, spot = np.full(len(ogs), np.nan), np.full((len(ogs), 2), np.nan)
+    cover, spot, sites = np.full(len(ogs), np.nan), np.full((len(ogs), 2), np.nan), np.array(ogs, dtype=object)
     for name in pd.unique(ogs):
         if name not in scenario.stations:
             raise TableError(f"weather: {unknown_pair(scenario.satellites[0].name, str(name), scenario)}")
         mine = np.flatnonzero(ogs == name)
-        for station, here in placed(scenario.stations[name], pd.Series(times[mine])):
+        named = record_sites(str(name), scenario.stations[name])
+        for site, (station, here) in zip(named, placed(scenario.stations[name], pd.Series(times[mine])), strict=True):
             rows = mine[here.to_numpy()]
+            sites[rows] = site
             spot[rows] = station.latitude_deg, station.longitude_deg
             if len(rows) and scenario.weather.model in ("climatology", "forecast"):
                 cover[rows] = cloud_cover(station, times[rows])
@@ -90,26 +92,26 @@ def outlook(ogs: np.ndarray, times: pd.DatetimeIndex, scenario: Scenario) -> Out
     places, place = np.unique(spot, axis=0, return_inverse=True)
     mean, spread, past = np.zeros(len(ogs)), np.ones(len(ogs)), None
     if scenario.weather.model == "record":
-        past = replay(scenario, ogs, times)
+        past = replay(scenario, sites, times)
         cover = np.nanmean(past.members(), axis=1) if len(ogs) else cover
     cover = np.clip(cover, _LEAST_COVER, _MOST_COVER)
     if scenario.weather.model == "forecast":
-        mean, spread = _blended(ogs, times, cover, scenario)
+        mean, spread = _blended(sites, times, cover, scenario)
     return Outlook(places, place.ravel(), cover, mean, spread, past)
 
 
 def _blended(
-    ogs: np.ndarray, times: pd.DatetimeIndex, cover: np.ndarray, scenario: Scenario
+    sites: np.ndarray, times: pd.DatetimeIndex, cover: np.ndarray, scenario: Scenario
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and spread of the latent field given the forecast; 0 and 1 where there is none."""
     model = scenario.weather
     covers = station_covers(scenario)
     hours = np.round(times.as_unit("ns").asi8 / 3.6e12).astype(np.int64)
-    foretold = np.array([at_hours(covers[o], h) for o, h in zip(ogs, hours, strict=True)], dtype=float).reshape(-1)
+    foretold = np.array([at_hours(covers[o], h) for o, h in zip(sites, hours, strict=True)], dtype=float).reshape(-1)
     missing = int(np.isnan(foretold).sum())
     if missing:
         warnings.warn(
-            f"weather.file: the forecast misses {missing} of {len(ogs)} contacts; the climate stands in for them",
+            f"weather.file: the forecast misses {missing} of {len(sites)} contacts; the climate stands in for them",
             EqciWarning,
             stacklevel=2,
         )

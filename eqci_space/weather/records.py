@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import DataError
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, Station, dated_stations
 from eqci_space.weather.weather_io import read_weather
 
-__all__ = ["Replay", "hourly_cover", "replay", "station_covers"]
+__all__ = ["Replay", "hourly_cover", "record_sites", "replay", "station_covers", "zenith_cover"]
 
 _ABOVE_LOW_CLOUD_M = 2000.0
 _HOUR_NS = 3_600_000_000_000
@@ -60,28 +60,30 @@ def _read(path: Path, changed_ns: int, sites: tuple[tuple[str, float, float], ..
     return read_weather(path, sites={name: (lat, lon) for name, lat, lon in sites})
 
 
+def record_sites(name: str, station: Station) -> dict[str, Station]:
+    """What a record calls a station: its name, or ``name/1``, ``name/2`` … for the places of one that moves."""
+    places = dated_stations(station)
+    return {name if len(places) == 1 else f"{name}/{i}": place for i, place in enumerate(places, start=1)}
+
+
 def station_covers(scenario: Scenario) -> dict[str, tuple[int, np.ndarray]]:
-    """Hourly cover of each station from the scenario's weather file: `hourly_cover` of `zenith_cover`.
+    """Hourly cover by `record_sites` from the scenario's weather file: `hourly_cover` of `zenith_cover`.
 
     Raises
     ------
     DataError
-        The file cannot be read or lacks a station, or a station is mobile.
+        The file cannot be read or lacks a station.
     """
     name = scenario.weather.file
     path = Path(scenario.file).parent / str(name)
-    mobile = [ogs for ogs, s in scenario.stations.items() if s.positions]
-    if mobile:
-        raise DataError(f"weather.file: station '{mobile[0]}' is mobile; a record needs fixed stations")
     if not path.is_file():
         raise DataError(f"weather.file: no file '{name}' beside the scenario")
-    sites = tuple((ogs, s.latitude_deg, s.longitude_deg) for ogs, s in scenario.stations.items())
+    stations = {site: s for ogs, whole in scenario.stations.items() for site, s in record_sites(ogs, whole).items()}
+    sites = tuple((site, s.latitude_deg, s.longitude_deg) for site, s in stations.items())
     table = _read(path, path.stat().st_mtime_ns, sites)
     return {
-        str(ogs): hourly_cover(
-            pd.DatetimeIndex(part["time"]), zenith_cover(part, scenario.stations[str(ogs)].height_msl_m)
-        )
-        for ogs, part in table.groupby("site", sort=False)
+        str(site): hourly_cover(pd.DatetimeIndex(part["time"]), zenith_cover(part, stations[str(site)].height_msl_m))
+        for site, part in table.groupby("site", sort=False)
     }
 
 
@@ -125,8 +127,8 @@ class Replay:
         return out
 
 
-def replay(scenario: Scenario, ogs: np.ndarray, times: pd.DatetimeIndex) -> Replay:
-    """Lay the years of the scenario's record over events at stations.
+def replay(scenario: Scenario, sites: np.ndarray, times: pd.DatetimeIndex) -> Replay:
+    """Lay the years of the scenario's record over events at sites (`record_sites`).
 
     The period falls into blocks of 15 days. The past of each is the same season of a year of the record, moved by up to
     `shift_day` days, at all stations at once; a past in which any station lacks an hour of the block is left out.
@@ -156,7 +158,7 @@ def replay(scenario: Scenario, ogs: np.ndarray, times: pd.DatetimeIndex) -> Repl
                 "more years, fill the gaps, or raise shift_day"
             )
         mine = np.flatnonzero(block == b)
-        worlds.append(np.stack([at_hours(covers[ogs[i]], hours[i] + shifts) for i in mine]))
+        worlds.append(np.stack([at_hours(covers[sites[i]], hours[i] + shifts) for i in mine]))
     return Replay(block, worlds)
 
 

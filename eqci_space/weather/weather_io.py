@@ -6,14 +6,8 @@ The form is told by the content. Nothing is interpolated and no missing hour is 
 from __future__ import annotations
 
 import math
-import re
-import shutil
-import tempfile
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -21,32 +15,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from eqci_space.errors import BadRecordWarning, DataError, EqciError, EqciWarning, TableError, TimeError
+from eqci_space.errors import BadRecordWarning, DataError, EqciWarning, TableError, TimeError
+from eqci_space.weather.content_io import PARTS, SHOWN, UNITS, RawWeather, ReadOptions, sniffed, unpacked
 
-__all__ = [
-    "COVER_KINDS",
-    "PARTS",
-    "UNITS",
-    "RawWeather",
-    "ReadOptions",
-    "parse_number",
-    "read_text",
-    "read_weather",
-    "write_weather_csv",
-]
+__all__ = ["read_weather", "write_weather_csv"]
 
-UNITS = {"fraction": 1.0, "percent": 100.0, "okta": 8.0, "tenths": 10.0}
 _OBSCURED_OKTA = (9.0, -1.0)
 _PACKING = 1e-4
-PARTS = {"cloud": "cloud_fraction", "low": "low_fraction", "mid": "mid_fraction", "high": "high_fraction"}
 _COLUMNS = ["site", "time", *PARTS.values(), "cover_kind", "visibility_m", "source"]
-COVER_KINDS = ("sky", "earth")
-_MAX_BYTES, _MAX_MEMBER_BYTES = 200_000_000, 8_000_000_000
-_SHOWN = 5
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_MAGIC = {b"CDF\x01": "netcdf", b"CDF\x02": "netcdf", b"\x89HDF": "netcdf", b"GRIB": "grib"}
-_METAR = re.compile(r"\b[A-Z][A-Z0-9]{3}\s+\d{6}Z\b")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _USED = {
     "netcdf": ("sites", "unit", "variable"),
     "grib": ("sites", "unit", "variable"),
@@ -55,49 +31,6 @@ _USED = {
     "epw": ("sites", "reference"),
     "csv": ("sites", "unit", "utc_offset_h", "variable"),
 }
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """What the caller of `read_weather` states about a file; None is unstated."""
-
-    sites: dict[str, tuple[float, float]] | None = None
-    unit: str | None = None
-    utc_offset_h: float | None = None
-    variable: str | None = None
-    reference: datetime | None = None
-
-
-@dataclass(frozen=True)
-class RawWeather:
-    """Records of a file in its own units and order.
-
-    Attributes
-    ----------
-    rows : DataFrame
-        `record` (its number), `site`, `time` (aware), `cloud` (total cover, NaN unknown), and where the file has
-        them `low`, `mid`, `high`, `visibility_m`, `cover_kind`, `source`, `note`.
-    record : str
-        What a record is called: line, time step.
-    fields : dict
-        Name in the file and unit of `cloud`, `low`, `mid`, `high`.
-    cover_kind : str
-        "sky" for an observer's dome, "earth" for a view from above or a model's cell.
-    bad : list of str
-        Records without a usable cover.
-    notices : list of str
-        What the reader had to assume.
-    hint : str
-        How to mend times that do not rise.
-    """
-
-    rows: pd.DataFrame
-    record: str
-    fields: dict[str, tuple[str, str]]
-    cover_kind: str
-    bad: list[str] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    hint: str = "sort the file by time and remove repeats"
 
 
 def read_weather(
@@ -165,8 +98,8 @@ def read_weather(
     path = Path(path)
     if not path.is_file():
         raise DataError(f"read_weather: no file '{path}'")
-    with _unpacked(path) as content:
-        form = kind if kind is not None else _sniffed(content, path.name)
+    with unpacked(path) as content:
+        form = kind if kind is not None else sniffed(content, path.name)
         reader = _reader(form, options)
         raw = reader(content, path.name, options)
     table, gaps = _canonical(raw, path.name, form, options)
@@ -252,87 +185,6 @@ def _reader(kind: str, options: ReadOptions) -> Callable[[Path, str, ReadOptions
     }[kind]
 
 
-@contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
-    """The file itself, or the member to be read of a ZIP, which the Climate Data Store also names .nc."""
-    with path.open("rb") as stream:
-        packed = stream.read(4) in _ZIP
-    if not packed:
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="eqci-weather-") as folder:
-        target = Path(folder) / "member"
-        try:
-            with zipfile.ZipFile(path) as archive:
-                member = _member(archive, path.name)
-                with archive.open(member) as source, target.open("wb") as sink:
-                    shutil.copyfileobj(source, sink)
-        except EqciError:
-            raise
-        except Exception as error:
-            raise DataError(f"{path.name}: not a readable ZIP file, perhaps cut short: {error}") from error
-        yield target
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """The only member, or the only one of instantaneous fields, to which cloud cover belongs."""
-    members = [m for m in archive.infolist() if not m.is_dir()]
-    instant = [m for m in members if "instant" in m.filename.rsplit("/", 1)[-1]]
-    chosen = instant or members
-    if len(chosen) != 1:
-        names = ", ".join(m.filename for m in members[:_SHOWN]) or "none"
-        raise DataError(f"{name}: ZIP file with members {names}; expected one, or one called *instant*; unpack it")
-    if chosen[0].file_size > _MAX_MEMBER_BYTES:
-        raise DataError(f"{name}: member {chosen[0].filename} has {chosen[0].file_size} bytes; unpack it first")
-    return chosen[0]
-
-
-def _sniffed(path: Path, name: str) -> str:
-    """Form of a file by its first bytes or its first line."""
-    with path.open("rb") as stream:
-        head = stream.read(4096)
-    for magic, kind in _MAGIC.items():
-        if head.startswith(magic):
-            return kind
-    text = head.decode("utf-8-sig", errors="replace").lstrip()
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if text[:1] in ("{", "["):
-        return "openmeteo"
-    if lines and lines[0].upper().startswith("LOCATION,"):
-        return "epw"
-    if lines and _METAR.search(lines[0]):
-        return "metar"
-    if lines and "time" in [c.strip(' "') for c in lines[0].split(",")]:
-        return "csv"
-    raise DataError(
-        f"{name}: begins with {head[:20]!r}; expected netCDF, GRIB, Open-Meteo JSON, METAR lines, EPW, or CSV with a "
-        "column time"
-    )
-
-
-def read_text(path: Path, name: str, fallback: str | None = None) -> str:
-    """Content of a text file of sane size; `fallback` is an encoding for files that are not UTF-8.
-
-    Raises
-    ------
-    DataError
-        The file is too large, empty, or no text.
-    """
-    size = path.stat().st_size
-    if size > _MAX_BYTES:
-        raise DataError(f"{name}: {size} bytes; expected at most {_MAX_BYTES}")
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if fallback is None:
-            raise DataError(f"{name}: not UTF-8 text ({error})") from error
-        text = content.decode(fallback)
-    if not text.strip():
-        raise DataError(f"{name}: is empty")
-    return text
-
-
 # ---------------------------------------------------------------- the canonical table
 
 
@@ -374,7 +226,7 @@ def _picked(raw: RawWeather, name: str, kind: str, options: ReadOptions) -> pd.D
     present = set(raw.rows["site"])
     missing = [s for s in options.sites if s not in present]
     if missing:
-        shown = ", ".join(sorted(present)[:_SHOWN])
+        shown = ", ".join(sorted(present)[:SHOWN])
         raise DataError(f"{name}: has no site '{missing[0]}'; it has {shown}")
     return raw.rows[raw.rows["site"].isin(list(options.sites))]
 
@@ -396,9 +248,9 @@ def _check_order(rows: pd.DataFrame, raw: RawWeather, name: str) -> None:
     texts = [
         f"{raw.record} {row.record} '{row.site}' {row.time:%Y-%m-%dT%H:%M:%SZ} stands "
         + ("twice" if row.time == before[row.Index] else f"behind {before[row.Index]:%Y-%m-%dT%H:%M:%SZ}")
-        for row in wrong.head(_SHOWN).itertuples()
+        for row in wrong.head(SHOWN).itertuples()
     ]
-    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
     raise DataError(f"{name}: times of a site must rise: {'; '.join(texts)}{more}; {raw.hint}")
 
 
@@ -450,25 +302,10 @@ def _gaps(known: pd.DatetimeIndex, every: pd.DatetimeIndex) -> list[tuple[pd.Tim
 
 def _summary(name: str, gaps: list[tuple[str, pd.Timestamp, pd.Timestamp]], bad: list[str]) -> str:
     """One message on all that is missing, the first few in words."""
-    shown = [f"'{site}' {first:%Y-%m-%dT%H:%MZ} to {last:%Y-%m-%dT%H:%MZ}" for site, first, last in gaps[:_SHOWN]]
-    parts = [f"{len(gaps)} gaps in time: {'; '.join(shown)}" + ("; ..." if len(gaps) > _SHOWN else "")] if gaps else []
+    shown = [f"'{site}' {first:%Y-%m-%dT%H:%MZ} to {last:%Y-%m-%dT%H:%MZ}" for site, first, last in gaps[:SHOWN]]
+    parts = [f"{len(gaps)} gaps in time: {'; '.join(shown)}" + ("; ..." if len(gaps) > SHOWN else "")] if gaps else []
     if bad:
         parts.append(
-            f"{len(bad)} records without cover: {'; '.join(bad[:_SHOWN])}" + ("; ..." if len(bad) > _SHOWN else "")
+            f"{len(bad)} records without cover: {'; '.join(bad[:SHOWN])}" + ("; ..." if len(bad) > SHOWN else "")
         )
     return f"{name}: " + " | ".join(parts) + " (nothing was filled in)"
-
-
-def parse_number(text: str, where: str, missing: tuple[str, ...] = ()) -> float:
-    """A finite number, NaN for the texts in `missing`.
-
-    Raises
-    ------
-    DataError
-        The text is neither; `where` opens the message.
-    """
-    if text in missing:
-        return math.nan
-    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
-        raise DataError(f"{where} '{text[:40]}' is no number")
-    return float(text)

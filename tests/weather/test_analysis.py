@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from eqci_space.data import data_path
 from eqci_space.errors import TableError
+from eqci_space.weather import analysis
 from eqci_space.weather.analysis import (
     availability,
     drought_lengths,
@@ -19,22 +20,22 @@ from eqci_space.weather.analysis import (
     site_diversity,
     tetrachoric_correlation,
 )
+from eqci_space.weather.climatology import cloud_cover
 from eqci_space.weather.field import SkyModel, distances_km, latent_correlation, sample_latent, spatial_factors
-
-# Observed shares of days of 2005 to 2009 on which all stations have more than three oktas, and what independent
-# stations would have (ECA&D, Klein Tank et al. 2002).
-OBSERVED = {
-    ("DUSSELDORF", "MAASTRICHT", "DE_BILT"): (0.698, 0.470),
-    ("DRESDEN", "MUENCHEN", "DUSSELDORF"): (0.608, 0.476),
-    ("MUENCHEN", "ROMA", "OSLO"): (0.304, 0.287),
-    ("HEATHROW", "ROMA", "STOCKHOLM", "BUDAPEST"): (0.237, 0.196),
-    ("DRESDEN", "MUENCHEN", "DUSSELDORF", "BUDAPEST", "BASEL", "ROMA"): (0.264, 0.125),
-}
+from eqci_space.weather.line_of_sight import mean_cloud_free_probability
 
 
 def rows(name):
     with open(data_path("weather", name), newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+# Observed shares of days of 2005 to 2009 on which all stations have more than three oktas, and what independent
+# stations would have (ECA&D, Klein Tank et al. 2002).
+OBSERVED = {
+    tuple(r["stations"].split("+")): (float(r["p_all_cloudy"]), float(r["p_independent"]))
+    for r in rows("ecad_joint_cloudiness.csv") if r["period"] == "2005-2009"
+}  # fmt: skip
 
 
 def monthly(half, stations):
@@ -72,6 +73,14 @@ def test_joint_cloud_of_a_network_is_predicted_from_the_other_half_of_the_record
         assert observed - alone > 0.1
 
 
+def test_the_observed_shares_are_those_published():
+    """First and last network of the table, all ten years: 0.706 where independence says 0.486, and 0.272, 0.126."""
+    table = [r for r in rows("ecad_joint_cloudiness.csv") if r["period"] == "2000-2009"]
+    assert len(table) == len(OBSERVED) == 5
+    shares = [[float(r["p_all_cloudy"]), float(r["p_independent"])] for r in (table[0], table[-1])]
+    assert_allclose(shares, [[0.706, 0.486], [0.272, 0.126]], atol=5e-4)
+
+
 def test_droughts_of_six_stations_are_as_long_as_observed():
     """Runs of days on which all six are cloudy, 2000 to 2009: 2.06 days on average, 5 at the 95th percentile."""
     stations = list(OBSERVED)[-1]
@@ -86,8 +95,11 @@ def test_droughts_of_six_stations_are_as_long_as_observed():
     latent = sample_latent(time, np.tile(np.arange(6), days), factors, model, trials=6, seed=4).reshape(6, days, 6)
     blocked = latent > -ndtri(share[month])
     runs = drought_lengths(~blocked.all(axis=2))
+    observed = next(r for r in rows("ecad_droughts.csv") if r["stations"] == "+".join(stations))
+    assert (float(observed["mean_day"]), float(observed["exceeded_5pct_day"])) == (2.06, 5.0)
     assert_allclose(runs.mean(), 2.06, rtol=0.10)
     assert_allclose(np.percentile(runs, 95), 5, atol=1)
+    assert_allclose((runs >= 5).mean(), float(observed["share_5_day_or_more"]), atol=0.02)
 
 
 def test_two_places_of_one_half_follow_the_arcsine():
@@ -116,6 +128,30 @@ def test_availability_is_higher_in_summer_and_in_the_range_of_the_climate(scenar
     assert ((table > 0.12) & (table < 0.6)).all(axis=None)
 
 
+def test_availability_is_the_mean_of_the_line_of_sight_at_the_hours_given(scenario):
+    station = scenario.stations["GRAZ"]
+    covers = cloud_cover(station, pd.DatetimeIndex(["2027-05-15T21:00Z", "2027-05-15T23:00Z"]))
+    expected = np.mean([mean_cloud_free_probability(float(c), np.array(30.0), seen_from="space") for c in covers])
+    table = availability({"GRAZ": station}, elevation_deg=30.0, hours_utc=(21, 23))
+    assert_allclose(table.loc["GRAZ", 5], expected, atol=1e-4)
+
+
+def test_sun_stands_where_the_solstice_puts_it():
+    """On 21 June φ - 66.56 deg at midnight and 113.44 - φ at noon, 12 h UTC less 4 min for each degree east."""
+    for latitude, longitude in ((48.1, 0.0), (60.2, 24.0), (28.3, -16.5)):
+        noon, midnight = analysis._sun_deg(latitude, longitude, 172, np.array([12.0, 24.0]) - longitude / 15)
+        assert_allclose([noon, midnight], [113.44 - latitude, latitude - 66.56], atol=0.1)
+    assert_allclose(analysis._sun_deg(0.0, 0.0, 80, np.array([6.0, 12.0, 18.0])), [0, 90, 0], atol=2.0)
+
+
+def test_night_is_where_the_sun_is_down_and_not_where_the_clock_says(scenario):
+    """June: of all hours the Canaries have those from 21 to 5 h UTC, and Helsinki's night is its darkest hour, 22 h."""
+    for latitude, longitude, hours in ((28.3, -16.5, (21, 22, 23, 0, 1, 2, 3, 4, 5)), (60.2, 24.4, (22,))):
+        station = scenario.stations["GRAZ"].model_copy(update={"latitude_deg": latitude, "longitude_deg": longitude})
+        found = availability({"A": station}).loc["A", 6]
+        assert found == pytest.approx(availability({"A": station}, hours_utc=hours).loc["A", 6], rel=1e-12)
+
+
 def test_diversity_is_less_than_independence_promises(scenario):
     table = site_diversity(scenario.stations, month=3)
     several = table[table["count"] > 1]
@@ -124,6 +160,14 @@ def test_diversity_is_less_than_independence_promises(scenario):
     assert_allclose(single["p_any_clear"], single["p_any_clear_independent"])
     best = table.groupby("count")["p_any_clear"].max()
     assert best.is_monotonic_increasing
+    assert_allclose(single["gain"], 0.0, atol=1e-12)
+    alone = single.set_index("stations")["p_any_clear"]
+    pair = table[table["count"] == 2].iloc[0]
+    a, b = pair["stations"].split("+")
+    assert_allclose(pair["gain"], pair["p_any_clear"] - max(alone[a], alone[b]))
+    assert pair["gain"] > 0.05
+    # P(A or B) = P(A) + P(B) - P(A and B).
+    assert_allclose(pair["p_all_clear"], alone[a] + alone[b] - pair["p_any_clear"], atol=2e-4)
     with pytest.raises(TableError, match="month = 13"):
         site_diversity(scenario.stations, month=13)
 
@@ -133,7 +177,7 @@ def test_hours_of_a_sampled_year_are_as_clear_as_the_climate(scenario):
     clear = hourly_availability(scenario.stations, times, trials=32, rng=1)
     assert clear.shape == (32, 5, len(times))
     night = np.isin(times.hour, (20, 22, 0, 2))
-    yearly = availability(scenario.stations).mean(axis=1).to_numpy()
+    yearly = availability(scenario.stations, hours_utc=(20, 22, 0, 2)).mean(axis=1).to_numpy()
     assert_allclose(clear[:, :, night].mean(axis=(0, 2)), yearly, atol=0.02)
     assert clear.any(axis=1).mean() > clear.mean(axis=(0, 2)).max() + 0.15
     with pytest.raises(TableError, match="not every hour"):
@@ -148,8 +192,24 @@ def test_runs_without_a_clear_slot_by_hand():
 def test_ranking_states_how_sure_it_is(scenario):
     table = rank_stations(scenario.stations)
     assert table["availability"].is_monotonic_decreasing
+    assert_allclose(table["availability"], availability(scenario.stations).mean(axis=1)[table.index], atol=2e-3)
     assert_allclose(table["p_best"].sum(), 1.0)
     assert table["p_best"].iloc[0] == table["p_best"].max()
-    assert ((table["p_ahead_of_next"].iloc[:-1] >= 0.5) & (table["p_ahead_of_next"].iloc[:-1] < 1)).all()
+    ahead = table["p_ahead_of_next"].iloc[:-1]
+    assert ((ahead >= 0.5 - 1e-6) & (ahead < 1)).all()
+    assert 0 < table.attrs["p_order_holds"] < ahead.min()
     sure = rank_stations(scenario.stations, error_logit=1e-6)
-    assert sure["p_best"].iloc[0] == 1.0
+    assert sure["p_best"].iloc[0] == sure.attrs["p_order_holds"] == 1.0
+
+
+def test_order_of_twins_is_chance_and_of_others_what_the_error_leaves(scenario):
+    """Twins: one half. Covers of 0.5 and 0.6, logits 0.405 apart, with an error of 0.2: Φ(0.405 / 0.2√2) = 0.924."""
+    graz = scenario.stations["GRAZ"]
+    clear, cloudy = (graz.model_copy(update={"cloud_fraction_by_month": (c,) * 12}) for c in (0.5, 0.6))
+    twins = rank_stations({"A": clear, "B": clear})
+    assert_allclose(twins["p_ahead_of_next"].iloc[0], 0.5, atol=1e-6)
+    assert_allclose(twins.attrs["p_order_holds"], 0.5, atol=0.02)
+    table = rank_stations({"worse": cloudy, "better": clear}, error_logit=0.2)
+    assert list(table.index) == ["better", "worse"]
+    assert_allclose(table["p_ahead_of_next"].iloc[0], 0.924, atol=0.003)
+    assert_allclose([table["p_best"].iloc[0], table.attrs["p_order_holds"]], 0.924, atol=0.011)

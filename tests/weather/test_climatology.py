@@ -139,17 +139,42 @@ def test_places_outside_the_map_are_refused(latitude, longitude):
 
 
 def test_mountain_above_the_inversion_sees_little_of_the_cloud_below(scenario):
-    """Tenerife: 0.22 by ERA5 above the low deck, where the table says 0.38; Sonnblick keeps its cloud."""
+    """Tenerife: 0.22 by ERA5 above the low deck, where the table says 0.38."""
     times = pd.date_range("2027-01-01", "2027-12-31", freq="h", tz="UTC")
     island = scenario.stations["GRAZ"].model_copy(
         update={"latitude_deg": 28.3, "longitude_deg": -16.51, "height_msl_m": 2393.0}
     )
     assert 0.18 < cloud_cover(island, times).mean() < 0.28
+
+
+def test_northern_summits_have_their_cloud_in_summer_and_the_lowlands_in_winter(scenario):
+    """Sonnblick, 3106 m, by ECA&D 2000 to 2009: January 0.57, June 0.75, year 0.68; the valley the other way round."""
+    times = pd.date_range("2027-01-01", "2027-12-31T23:00", freq="h", tz="UTC")
+    place = {"latitude_deg": 47.05, "longitude_deg": 12.95}
     summit, valley = (
-        cloud_cover(scenario.stations["GRAZ"].model_copy(update={"height_msl_m": h}), times).mean()
-        for h in (3106.0, 500.0)
-    )
-    assert summit == valley
+        pd.Series(cloud_cover(scenario.stations["GRAZ"].model_copy(update=place | {"height_msl_m": h}), times))
+        .groupby(times.month).mean()
+        for h in (3106.0, 900.0)
+    )  # fmt: skip
+    assert_allclose(summit[[1, 6]], [0.57, 0.75], atol=0.04)
+    assert_allclose(summit.mean(), 0.68, atol=0.03)
+    assert summit[[6, 7]].mean() > summit[[12, 1]].mean() + 0.1
+    assert valley[[6, 7]].mean() < valley[[12, 1]].mean() - 0.05
+    assert_allclose(summit.mean(), valley.mean(), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("places", "low", "high"),
+    [
+        ([(52.52, 13.41), (50.11, 8.68), (48.085, 11.278), (51.34, 12.37)], 0.62, 0.75),
+        ([(38.72, -9.14), (39.49, 9.25), (35.9, 14.5), (41.9, 12.5)], 0.30, 0.50),
+    ],
+    ids=["Germany", "Mediterranean"],
+)
+def test_the_year_lies_in_the_range_of_the_region(places, low, high):
+    """German stations 0.65 to 0.72, Lisbon, Sardinia, Malta and Rome 0.42 to 0.46 (CM SAF, ECA&D, ERA5)."""
+    for latitude, longitude in places:
+        assert low < monthly_cover(latitude, longitude)[0].mean() < high
 
 
 def test_nights_are_clearer_than_days(scenario):

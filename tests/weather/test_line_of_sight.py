@@ -91,6 +91,15 @@ def test_mean_agrees_with_random_skies():
     assert abs(mean - drawn.mean()) < 4 * drawn.std() / np.sqrt(len(drawn))
 
 
+def test_mean_over_the_oktas_of_potsdam():
+    """Hours of oktas 0 to 8 and of obscured sky, which blocks (DWD test reference year 2010): .413 … .289."""
+    hours = np.array([761, 725, 517, 495, 421, 526, 963, 1675, 2543, 134])
+    elevation = np.array([90.0, 45.0, 30.0, 20.0, 10.0])
+    okta = np.minimum(np.arange(10), 8) / 8
+    mean = hours @ cloud_free_probability(okta[:, None], elevation) / hours.sum()
+    assert_allclose(mean, [0.413, 0.384, 0.365, 0.342, 0.289], atol=5.1e-4, rtol=0)
+
+
 def test_mean_of_potsdam():
     """Hourly oktas of Potsdam (DWD test reference year 2010, mean cover 0.663) average to .413 … .289.
 

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.special import ndtri
 
 from eqci_space.errors import DataError, EqciWarning, ScenarioError, TableError
+from eqci_space.scenario import Weather
 from eqci_space.scenario_io import load_scenario
 from eqci_space.study import Study
 from eqci_space.weather.climatology import cloud_cover
@@ -14,7 +15,7 @@ from eqci_space.weather.field import SkyModel, sample_latent, spatial_factors
 from eqci_space.weather.forecast import cloud_quantile
 from eqci_space.weather.line_of_sight import cloud_free_probability
 from eqci_space.weather.outlook import clear_probability, outlook
-from eqci_space.weather.records import at_hours, hourly_cover, station_covers, zenith_cover
+from eqci_space.weather.records import at_hours, hourly_cover, record_sites, zenith_cover
 from eqci_space.weather.skies import sample_sky
 
 MODEL = 'model = "climatology"'
@@ -286,15 +287,29 @@ def test_a_stations_own_months_come_first(edited, scenario):
         load_scenario(edited(extra=table + ", ".join(["0.25"] * 11) + "]\n"))
 
 
-def test_mobile_stations_have_no_record(record):
-    replayed = record()
-    station = replayed.stations["GRAZ"]
+@pytest.mark.parametrize("model", ["record", "forecast"])
+def test_a_station_that_moves_has_the_record_of_each_of_its_places(tmp_path, scenario, model):
+    """GRAZ stands where the sky is 0.1 covered until 4 March, then where it is 0.8; the record tells them apart."""
+    station = scenario.stations["GRAZ"]
+    middle = scenario.start + (scenario.end - scenario.start) / 2
     place = {"latitude_deg": 47.0, "longitude_deg": 15.0, "height_ellipsoid_m": 400.0, "height_msl_m": 350.0,
-             "valid_from": replayed.start, "valid_to": replayed.end, "node": station.node}  # fmt: skip
-    moving = type(station).model_validate(station.model_dump(exclude={"positions"}) | {"position": [place]})
-    mobile = replayed.model_copy(update={"stations": {**replayed.stations, "GRAZ": moving}})
-    with pytest.raises(DataError, match="station 'GRAZ' is mobile"):
-        station_covers(mobile)
+             "valid_from": scenario.start, "valid_to": middle, "node": station.node}  # fmt: skip
+    later = place | {"latitude_deg": 48.0, "valid_from": middle, "valid_to": scenario.end}
+    moving = type(station).model_validate(station.model_dump(exclude={"positions"}) | {"position": [place, later]})
+    assert list(record_sites("GRAZ", moving)) == ["GRAZ/1", "GRAZ/2"]
+    assert list(record_sites("GRAZ", station)) == ["GRAZ"]
+    hours = pd.date_range("2020-01-01" if model == "record" else "2027-02-28", "2027-03-10", freq="h", tz="UTC")
+    text = hours.strftime("%Y-%m-%dT%H:%MZ")
+    rows = [pd.DataFrame({"site": s, "time": text, "cloud_fraction": c}) for s, c in (("GRAZ/1", 0.1), ("GRAZ/2", 0.8))]
+    pd.concat(rows).assign(cover_kind="earth").to_csv(tmp_path / "clouds.csv", index=False)
+    skill = {"skill_at_once": 1.0, "skill_decay_h": 1000.0} if model == "forecast" else {}
+    mobile = scenario.model_copy(update={
+        "stations": {"GRAZ": moving},
+        "weather": Weather(model=model, file=str(tmp_path / "clouds.csv"), **skill),
+    })  # fmt: skip
+    times = pd.DatetimeIndex([scenario.start + pd.Timedelta("6h"), scenario.end - pd.Timedelta("6h")])
+    covers, chance = outlook(np.array(["GRAZ", "GRAZ"]), times, mobile).covers()
+    assert_allclose((covers * chance).sum(axis=1), [0.1, 0.8], atol=1e-9 if model == "record" else 0.12)
 
 
 def test_an_unknown_station_is_named(scenario):
