@@ -31,6 +31,9 @@ app = typer.Typer(
 )
 
 ScenarioArgument = Annotated[str, typer.Argument(help="Name of a shipped scenario, or path of a .toml file.")]
+Overlays = Annotated[
+    list[Path] | None, typer.Option("--with", help="File with changed values, laid over the scenario; repeatable.")
+]
 
 
 def main() -> None:
@@ -63,9 +66,10 @@ def run(
     out: Annotated[Path, typer.Option(help="Directory for tables, exports, report.html and run.json.")],
     fail_on_empty: Annotated[bool, typer.Option("--fail-on-empty", help="Exit with 3 when there is no pass.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    overlays: Overlays = None,
 ) -> None:
     """Plan a scenario from orbit to delivered key and write everything to a directory."""
-    loaded = _load(scenario)
+    loaded = _load(scenario, overlays)
     _check_inputs(loaded)
     from eqci_space.report.html import format_bits
     from eqci_space.study import STAGES, Study
@@ -96,9 +100,10 @@ def simulate(
     regret: Annotated[int, typer.Option(min=0, help="Worlds in which the plan is made anew, the sky known.")] = 5,
     out: Annotated[Path | None, typer.Option(help="Folder for demands.csv, causes.csv and trials.parquet.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    overlays: Overlays = None,
 ) -> None:
     """Replay the plan of a scenario in sampled skies and under its stated uncertainties."""
-    loaded = _load(scenario)
+    loaded = _load(scenario, overlays)
     _check_inputs(loaded)
     if out is not None and out.exists() and not out.is_dir():
         raise typer.BadParameter(f"'{out}' is not a folder")
@@ -127,6 +132,11 @@ def simulate(
         )
         keys = f"{row['all_in_exceeded_90pct_keys_per_day']:,.0f} keys of 256 bit a day in 90 %"
         typer.echo(f"  {name}: {weather}; {everything} of {format_bits(row['asked_bit'])} ({keys})")
+        causes = [(c, row[f"share_{c}"]) for c in result.causes.index if row[f"share_{c}"] >= 0.005]
+        shares = ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in causes)
+        lost = f"; regret {format_bits(row['regret_bit'])}, {row['regret_keys']:,.0f} keys" if regret else ""
+        if shares or lost:
+            typer.echo(f"    variance by cause: {shares or 'none'}{lost}")
     typer.echo("variance of the key from space, each cause alone:")
     for cause, share in result.causes["share_of_variance"].items():
         typer.echo(f"  {cause}: {100 * share:.0f} %")
@@ -145,9 +155,9 @@ def simulate(
 
 
 @app.command()
-def check(scenario: ScenarioArgument) -> None:
-    """Validate a scenario with its element sets and network, and list what it assumes."""
-    loaded = _load(scenario)
+def check(scenario: ScenarioArgument, overlays: Overlays = None) -> None:
+    """Validate a scenario with its element sets and network, and list what it assumes and what overlays change."""
+    loaded = _load(scenario, overlays)
     _check_inputs(loaded)
     typer.echo(
         f"{loaded.name}: valid; {len(loaded.satellites)} satellites, {len(loaded.stations)} stations, "
@@ -157,6 +167,34 @@ def check(scenario: ScenarioArgument) -> None:
     for path, value, source in loaded.sources:
         if "assumed" in source.lower():
             typer.echo(f"  assumed: {path} = {value} ({source})")
+        elif any(overlay in source for overlay in loaded.overlays):
+            typer.echo(f"  changed: {path} = {value} ({source})")
+
+
+@app.command()
+def whatif(
+    scenario: ScenarioArgument,
+    overlays: Annotated[list[Path], typer.Option("--with", help="File with outages or other changes; repeatable.")],
+) -> None:
+    """Say what a change costs with the contacts as planned: until when demands are served, new paths, refill dates."""
+    base, changed = _load(scenario), _load(scenario, overlays)
+    from eqci_space.fiber.resilience import outage_answer
+    from eqci_space.report.html import format_bits
+    from eqci_space.study import Study
+
+    answer = outage_answer(Study(base).deposits, base, changed)
+    for name, row in answer.demands.iterrows():
+        if row["shortage_bit"] < 1 and not row["path_during"]:
+            continue
+        served = "served throughout" if row["shortage_bit"] < 1 else (
+            f"served until {row['served_until']:%Y-%m-%d %H:%M} UTC, then {format_bits(row['shortage_bit'])} short"
+        )  # fmt: skip
+        typer.echo(f"{name}: {served}; path: {row['path_during'] or 'none'}")
+    for edge, row in answer.stores.iterrows():
+        refilled = "not within the period" if row["refilled_at"] != row["refilled_at"] else (
+            f"on {row['refilled_at']:%Y-%m-%d %H:%M} UTC"
+        )  # fmt: skip
+        typer.echo(f"  store {edge}: down to {format_bits(row['lowest_bit'])}, refilled {refilled}")
 
 
 @app.command()
@@ -235,10 +273,10 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _load(scenario: str) -> Scenario:
+def _load(scenario: str, overlays: list[Path] | None = None) -> Scenario:
     from eqci_space.scenario_io import load_scenario
 
-    return load_scenario(scenario)
+    return load_scenario(scenario, overlays=overlays or ())
 
 
 def _check_inputs(scenario: Scenario) -> None:

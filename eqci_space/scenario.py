@@ -7,13 +7,35 @@ their units; ranges are part of the type, so a record that exists is a record in
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from eqci_space.errors import near_matches
+from eqci_space.network_records import Demand, FiberNetwork, Handover, LinkRules, Outage, PairSource, QkdDevice
+from eqci_space.records import (
+    Angle,
+    Elevation,
+    Epsilon,
+    Fraction,
+    Jitter,
+    KeepOut,
+    MaskAzimuth,
+    Name,
+    NotNegative,
+    Obscuration,
+    Offset,
+    Positive,
+    PositiveFraction,
+    Record,
+    StatusClass,
+    SunElevation,
+    TableElevation,
+    TableLoss,
+    UtcTime,
+    Wavelength,
+)
 
 __all__ = [
     "Atmosphere",
@@ -23,6 +45,9 @@ __all__ = [
     "Courier",
     "Demand",
     "FiberNetwork",
+    "Handover",
+    "LinkRules",
+    "Outage",
     "Protocol",
     "QkdDevice",
     "Receiver",
@@ -43,54 +68,6 @@ __all__ = [
     "unknown_pair",
     "with_variant",
 ]
-
-
-def _require_zone(value: object) -> object:
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        raise ValueError(f"{value.isoformat()} is a day without time; write {value.isoformat()}T00:00:00Z")
-    if isinstance(value, datetime) and value.tzinfo is None:
-        raise ValueError(f"{value.isoformat()} has no time zone; write {value.isoformat()}Z for UTC")
-    return value
-
-
-def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
-
-
-def _finite_name(value: str) -> str:
-    if not value.strip() or any(c in value for c in "|/\n\r\t"):
-        raise ValueError(f"{value!r} is no name; use text without '|', '/' and line breaks")
-    return value
-
-
-UtcTime = Annotated[datetime, BeforeValidator(_require_zone), AfterValidator(_to_utc)]
-Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_finite_name)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-PositiveFraction = Annotated[float, Field(gt=0, le=1)]
-Obscuration = Annotated[float, Field(ge=0, lt=0.9)]
-Angle = Annotated[float, Field(ge=0, lt=360)]
-Wavelength = Annotated[float, Field(ge=0.4e-6, le=2e-6)]
-Elevation = Annotated[float, Field(ge=0, lt=90)]
-SunElevation = Annotated[float, Field(ge=-90, le=90)]
-KeepOut = Annotated[float, Field(ge=0, lt=180)]
-TableElevation = Annotated[float, Field(gt=0, le=90)]
-TableLoss = Annotated[float, Field(ge=0, le=300)]
-MaskAzimuth = Annotated[float, Field(ge=0, lt=360)]
-StatusClass = Literal["operational", "planned", "hypothetical"]
-Jitter = Annotated[float, Field(ge=0, le=1e-3)]
-Offset = Annotated[float, Field(ge=-1e-3, le=1e-3)]
-Epsilon = Annotated[float, Field(gt=0, lt=0.1)]
-AssuranceClass = Literal["any", "national_only", "space_path"]
-
-
-class Record(BaseModel):
-    """Frozen base: unknown keys are refused, infinities and NaN too."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
 
 class SunSynchronousOrbit(Record):
@@ -278,6 +255,8 @@ class Satellite(Record):
         None, description="which object of the element file, instead of its name"
     )
     bad_records: Literal["raise", "skip"] = Field("raise", description="what to do with malformed element sets")
+    operator: str = ""
+    nation: Annotated[str, Field(pattern="^([A-Z]{2})?$")] = Field("", description="ISO 3166 alpha-2, or empty")
     terminal: Terminal
 
     @model_validator(mode="after")
@@ -439,7 +418,7 @@ class Atmosphere(Record):
     light is its radiance over that in V; without one 0.3 counts below 1 µm and 0.1 beyond (assumed).
     """
 
-    visibility_km: Annotated[float, Field(ge=1, le=300)] | None = None
+    visibility_km: Annotated[float, Field(ge=0.05, le=300)] | None = None
     optical_depth_500nm: Annotated[float, Field(ge=0, le=5)] | None = None
     angstrom_exponent: Annotated[float, Field(ge=-1, le=4)] = 1.3
     aerosol_scale_height_m: Annotated[float, Field(gt=0, le=5000)] = 1000.0
@@ -509,28 +488,6 @@ class Weather(Record):
         return self
 
 
-class PairSource(Record):
-    """A source of entangled photon pairs: pulsed, or continuously pumped with coincidences inside a window.
-
-    In a downlink to one station the other photon is measured on board with `own_efficiency` and `own_noise_hz`.
-    """
-
-    kind: Literal["pulsed", "continuous"] = "continuous"
-    pair_rate_hz: Annotated[float, Field(gt=0, le=1e12)] | None = None
-    mean_pairs: Annotated[float, Field(gt=0, le=2)] | None = None
-    coincidence_window_s: Annotated[float, Field(gt=0, le=1e-6)] = 1e-9
-    window_share: PositiveFraction = 1.0
-    own_efficiency: PositiveFraction = 0.5
-    own_noise_hz: NotNegative = 1000.0
-
-    @model_validator(mode="after")
-    def _brightness(self) -> PairSource:
-        wanted, other = ("pair_rate_hz", "mean_pairs") if self.kind == "continuous" else ("mean_pairs", "pair_rate_hz")
-        if getattr(self, wanted) is None or getattr(self, other) is not None:
-            raise ValueError(f"a {self.kind} source needs {wanted}, and not {other}")
-        return self
-
-
 def _both_ends(value: object) -> object:
     return (value, value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
@@ -581,109 +538,14 @@ class Protocol(Record):
         return self
 
 
-class Coexistence(Record):
-    """Classical channels in the quantum fibre and the receiver's filter against their Raman light.
-
-    `launch_power_w` is the sum over the channels that run with the photons, `counter_power_w` over those against them.
-    The Raman coefficient is that of channels some nanometres away; it depends on their distance.
-    """
-
-    launch_power_w: NotNegative = 0.0
-    counter_power_w: NotNegative = 0.0
-    raman_coefficient_per_m2: Annotated[float, Field(gt=0, le=1)] = 2.5e-3
-    wavelength_m: Annotated[float, Field(ge=0.4e-6, le=2e-6)] = 1.55e-6
-    filter_bandwidth_m: Annotated[float, Field(gt=0, le=1e-7)] = 0.1e-9
-    gate_s: Annotated[float, Field(gt=0, le=1e-6)] = 0.5e-9
-    attenuation_db_km: Annotated[float, Field(gt=0, le=5)] = 0.22
-
-
-class ModulatedStates(Record):
-    """Device of Gaussian-modulated coherent states; noises in shot-noise units."""
-
-    symbol_rate_hz: Positive = 1e8
-    excess_noise: Annotated[float, Field(ge=0, le=1)] = 0.02
-    electronic_noise: Annotated[float, Field(ge=0, le=10)] = 0.1
-    reconciliation_efficiency: PositiveFraction = 0.95
-
-
-class QkdDevice(Record):
-    """A terrestrial link device; probabilities are per detector and pulse.
-
-    Decoy-state BB84 and BBM92 give finite keys of one block per `block_s`; ``datasheet`` interpolates (loss [dB],
-    rate [bit/s]) pairs and never extrapolates; ``cv-qkd`` is an asymptotic estimate and ``twin-field`` scaled from one
-    demonstration. For BBM92 the pairs start at one end, whose detectors are like those of the other.
-    """
-
-    protocol: Literal["bb84-two-decoy", "bb84-one-decoy", "bbm92", "datasheet", "cv-qkd", "twin-field"] = (
-        "bb84-two-decoy"
-    )
-    pulse_rate_hz: Positive
-    detector_efficiency: PositiveFraction
-    receiver_loss_db: NotNegative
-    extraneous_probability: Fraction
-    intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
-    afterpulse_probability: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    block_s: Annotated[float, Field(ge=1, le=7 * 86400)] = 600.0
-    authentication_bit: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    datasheet: tuple[tuple[NotNegative, Positive], ...] = ()
-    source: PairSource | None = None
-    modulated: ModulatedStates | None = None
-    coexistence: Coexistence | None = None
-
-    @model_validator(mode="after")
-    def _what_the_protocol_needs(self) -> QkdDevice:
-        for protocol, name in (("datasheet", "datasheet"), ("bbm92", "source"), ("cv-qkd", "modulated")):
-            if (self.protocol == protocol) != bool(getattr(self, name)):
-                raise ValueError(f"{name} goes with protocol = '{protocol}', and only with it")
-        losses = [loss for loss, _ in self.datasheet]
-        if losses and (len(losses) < 2 or any(b <= a for a, b in pairwise(losses))):
-            raise ValueError(f"datasheet: losses {losses}; give at least two (loss, rate) pairs with rising losses")
-        if self.coexistence and self.protocol not in ("bb84-two-decoy", "bb84-one-decoy"):
-            raise ValueError("coexistence: Raman light is modelled for decoy-state BB84 only")
-        return self
-
-
-class FiberNetwork(Record):
-    """The terrestrial network and its rules."""
-
-    network: str
-    device: QkdDevice
-    reach_db: Annotated[float, Field(gt=0, le=100)] = 24.0
-    beyond_reach: Literal["split", "dead"] = "dead"
-    unlisted_span_km: Annotated[float, Field(gt=0, le=500)] = 80.0
-    commissioning_factor: PositiveFraction = 1.0
-    store_capacity_bit: Positive = 1e10
-    colocated_rate_bit_s: Positive = 1e6
-
-
-class Demand(Record):
-    """Key asked for between two nodes, as bits or 256-bit keys a day (exactly one of them)."""
-
-    name: Name
-    between: tuple[str, str]
-    purpose: Literal["government", "data_centre", "infrastructure", "other"] = "other"
-    assurance: AssuranceClass = "any"
-    weight: Positive = 1.0
-    keys_256_per_day: Positive | None = None
-    bit_per_day: Positive | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Demand:
-        if (self.keys_256_per_day is None) == (self.bit_per_day is None):
-            raise ValueError("give exactly one of keys_256_per_day and bit_per_day")
-        if self.between[0] == self.between[1]:
-            raise ValueError(f"both ends are '{self.between[0]}'; a demand joins two different nodes")
-        return self
-
-
 class SchedulePolicy(Record):
     """Rules of pass choice."""
 
-    bin: Literal["1D"] = "1D"
+    bin: Literal["1D", "12h", "6h", "4h", "3h", "2h", "1h"] = "1D"
     slew_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
     turnaround_s: Annotated[float, Field(ge=0, le=86400)] = 120.0
     post_processing_s: Annotated[float, Field(ge=0, le=30 * 86400)] = 3600.0
-    objective: Literal["weighted"] = "weighted"
+    objective: Literal["weighted", "max_concurrent", "max_min"] = "weighted"
     relative_gap: Annotated[float, Field(ge=0, le=0.5)] = 1e-4
 
 
@@ -719,17 +581,17 @@ class Uncertainty(Record):
     def _parameters_of_the_distribution(self) -> Uncertainty:
         given = self.model_fields_set & {"mean", "sd", "median", "sigma", "low", "high"}
         wanted = {"normal": {"mean", "sd"}, "lognormal": {"median", "sigma"}, "uniform": {"low", "high"}}
-        if given - wanted[self.distribution] or not given:
+        if given != wanted[self.distribution]:
             names = " and ".join(sorted(wanted[self.distribution]))
             raise ValueError(
                 f"a {self.distribution} distribution takes {names}, not {', '.join(sorted(given)) or 'none'}"
             )
         if self.low > self.high:
             raise ValueError(f"low {self.low:g} is above high {self.high:g}")
-        if self.quantity == "availability" and self.distribution == "uniform" and not 0 <= self.low <= self.high <= 1:
-            raise ValueError(f"availability from {self.low:g} to {self.high:g}; expected fractions (0.9 for 90 %)")
-        if self.quantity == "availability" and self.distribution == "normal" and not 0 <= self.mean <= 1:
-            raise ValueError(f"availability with mean {self.mean:g}; expected a fraction (0.9 for 90 %)")
+        middles = {"normal": (self.mean,), "lognormal": (self.median,), "uniform": (self.low, self.high)}
+        if self.quantity == "availability" and not all(0 <= x <= 1 for x in middles[self.distribution]):
+            stated = " to ".join(f"{x:g}" for x in middles[self.distribution])
+            raise ValueError(f"availability {stated}; expected fractions (0.9 for 90 %)")
         return self
 
 
@@ -748,12 +610,17 @@ class Scenario(Record):
     weather: Weather = Weather()
     protocol: Protocol = Protocol()
     fiber: FiberNetwork
+    links: dict[str, LinkRules] = Field(default_factory=dict, alias="link")
+    stock: dict[str, NotNegative] = Field(default_factory=dict, description="key on edges at the start, by edge id")
+    handovers: tuple[Handover, ...] = Field(default=(), alias="handover")
+    outages: tuple[Outage, ...] = Field(default=(), alias="outage")
     demands: tuple[Demand, ...] = Field(alias="demand", min_length=1)
     schedule: SchedulePolicy = SchedulePolicy()
     variants: tuple[Variant, ...] = Field(default=(), alias="variant")
     uncertainties: tuple[Uncertainty, ...] = Field(default=(), alias="uncertainty")
     file: str = Field("", exclude=True)
     sha256: str = Field("", exclude=True)
+    overlays: tuple[str, ...] = Field((), exclude=True)
     inputs: tuple[tuple[str, str], ...] = Field((), exclude=True)
     sources: tuple[tuple[str, str, str], ...] = Field((), exclude=True)
 
@@ -765,6 +632,7 @@ class Scenario(Record):
             ("satellite", [s.name for s in self.satellites]),
             ("demand", [d.name for d in self.demands]),
             ("variant", [v.name for v in self.variants]),
+            ("handover", [h.name for h in self.handovers]),
             ("uncertainty", [str(u.quantity) for u in self.uncertainties]),
         ):
             twice = sorted({n for n in names if names.count(n) > 1})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -20,8 +20,10 @@ from pydantic import BaseModel, ValidationError
 from eqci_space.constellations import members
 from eqci_space.data import data_path, shipped_names
 from eqci_space.errors import DataError, ScenarioError, close_names, near_matches
+from eqci_space.network_names import unknown_names
+from eqci_space.overlays import lay_over
 from eqci_space.scenario import Constellation, Scenario, Station
-from eqci_space.sites_io import keyed_rows, read_horizon_mask, read_maintenance
+from eqci_space.sites_io import keyed_rows, read_horizon_mask, read_maintenance, row_lines
 
 __all__ = ["load_scenario", "scenario_schema"]
 
@@ -43,7 +45,8 @@ class _Reading:
     """Findings gathered while one file is read: problems, and the source of each value.
 
     `names` are the names of tables in lists by their place, `tables` the ``[station.NAME]`` tables by the station that
-    each is for, and `misspelt` the name under which the file has such a table where that is not the station's.
+    each is for, and `misspelt` the name under which the file has such a table where that is not the station's;
+    `catalogue` is the file of the other stations.
     """
 
     def __init__(self, base: Path):
@@ -54,6 +57,7 @@ class _Reading:
         self.names: dict[str, str] = {}
         self.tables: dict[str, Any] = {}
         self.misspelt: dict[str, str] = {}
+        self.catalogue: Path | None = None
 
     def error(self, source: str) -> ScenarioError:
         """Everything found wrong, by the names that the file uses."""
@@ -74,13 +78,17 @@ class _Reading:
         return path
 
 
-def load_scenario(name_or_path: str | Path) -> Scenario:
+def load_scenario(name_or_path: str | Path, *, overlays: Sequence[str | Path] = ()) -> Scenario:
     """Load a shipped scenario by name, or a file by path.
 
     Parameters
     ----------
     name_or_path : str or Path
         A name of `data/scenarios` such as ``"quant-gpicz"``, or a path that ends in ``.toml``.
+    overlays : sequence of paths
+        Files with parts of a scenario, laid over it in this order for a what-if: outages, stocks, demands or any other
+        value. `Scenario.sources` names the file that each value came from. Files that they name are found beside the
+        scenario.
 
     Raises
     ------
@@ -88,15 +96,14 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         Every problem found, each with its path in the file, such as ``station.GRAZ.latitude_deg``.
     """
     path = _locate(name_or_path)
-    content = path.read_bytes()
-    if len(content) > _MAX_BYTES:
-        raise ScenarioError(str(name_or_path), [("", f"{len(content)} bytes; expected at most {_MAX_BYTES}")])
-    try:
-        raw = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ScenarioError(str(name_or_path), [("", f"not valid TOML: {error}")]) from error
+    content, raw = _read_toml(path)
     reading = _Reading(path.parent)
     raw = _unwrap_sources(raw, "", reading)
+    digest = hashlib.sha256(content)
+    for overlay in overlays:
+        more, change = _read_toml(_existing(Path(overlay)))
+        digest.update(more)
+        raw = _laid_over(raw, change, Path(overlay).name, reading)
     _note_names(raw, reading)
     _resolve_presets(raw, "", reading)
     _expand_constellations(raw, reading)
@@ -112,11 +119,42 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     return scenario.model_copy(
         update={
             "file": str(path),
-            "sha256": hashlib.sha256(content).hexdigest(),
+            "sha256": digest.hexdigest(),
+            "overlays": tuple(Path(overlay).name for overlay in overlays),
             "sources": sources,
             "inputs": tuple(sorted(reading.inputs.items())),
         }
     )
+
+
+def _read_toml(path: Path) -> tuple[bytes, dict[str, Any]]:
+    content = path.read_bytes()
+    if len(content) > _MAX_BYTES:
+        raise ScenarioError(path.name, [("", f"{len(content)} bytes; expected at most {_MAX_BYTES}")])
+    try:
+        return content, tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ScenarioError(path.name, [("", f"not valid TOML: {error}")]) from error
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ScenarioError(str(path), [("", "no such overlay file")])
+    return path
+
+
+def _laid_over(raw: dict[str, Any], change: dict[str, Any], name: str, reading: _Reading) -> dict[str, Any]:
+    """The scenario with an overlay, whose name becomes the source of what it gives."""
+    given: list[tuple[str, Any]] = []
+    merged = lay_over(
+        raw, change, lambda path, value: given.append((path, value)),
+        lambda path, message: reading.problems.append((path, f"{message} ({name})")),
+    )  # fmt: skip
+    merged = _unwrap_sources(merged, "", reading)
+    for path, value in given:
+        source = f"{value['source']} ({name})" if isinstance(value, dict) else f"overlay {name}"
+        reading.sources[path] = (str(value["value"] if isinstance(value, dict) else value), source)
+    return merged
 
 
 def scenario_schema() -> dict[str, Any]:
@@ -126,7 +164,7 @@ def scenario_schema() -> dict[str, Any]:
     no field of their own.
     """
     schema = Scenario.model_json_schema(by_alias=True)
-    for key in ("file", "sha256", "sources", "inputs"):
+    for key in ("file", "sha256", "sources", "inputs", "overlays"):
         schema["properties"].pop(key)
     definitions = schema["$defs"]
     constellation = Constellation.model_json_schema(by_alias=True)
@@ -264,6 +302,7 @@ def _merge_catalogue(raw: dict[str, Any], reading: _Reading) -> None:
         path = reading.file(name) if str(name).endswith(".csv") else data_path("sites", f"{name}.csv")
         catalogue = keyed_rows(path, "ogs")
         _check_catalogue(catalogue, path)
+        reading.catalogue = path
     except (DataError, OSError) as error:
         reading.problems.append(("stations.catalogue", str(error)))
         return
@@ -447,13 +486,21 @@ def _validate(raw: dict[str, Any], path: Path, reading: _Reading) -> Scenario | 
                 continue  # an unknown preset was reported already
             if _is_taken_over(item["loc"], reading) and common.get(item["loc"][2:]) == _explain(item):
                 continue  # so was the rule of [stations]
-            reading.problems.append((_path(item), _explain(item)))
+            reading.problems.append((_path(item), _explain(item) + _catalogue_place(item["loc"], reading)))
         return None
 
 
 def _is_taken_over(loc: tuple[int | str, ...], reading: _Reading) -> bool:
     """Whether a station has a value from the common rules and not from its own table."""
     return len(loc) > 2 and loc[0] == "station" and loc[2] not in reading.tables.get(str(loc[1]), {})
+
+
+def _catalogue_place(loc: tuple[int | str, ...], reading: _Reading) -> str:
+    """Where a value of a station stands that comes from the catalogue."""
+    if reading.catalogue is None or not _is_taken_over(loc, reading) or loc[2] not in _CATALOGUE_COLUMNS:
+        return ""
+    line = row_lines(reading.catalogue, "ogs").get(str(loc[1]))
+    return "" if line is None else f" in {reading.catalogue.name} line {line}"
 
 
 def _path(item: Any) -> str:
@@ -513,14 +560,11 @@ def _connected(scenario: Scenario, reading: _Reading) -> Scenario:
     try:
         folder = reading.base / name if "/" in name else data_path("fiber", name)
         nodes = keyed_rows(folder / "nodes.csv", "node")
+        links = keyed_rows(folder / "links.csv", "link")
     except (DataError, OSError) as error:
         reading.problems.append(("fiber.network", str(error)))
         return scenario
-    for i, demand in enumerate(scenario.demands):
-        for end in demand.between:
-            if end not in nodes:
-                message = f"unknown node '{end}' in '{demand.name}'; {near_matches(end, nodes)}"
-                reading.problems.append((f"demand.{i}.between", message))
+    reading.problems += unknown_names(scenario, nodes, links)
     rules, stations = scenario.station_rules, dict(scenario.stations)
     for ogs, station in scenario.stations.items():
         wanted = [(f"station.{ogs}.position.{i}.node", p.node) for i, p in enumerate(station.positions)

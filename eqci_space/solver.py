@@ -1,20 +1,21 @@
 """Linear and mixed-integer programmes for HiGHS, from coordinate lists.
 
-One call, one answer: the toolkit states its programmes as plain arrays and asks HiGHS through
-`highspy`. One thread, a fixed seed and stopping on a gap make results repeatable.
+The toolkit states its programmes as plain arrays and asks HiGHS through `highspy`: `maximise` for one answer,
+`GrowingProgramme` for a linear programme that gains columns and is solved again from where it stood. One thread, a
+fixed seed and stopping on a gap or on a count of nodes make results repeatable.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import highspy
 import numpy as np
 
 from eqci_space.errors import InfeasibleError, PlanError
 
-__all__ = ["Programme", "Solution", "maximise"]
+__all__ = ["GrowingProgramme", "Programme", "Solution", "maximise"]
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,86 @@ class Solution:
         return max(0.0, self.bound - self.objective) / max(abs(self.bound), 1e-12)
 
 
-def maximise(programme: Programme, *, relative_gap: float = 1e-6) -> Solution:
+def maximise(
+    programme: Programme, *, relative_gap: float = 1e-6, most_nodes: int | None = None, start: np.ndarray | None = None
+) -> Solution:
     """Solve a `Programme`.
+
+    Parameters
+    ----------
+    relative_gap : float
+        At which an integer programme stops.
+    most_nodes : int, optional
+        Nodes of the search tree after which an integer programme stops with the best point found.
+    start : (n,) array, optional
+        A point to start an integer programme from.
 
     Raises
     ------
     InfeasibleError
         No point satisfies the rows and bounds.
     PlanError
-        HiGHS stopped without an optimum.
+        HiGHS stopped without an optimum, or at `most_nodes` without a point.
     """
-    p = programme
+    highs = _loaded(programme)
+    is_mip = bool(programme.integer.any())
+    highs.setOptionValue("mip_rel_gap", relative_gap)
+    if most_nodes is not None:
+        highs.setOptionValue("mip_max_nodes", most_nodes)
+    if start is not None and is_mip:
+        point = highspy.HighsSolution()
+        point.col_value = start.tolist()
+        highs.setSolution(point)
+    highs.run()
+    stopped = is_mip and highs.getModelStatus() == highspy.HighsModelStatus.kSolutionLimit
+    return _answer(highs, is_mip, stopped)
+
+
+class GrowingProgramme:
+    """A linear programme that is solved again after columns were added or bounds moved, from the last basis.
+
+    Its integer marks are ignored. With `interior` it is solved anew each time by an interior-point method without
+    crossover: prices then lie in the middle of the optimal ones, which suits pricing, and large programmes are faster.
+    """
+
+    def __init__(self, programme: Programme, *, interior: bool = False):
+        self._highs = _loaded(replace(programme, integer=np.zeros(len(programme.objective), dtype=bool)))
+        if interior:
+            self._highs.setOptionValue("solver", "ipm")
+            self._highs.setOptionValue("run_crossover", "off")
+        else:
+            self._highs.setOptionValue("simplex_strategy", _PRIMAL_SIMPLEX)
+
+    def add_columns(
+        self, objective: np.ndarray, upper: np.ndarray, start: np.ndarray, row: np.ndarray, value: np.ndarray
+    ) -> None:
+        """Add columns from 0 to `upper`; column j has the entries from ``start[j]`` on."""
+        n = len(objective)
+        self._highs.addCols(
+            n, objective, np.zeros(n), upper, len(row), start.astype(np.int32), row.astype(np.int32), value
+        )
+
+    def set_bounds(self, column: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
+        """Move the bounds of columns."""
+        self._highs.changeColsBounds(len(column), column.astype(np.int32), lower, upper)
+
+    def solve(self) -> Solution:
+        """Solve from the last basis.
+
+        Raises
+        ------
+        InfeasibleError, PlanError
+            As `maximise`.
+        """
+        self._highs.run()
+        return _answer(self._highs, False, False)
+
+
+_PRIMAL_SIMPLEX = 4
+
+
+def _loaded(p: Programme) -> highspy.Highs:
+    """A solver that holds the programme."""
     n, m = len(p.objective), len(p.row_upper)
     order = np.lexsort((p.row, p.column))
     lp = highspy.HighsLp()
@@ -76,24 +146,26 @@ def maximise(programme: Programme, *, relative_gap: float = 1e-6) -> Solution:
     lp.a_matrix_.start_ = np.concatenate([[0], np.cumsum(np.bincount(p.column, minlength=n))])
     lp.a_matrix_.index_ = p.row[order]
     lp.a_matrix_.value_ = p.value[order]
-    is_mip = bool(p.integer.any())
-    if is_mip:
+    if p.integer.any():
         kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
         lp.integrality_ = [kinds[int(i)] for i in p.integer]
     highs = _quiet_highs()
     highs.setOptionValue("threads", 1)
     highs.setOptionValue("random_seed", 7)
-    highs.setOptionValue("mip_rel_gap", relative_gap)
     highs.passModel(lp)
-    highs.run()
+    return highs
+
+
+def _answer(highs: highspy.Highs, is_mip: bool, stopped: bool) -> Solution:
     status = highs.getModelStatus()
     if status == highspy.HighsModelStatus.kInfeasible:
         raise InfeasibleError("maximise: the programme has no feasible point; relax a constraint")
-    if status != highspy.HighsModelStatus.kOptimal:
-        raise PlanError(f"maximise: HiGHS stopped with {status}; expected an optimum")
     found, info = highs.getSolution(), highs.getInfo()
+    feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    if status != highspy.HighsModelStatus.kOptimal and not (stopped and feasible):
+        raise PlanError(f"maximise: HiGHS stopped with {status}; expected an optimum")
     objective = float(info.objective_function_value)
-    price = np.zeros(m) if is_mip else np.maximum(np.asarray(found.row_dual, dtype=float), 0.0)
+    price = np.zeros(highs.getNumRow()) if is_mip else np.maximum(np.asarray(found.row_dual, dtype=float), 0.0)
     bound = float(info.mip_dual_bound) if is_mip else objective
     return Solution(np.asarray(found.col_value, dtype=float), objective, max(bound, objective), price)
 

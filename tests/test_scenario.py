@@ -167,7 +167,9 @@ def test_missing_data_file_is_a_data_error():
 
 def test_model_field_names_and_file_keys_agree():
     aliases = {f.alias for f in Scenario.model_fields.values() if f.alias}
-    assert aliases == {"satellite", "stations", "station", "demand", "variant", "uncertainty"}
+    assert aliases == {
+        "satellite", "stations", "station", "link", "handover", "outage", "demand", "variant", "uncertainty",
+    }  # fmt: skip
 
 
 # ---------------------------------------------------------------- names in messages

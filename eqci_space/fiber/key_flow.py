@@ -2,35 +2,87 @@
 
 Key relayed along a path uses key on every edge of it. Per edge and bin,
 ``stock(t) - stock(t-1) + used(t) <= supply(t) + chosen deposits(t)`` (what is left over spills), and key from
-contacts serves from the bin after its arrival: ``used(t) <= stock(t-1)`` on satellite edges. A demand earns
-``weight · slope`` per satisfied share in three thirds of falling slope, which spreads key fairly. Paths are
-found by pricing: a path is added while its demand pays more than its edges cost, so the programme over all
-admissible paths is solved exactly (Dantzig-Wolfe column generation, Desaulniers et al. 2005).
+contacts serves from the bin after its arrival. Stocks obey a cap; under a life of ``A`` bins the oldest key goes
+first, so a stock never exceeds what the last ``A`` bins brought. A demand earns ``weight · slope`` per satisfied share
+in three thirds of falling slope, which spreads key fairly. Paths are found by pricing: a path is added while its demand
+pays more than its edges cost, so the programme over all admissible paths is solved exactly (Dantzig-Wolfe column
+generation, Desaulniers et al. 2005). Any prices, optimal or not, give an upper bound (Lagrangian duality).
+
+Rows that cannot bind are left out: those of edges whose supply exceeds all that is asked, and in a chain of edges
+that every path uses together those of an edge with at least the key of another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
 from eqci_space.errors import PlanError
-from eqci_space.solver import Programme, Solution, maximise
+from eqci_space.fiber.paths import KeyGraph, PathRule, Route, cheapest_routes, route_arcs
+from eqci_space.solver import GrowingProgramme, Programme, Solution
 
-__all__ = ["FlowResult", "KeyFlowProblem", "cheapest_path", "edge_cost", "solve_key_flow"]
+__all__ = [
+    "SLOPES",
+    "ChoiceLimit",
+    "Column",
+    "FlowResult",
+    "KeyFlowProblem",
+    "Relaxation",
+    "RelayProgramme",
+    "ShareGoal",
+    "edge_cost",
+    "solve_key_flow",
+]
 
-Column = tuple[int, int, tuple[int, ...]]
+Column = tuple[int, int, Route]
 SLOPES = np.array([1.0, 0.5, 0.2]) / np.mean([1.0, 0.5, 0.2])
 _MBIT = 1e6
 _FIBRE_COST = 1e-6
 _SPACE_COST = 1e-4
 _TIE_WEIGHT = 1e-4
-_MOST_ROUNDS = 200
-_SMALLEST_COST = 1e-15
+_TIE_MARGIN = 50.0  # hundredth of a worth over the price of a route by satellite
+_MOST_ROUNDS = 400
+_CONVERGED = 1e-9
+_SMOOTHED_FROM = 1e-3
+_ROUND_BIT = 0.5
+_INTERIOR_FROM = 10_000  # variables from which interior points were faster than simplex
+
+
+@dataclass(frozen=True)
+class ChoiceLimit:
+    """A limit on chosen offers, ``Σ weight · chosen <= most``, and what it stands for."""
+
+    offers: np.ndarray
+    weight: np.ndarray
+    most: float
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class ShareGoal:
+    """Instead of weighted satisfaction: raise the smallest share of what is asked over the period, in each group.
+
+    Attributes
+    ----------
+    group : (K,) int
+        Group of each demand, or -1 for those that do not count.
+    floor : (K,)
+        Share that a demand gets whatever else happens.
+    most : float
+        Largest share that counts.
+    """
+
+    group: np.ndarray
+    floor: np.ndarray
+    most: float
+
+
+def _none(*shape: int, kind: type = float) -> np.ndarray:
+    return np.empty(shape, dtype=kind)
 
 
 @dataclass(frozen=True)
@@ -48,12 +100,25 @@ class KeyFlowProblem:
     ends : list of (node, node) per demand
     weights : (K,)
     asked_bit : (K, T)
-    allowed : (K, E) bool
-        Edges a demand may use.
-    offer_edge, offer_bin, offer_bit : (N,)
-        Deposits that can be chosen.
-    cliques : list of index arrays
-        Offers of which at most one is chosen.
+    rules : list of PathRule
+        Per demand.
+    life_bins : (E,) int
+        Key that arrived in bin d can be used until bin d + life; 0 for no limit. Stock at the start counts as arrived
+        in the bin before it.
+    closed : (E, T) bool
+        Bins in which no key passes an edge; its stock is kept.
+    quota_of_arc : (2E,) int
+        Quota that key along an arc counts against, or -1; arcs beyond the array have none.
+    quota_bit : (Q, T)
+    offer_bit : (N,)
+        Key of each deposit that can be chosen, for ties.
+    deposit_offer, deposit_edge, deposit_bin, deposit_bit : (M,)
+        What a chosen offer deposits; an offer may deposit on several edges.
+    limits : list of ChoiceLimit
+    target_bit, target_worth : (E,)
+        Stock wanted at the end, and what each Mbit of it is worth.
+    share_goal : ShareGoal, optional
+        Another objective than weighted satisfaction.
     """
 
     edges: list[tuple[str, str, str]]
@@ -64,32 +129,60 @@ class KeyFlowProblem:
     ends: list[tuple[str, str]]
     weights: np.ndarray
     asked_bit: np.ndarray
-    allowed: np.ndarray
-    offer_edge: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
-    offer_bin: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
-    offer_bit: np.ndarray = field(default_factory=lambda: np.empty(0))
-    cliques: list[np.ndarray] = field(default_factory=list)
+    rules: list[PathRule]
+    life_bins: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
+    closed: np.ndarray = field(default_factory=lambda: _none(0, 0, kind=bool))
+    quota_of_arc: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
+    quota_bit: np.ndarray = field(default_factory=lambda: _none(0, 0))
+    offer_bit: np.ndarray = field(default_factory=lambda: _none(0))
+    deposit_offer: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
+    deposit_edge: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
+    deposit_bin: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
+    deposit_bit: np.ndarray = field(default_factory=lambda: _none(0))
+    limits: list[ChoiceLimit] = field(default_factory=list)
+    target_bit: np.ndarray = field(default_factory=lambda: _none(0))
+    target_worth: np.ndarray = field(default_factory=lambda: _none(0))
+    share_goal: ShareGoal | None = None
+
+    @property
+    def most_bit(self) -> np.ndarray:
+        """Largest delivery (K, T) that counts."""
+        return self.asked_bit * (self.share_goal.most if self.share_goal else 1.0)
 
     @cached_property
-    def nodes(self) -> tuple[dict[str, int], np.ndarray]:
-        """Number of every node, and the ends of the edges (E, 2) by number, the smaller first."""
-        number = {node: i for i, node in enumerate(sorted({n for _, a, b in self.edges for n in (a, b)}))}
-        return number, np.sort([(number[a], number[b]) for _, a, b in self.edges], axis=1)
+    def graph(self) -> KeyGraph:
+        """Nodes and arcs."""
+        return KeyGraph(tuple(self.edges))
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """Optimum of the linear programme over all paths: point, objective, proven bound, and rounds of pricing.
+
+    `edge_price` is the worth of key on an edge per Mbit (E, T), `pay` that of a demand's whole key in a bin (K, T).
+    """
+
+    solution: Solution
+    objective: float
+    bound: float
+    rounds: int
+    edge_price: np.ndarray
+    pay: np.ndarray
 
 
 @dataclass(frozen=True)
 class FlowResult:
-    """Chosen offers, relayed paths and the objective with its proven bound.
+    """Relayed paths and the objective with its proven bound.
 
-    `paths` lists (demand, bin, edge indices, bits); `objective` is the weighted satisfied share per bin plus the
-    tie-break; `bound` holds for every choice of offers and paths.
+    `paths` lists (demand, bin, route, bits); `objective` is the weighted satisfied share per bin plus the
+    tie-breaks; `bound` holds for every choice of paths.
     """
 
-    chosen: np.ndarray
-    paths: list[tuple[int, int, tuple[int, ...], float]]
+    paths: list[tuple[int, int, Route, float]]
     objective: float
     bound: float
     rounds: int
+    edge_price: np.ndarray
 
     @property
     def gap(self) -> float:
@@ -97,35 +190,21 @@ class FlowResult:
         return max(0.0, self.bound - self.objective) / max(abs(self.bound), 1e-12)
 
 
-def solve_key_flow(problem: KeyFlowProblem, *, relative_gap: float = 1e-6, known: Sequence[Column] = ()) -> FlowResult:
-    """Solve a relay problem, choosing offers by integer programming when there are any.
+def solve_key_flow(problem: KeyFlowProblem, *, known: Sequence[Column] = ()) -> FlowResult:
+    """Solve a relay problem with nothing to choose.
 
     `known` paths, such as those of a problem that differs in its supply alone, save rounds of pricing and change no
-    result.
+    result; those that are closed are left out.
 
     Raises
     ------
     PlanError
-        Pricing does not end within 200 rounds.
+        Pricing does not end within 400 rounds.
     """
-    columns: list[Column] = list(known)
-    seen: set[Column] = set(known)
-    price = _first_paths(problem)
-    free = np.ones(len(problem.offer_bit))
-    relaxed, rounds = _generate(problem, columns, seen, price, np.zeros_like(free), free)
-    bound = relaxed.objective
-    if not len(free):
-        return _result(problem, columns, relaxed, bound, rounds)
-    best: Solution | None = None
-    while True:
-        mixed = _programme(problem, columns, np.zeros_like(free), free, integer=True)
-        chosen = np.round(maximise(mixed, relative_gap=relative_gap).x[: len(free)])
-        final, more = _generate(problem, columns, seen, list, chosen, chosen)
-        rounds += more
-        if best is not None and final.objective <= best.objective * (1 + 1e-9):
-            break
-        best, best_columns = final, len(columns)
-    return _result(problem, columns[:best_columns], best, max(bound, best.objective), rounds)
+    programme = RelayProgramme(problem, known=known)
+    relaxed = programme.relax()
+    paths = programme.paths(relaxed.solution)
+    return FlowResult(paths, relaxed.objective, relaxed.bound, relaxed.rounds, relaxed.edge_price)
 
 
 def edge_cost(problem: KeyFlowProblem) -> np.ndarray:
@@ -133,192 +212,381 @@ def edge_cost(problem: KeyFlowProblem) -> np.ndarray:
     return np.where(problem.delayed, _SPACE_COST, _FIBRE_COST)
 
 
-def _first_paths(problem: KeyFlowProblem) -> Callable[[], list[Column]]:
-    """First columns: for every demand and bin the path of fewest edges."""
-
-    def columns() -> list[Column]:
-        found = []
-        for k in range(len(problem.ends)):
-            path = cheapest_path(problem, k, np.ones(len(problem.edges)))
-            if path is not None:
-                found += [(k, t, path[0]) for t in range(problem.asked_bit.shape[1]) if problem.asked_bit[k, t] > 0]
-        return found
-
-    return columns
+def _cost_scale(problem: KeyFlowProblem) -> np.ndarray:
+    """Powers of 1/100 (K,) that keep the tie-breaks below a hundredth of what a demand's last third is worth."""
+    if problem.share_goal is not None:
+        return np.full(len(problem.ends), 1e-4)
+    worth = problem.weights * SLOPES[-1] * _MBIT / np.maximum(problem.asked_bit.max(axis=1), 1e-300)
+    return 100.0 ** np.minimum(0.0, np.floor(np.log(_TIE_MARGIN * worth) / np.log(100.0)))
 
 
-def _generate(
-    problem: KeyFlowProblem,
-    columns: list[Column],
-    seen: set[Column],
-    first: Callable[[], list[Column]],
-    lower: np.ndarray,
-    upper: np.ndarray,
-) -> tuple[Solution, int]:
-    """Add priced-out paths to `columns` until none improves; the linear optimum and the rounds it took."""
-    new = first()
-    for round_number in range(1, _MOST_ROUNDS + 1):
-        fresh = [c for c in new if c not in seen]
-        seen.update(fresh)
-        columns += fresh
-        solution = maximise(_programme(problem, columns, lower, upper, integer=False))
-        new = [c for c in _improving(problem, solution) if c not in seen]
-        if not new:
-            return solution, round_number
-    raise PlanError(f"solve_key_flow: pricing did not end within {_MOST_ROUNDS} rounds")
+class _Rows:
+    """Collects rows ``Σ value · column <= upper`` as coordinates."""
+
+    def __init__(self) -> None:
+        self.upper: list[np.ndarray] = []
+        self.count = 0
+        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def block(self, upper: np.ndarray) -> np.ndarray:
+        """New rows with these upper sides; their numbers, in the same shape."""
+        rows = self.count + np.arange(upper.size).reshape(upper.shape)
+        self.upper.append(np.asarray(upper, dtype=float).ravel())
+        self.count += upper.size
+        return rows
+
+    def put(self, row: np.ndarray, column: np.ndarray, value: np.ndarray | float) -> None:
+        flat = np.ravel(row)
+        self._parts.append((flat, np.ravel(column), np.ravel(np.broadcast_to(value, np.shape(row))).astype(float)))
+
+    def coordinates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        whole = [np.concatenate([p[i] for p in self._parts]) if self._parts else np.empty(0) for i in range(3)]
+        return whole[0].astype(int), whole[1].astype(int), whole[2]
 
 
-def _shape(problem: KeyFlowProblem) -> tuple[int, int, int, int]:
-    return len(problem.offer_bit), len(problem.edges), len(problem.ends), problem.asked_bit.shape[1]
+class RelayProgramme:
+    """The programme over the paths found so far, which pricing extends; offers may be fixed or free.
+
+    Variables in order: offers, stocks (held edge, bin) in Mbit, thirds (demand, bin, 3) and, after end stocks, paths as
+    shares of what the demand asks for in the bin.
+    """
+
+    def __init__(self, problem: KeyFlowProblem, *, known: Sequence[Column] = ()):
+        self.problem = problem
+        self.columns: list[Column] = []
+        self._seen: set[Column] = set()
+        self._arrival = np.where(problem.delayed[:, None], 1, 0)
+        self.held = _held_edges(problem, _arriving(problem))
+        self._row_of_edge = np.full(len(problem.edges), -1)
+        self._row_of_edge[self.held] = np.arange(len(self.held))
+        self.base = self._base()
+        b = self.base
+        n = len(b.objective)
+        self._matrix = csr_array((b.value, (b.column, b.row)), shape=(n, len(b.row_upper)))
+        self._cost_scale = _cost_scale(problem)
+        self.interior = n > _INTERIOR_FROM
+        self._live = GrowingProgramme(b, interior=self.interior)
+        self._grow(list(known) or self._first())
+
+    @property
+    def offers(self) -> int:
+        """Number of offers, the first variables."""
+        return len(self.problem.offer_bit)
+
+    def _base(self) -> Programme:
+        """Everything but the paths."""
+        p, held = self.problem, self.held
+        n_bins, n_demands = p.asked_bit.shape[1], len(p.ends)
+        n_offers, n_held = self.offers, len(held)
+        stock = n_offers + np.arange(n_held * n_bins).reshape(n_held, n_bins)
+        thirds = n_offers + n_held * n_bins + np.arange(n_demands * n_bins * 3).reshape(n_demands, n_bins, 3)
+        targets = np.flatnonzero(p.target_bit > 0) if len(p.target_bit) else np.empty(0, dtype=int)
+        targets = targets[self._row_of_edge[targets] >= 0]
+        ends = thirds.size + n_offers + n_held * n_bins + np.arange(len(targets))
+        rows = _Rows()
+        supply = _arriving(p)[held] / _MBIT
+        supply[:, 0] += p.initial_bit[held] / _MBIT
+        self.stock_row = rows.block(supply)
+        rows.put(self.stock_row, stock, 1.0)
+        rows.put(self.stock_row[:, 1:], stock[:, :-1], -1.0)
+        arrives = p.deposit_bin + p.delayed[p.deposit_edge]
+        inside = (arrives < n_bins) & (self._row_of_edge[p.deposit_edge] >= 0)
+        place = self._row_of_edge[p.deposit_edge[inside]], arrives[inside]
+        rows.put(self.stock_row[place], p.deposit_offer[inside], -p.deposit_bit[inside] / _MBIT)
+        self.demand_row = rows.block(np.zeros((n_demands, n_bins)))
+        rows.put(np.repeat(self.demand_row[..., None], 3, axis=2), thirds, 1.0)
+        self.quota_row = rows.block(p.quota_bit / _MBIT)
+        self._opening(rows, stock)
+        self._life(rows, stock)
+        self._end_stock(rows, stock, ends, targets)
+        for limit in p.limits:
+            row = rows.block(np.array([limit.most]))
+            rows.put(np.repeat(row, len(limit.offers)), limit.offers, limit.weight)
+        n = n_offers + stock.size + thirds.size + len(targets)
+        groups = n + np.arange(1 + max(p.share_goal.group, default=-1) if p.share_goal else 0)
+        n += len(groups)
+        self._groups = groups
+        self._shares(rows, thirds, groups)
+        objective, top = np.zeros(n), np.full(n, np.inf)
+        objective[:n_offers] = _TIE_WEIGHT * p.offer_bit / max(p.offer_bit.sum(), 1e-300)
+        objective[thirds] = 0.0 if p.share_goal else p.weights[:, None, None] * SLOPES
+        objective[groups] = 1.0
+        objective[ends] = p.target_worth[targets] if len(targets) else 0.0
+        top[:n_offers] = 1.0
+        top[stock] = (p.capacity_bit[held] / _MBIT)[:, None]
+        most = p.share_goal.most if p.share_goal else 1.0
+        top[thirds] = np.where(p.asked_bit > 0, most / 3, 0.0)[..., None]
+        top[groups] = most
+        top[ends] = np.minimum(p.target_bit, p.capacity_bit)[targets] / _MBIT if len(targets) else 0.0
+        whole = np.arange(n) < n_offers
+        return Programme(objective, np.zeros(n), top, whole, np.concatenate(rows.upper), *rows.coordinates())
+
+    def _shares(self, rows: _Rows, thirds: np.ndarray, groups: np.ndarray) -> None:
+        """The share of a group is that of its worst-served demand."""
+        p, goal = self.problem, self.problem.share_goal
+        self.share_row = np.full(len(p.ends), -1)
+        if goal is None:
+            return
+        for k, asked_bit in enumerate(p.asked_bit.sum(axis=1)):
+            share = -np.repeat(p.asked_bit[k] / asked_bit, 3)
+            if goal.floor[k] > 0:
+                row = rows.block(np.array([-goal.floor[k]]))
+                rows.put(np.repeat(row, thirds[k].size), thirds[k].ravel(), share)
+            if goal.group[k] >= 0:
+                row = rows.block(np.zeros(1))
+                rows.put(np.repeat(row, thirds[k].size), thirds[k].ravel(), share)
+                rows.put(row, groups[goal.group[k]], 1.0)
+                self.share_row[k] = row[0]
+
+    def _opening(self, rows: _Rows, stock: np.ndarray) -> None:
+        """The cap holds for delayed key before it serves: ``used(t) + stock(t) <= cap`` where that can bind."""
+        p, held = self.problem, self.held
+        most = p.initial_bit + p.supply_bit.sum(axis=1)
+        np.add.at(most, p.deposit_edge, p.deposit_bit)
+        self._tight = np.flatnonzero(p.delayed[held] & (most[held] > p.capacity_bit[held]))
+        caps = (p.capacity_bit[held][self._tight] / _MBIT)[:, None] * np.ones(p.asked_bit.shape[1])
+        self.opening_row = rows.block(caps)
+        rows.put(self.opening_row, stock[self._tight], 1.0)
+
+    def _life(self, rows: _Rows, stock: np.ndarray) -> None:
+        """A stock holds nothing older than the edge's life: at most what arrived in its last bins."""
+        p, n_bins = self.problem, self.problem.asked_bit.shape[1]
+        for i, e in enumerate(self.held if len(p.life_bins) else ()):
+            late, life = int(p.delayed[e]), int(p.life_bins[e])
+            for t in range(n_bins):
+                first = t + 1 - life
+                if not life or first < 0:
+                    continue
+                window = (p.deposit_edge == e) & (p.deposit_bin >= first) & (p.deposit_bin + late <= t)
+                row = rows.block(np.array([p.supply_bit[e, first : t + 1 - late].sum() / _MBIT]))
+                rows.put(row, stock[i, t : t + 1], 1.0)
+                rows.put(np.repeat(row, window.sum()), p.deposit_offer[window], -p.deposit_bit[window] / _MBIT)
+
+    def _end_stock(self, rows: _Rows, stock: np.ndarray, ends: np.ndarray, targets: np.ndarray) -> None:
+        """Stock that counts at the end is there: the last bin's, and what arrives in it."""
+        p, last = self.problem, self.problem.asked_bit.shape[1] - 1
+        for column, e in zip(ends, targets, strict=True):
+            row = rows.block(np.array([p.supply_bit[e, last] / _MBIT if p.delayed[e] else 0.0]))
+            rows.put(row, np.array([column]), 1.0)
+            rows.put(row, stock[self._row_of_edge[e], last : last + 1], -1.0)
+            late = (p.deposit_edge == e) & (p.deposit_bin == last) & p.delayed[e]
+            rows.put(np.repeat(row, late.sum()), p.deposit_offer[late], -p.deposit_bit[late] / _MBIT)
+
+    def _first(self) -> list[Column]:
+        """First columns: for every demand and bin the route of fewest edges."""
+        p, demands = self.problem, range(len(self.problem.ends))
+        cost = np.ones((2 * len(p.edges), p.asked_bit.shape[1]))
+        if p.closed.size:
+            cost[np.repeat(p.closed, 2, axis=0)] = np.inf
+        shapes, which = np.unique(cost, axis=1, return_inverse=True)
+        routes = [cheapest_routes(p.graph, p.ends, p.rules, demands, shapes[:, i]) for i in range(shapes.shape[1])]
+        return [
+            (k, t, route)
+            for t, i in enumerate(which.ravel().tolist())
+            for k, (route, _) in routes[i].items()
+            if p.asked_bit[k, t] > 0
+        ]
+
+    def entries(self, column: Column) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and values of a path's column."""
+        k, t, route = column
+        arcs = np.array(route_arcs(route), dtype=int)
+        held = self._row_of_edge[arcs >> 1]
+        held = held[held >= 0]
+        late = np.flatnonzero(np.isin(self._tight, held))
+        parts = [self.stock_row[held, t], self.opening_row[late, t]]
+        quota = self.problem.quota_of_arc[arcs[arcs < len(self.problem.quota_of_arc)]]
+        if len(quota):
+            parts.append(self.quota_row[quota[quota >= 0], t])
+        rows, counts = np.unique(np.concatenate(parts), return_counts=True)
+        return np.append(rows, self.demand_row[k, t]), np.append(counts * self.problem.asked_bit[k, t] / _MBIT, -1.0)
+
+    def column_cost(self, column: Column) -> float:
+        """Tie-breaking price of a path's key."""
+        k, t, route = column
+        per_mbit = edge_cost(self.problem)[np.array(route_arcs(route), dtype=int) >> 1].sum()
+        return float(per_mbit * self._cost_scale[k] * self.problem.asked_bit[k, t] / _MBIT)
+
+    def _grow(self, columns: list[Column]) -> int:
+        """Add columns that are new; how many those were."""
+        fresh = [c for c in dict.fromkeys(columns) if c not in self._seen and self._open(c)]
+        if fresh:
+            self._seen.update(fresh)
+            self.columns += fresh
+            parts = [self.entries(c) for c in fresh]
+            start = np.concatenate([[0], np.cumsum([len(r) for r, _ in parts])[:-1]])
+            self._live.add_columns(
+                np.array([-self.column_cost(c) for c in fresh]), np.full(len(fresh), np.inf), start,
+                np.concatenate([r for r, _ in parts]), np.concatenate([v for _, v in parts]),
+            )  # fmt: skip
+        return len(fresh)
+
+    def _open(self, column: Column) -> bool:
+        _, t, route = column
+        return not self.problem.closed.size or not self.problem.closed[[a >> 1 for a in route_arcs(route)], t].any()
+
+    def fix(self, lower: np.ndarray, upper: np.ndarray) -> None:
+        """Bound the offers, (N,) each between 0 and 1."""
+        self.base.lower[: self.offers] = lower
+        self.base.upper[: self.offers] = upper
+        self._live.set_bounds(np.arange(self.offers), lower.astype(float), upper.astype(float))
+
+    def relax(self, *, enough: float = _CONVERGED, cutoff: float = -np.inf) -> Relaxation:
+        """Solve the linear programme over all paths, whatever it takes; offers between their bounds.
+
+        It ends early when the relative distance to the bound is below `enough`, or the bound below `cutoff`.
+
+        Raises
+        ------
+        PlanError
+            Pricing does not end within 400 rounds.
+        """
+        best, best_price = np.inf, None
+        for round_number in range(1, _MOST_ROUNDS + 1):
+            solution = self._live.solve()
+            price = solution.row_price
+            distance = (best - solution.objective) / max(abs(solution.objective), 1e-12)
+            smooth = best_price is not None and distance > _SMOOTHED_FROM
+            tried = [0.5 * (price + best_price), price] if smooth and best_price is not None else [price]
+            for trial, level in (*((t, True) for t in tried), (price, False)):
+                columns, bound = self._price(trial, level=level)
+                if bound < best:
+                    best, best_price = bound, trial
+                added = self._grow(columns)
+                gap = (best - solution.objective) / max(abs(best), 1e-12)
+                if added or gap <= enough:
+                    break
+            if not added or gap <= enough or best < cutoff:
+                return self._relaxation(solution, best, round_number)
+        raise PlanError(f"solve_key_flow: pricing did not end within {_MOST_ROUNDS} rounds")
+
+    def _relaxation(self, solution: Solution, bound: float, rounds: int) -> Relaxation:
+        price, pay = solution.row_price, solution.row_price[self.demand_row]
+        edges = np.zeros(self.problem.supply_bit.shape)
+        edges[self.held] = price[self.stock_row]
+        return Relaxation(solution, solution.objective, max(bound, solution.objective), rounds, edges, pay)
+
+    def _price(self, price: np.ndarray, *, level: bool = True) -> tuple[list[Column], float]:
+        """Paths that pay more than they cost at given row prices, and the upper bound that the prices prove.
+
+        Key that can be kept is worth no less earlier than later. Prices made so (`level`) cost no stock, which
+        tightens the bound of prices that are not optimal; where a cap or a life binds, optimal prices are not so.
+        """
+        p = self.problem
+        price = price.copy()
+        if level:
+            stock = price[self.stock_row]
+            price[self.stock_row] = np.maximum.accumulate(stock[:, ::-1], axis=1)[:, ::-1]
+        pay, cost = price[self.demand_row], edge_cost(p)
+        reduced = self.base.objective - self._matrix @ price
+        at = np.where(reduced > 0, np.where(np.isfinite(self.base.upper), self.base.upper, 0.0), self.base.lower)
+        bound = float(price @ self.base.row_upper + (reduced * at).sum())
+        columns = []
+        for t in range(p.asked_bit.shape[1]):
+            arcs = np.zeros(2 * len(p.edges))
+            arcs[2 * self.held] += price[self.stock_row[:, t]]
+            arcs[2 * self.held + 1] += price[self.stock_row[:, t]]
+            for row, i in enumerate(self._tight):
+                arcs[2 * self.held[i] : 2 * self.held[i] + 2] += price[self.opening_row[row, t]]
+            limited = np.flatnonzero(p.quota_of_arc >= 0)
+            if len(limited):
+                arcs[limited] += price[self.quota_row[p.quota_of_arc[limited], t]]
+            if p.closed.size:
+                arcs[np.repeat(p.closed[:, t], 2)] = np.inf
+            paying = np.flatnonzero((p.asked_bit[:, t] > 0) & (pay[:, t] > 0))
+            for scale in np.unique(self._cost_scale[paying]):
+                group = paying[self._cost_scale[paying] == scale].tolist()
+                priced = arcs + scale * np.repeat(cost, 2)
+                for k, (route, least) in cheapest_routes(p.graph, p.ends, p.rules, group, priced).items():
+                    surplus = pay[k, t] - least * p.asked_bit[k, t] / _MBIT
+                    bound += max(0.0, surplus) * p.most_bit[k, t] / p.asked_bit[k, t]
+                    if surplus > 1e-9 * max(1.0, pay[k, t]):
+                        columns.append((k, t, route))
+        return columns, bound
+
+    def integer_programme(self) -> Programme:
+        """The programme over the paths found so far, offers whole, for a solver of integer programmes."""
+        b, n = self.base, len(self.base.objective)
+        parts = [self.entries(c) for c in self.columns]
+        rows = np.concatenate([b.row, *(r for r, _ in parts)])
+        values = np.concatenate([b.value, *(v for _, v in parts)])
+        columns = np.concatenate([b.column, *(np.full(len(r), n + j) for j, (r, _) in enumerate(parts))])
+        more = len(self.columns)
+        return Programme(
+            np.concatenate([b.objective, [-self.column_cost(c) for c in self.columns]]),
+            np.concatenate([b.lower, np.zeros(more)]), np.concatenate([b.upper, np.full(more, np.inf)]),
+            np.concatenate([b.integer, np.zeros(more, dtype=bool)]), b.row_upper, rows, columns, values,
+        )  # fmt: skip
+
+    def shares(self, solution: Solution) -> np.ndarray:
+        """Smallest share of each group of a `ShareGoal`."""
+        return solution.x[self._groups]
+
+    def paths(self, solution: Solution) -> list[tuple[int, int, Route, float]]:
+        """Relayed bits by path; a demand gets no more than it asked for."""
+        share = solution.x[len(solution.x) - len(self.columns) :]
+        flow = [x * self.problem.asked_bit[k, t] for (k, t, _), x in zip(self.columns, share, strict=True)]
+        total = np.zeros(self.problem.asked_bit.shape)
+        for (k, t, _), bit in zip(self.columns, flow, strict=True):
+            total[k, t] += bit
+        scale = np.minimum(1.0, self.problem.most_bit / np.maximum(total, _ROUND_BIT))
+        found = [(k, t, r, float(bit * scale[k, t])) for (k, t, r), bit in zip(self.columns, flow, strict=True)]
+        return sorted(path for path in found if path[3] > _ROUND_BIT)
 
 
-def _improving(problem: KeyFlowProblem, solution: Solution) -> list[Column]:
-    """Paths whose demand pays more than their edges cost, one per demand and bin."""
-    _, n_edges, n_demands, n_bins = _shape(problem)
-    stock_price = solution.row_price[: n_edges * n_bins].reshape(n_edges, n_bins)
-    delay_price = solution.row_price[n_edges * n_bins : 2 * n_edges * n_bins].reshape(n_edges, n_bins)
-    pay = solution.row_price[2 * n_edges * n_bins : 2 * n_edges * n_bins + n_demands * n_bins]
-    classes: dict[bytes, list[int]] = {}
-    for k in range(n_demands):
-        classes.setdefault(problem.allowed[k].tobytes(), []).append(k)
-    found = []
-    for t in range(n_bins):
-        cost = stock_price[:, t] + delay_price[:, t] + edge_cost(problem)
-        offered = {k: pay[k * n_bins + t] for k in range(n_demands) if problem.asked_bit[k, t] > 0}
-        for group in classes.values():
-            paying = [k for k in group if offered.get(k, 0.0) > 0]
-            paths = _cheapest_paths(problem, paying, cost) if paying else {}
-            found += [
-                (k, t, path) for k, (path, price) in paths.items()
-                if price < offered[k] - 1e-9 * max(1.0, offered[k])
-            ]  # fmt: skip
-    return found
+def _arriving(problem: KeyFlowProblem) -> np.ndarray:
+    """Supply (E, T) in the bin from which it serves."""
+    late = np.zeros_like(problem.supply_bit)
+    late[:, 1:] = problem.supply_bit[:, :-1]
+    return np.where(problem.delayed[:, None], late, problem.supply_bit)
 
 
-def cheapest_path(problem: KeyFlowProblem, k: int, cost: np.ndarray) -> tuple[tuple[int, ...], float] | None:
-    """Cheapest admissible path of demand k as edge indices, and its cost; None when there is none."""
-    return _cheapest_paths(problem, [k], cost).get(k)
+def _held_edges(problem: KeyFlowProblem, supply: np.ndarray) -> np.ndarray:
+    """Edges whose stock has to be kept: neither supplied beyond all demand, nor dominated in a chain.
 
-
-def _cheapest_paths(
-    problem: KeyFlowProblem, demands: list[int], cost: np.ndarray
-) -> dict[int, tuple[tuple[int, ...], float]]:
-    """Cheapest paths of demands that may use the same edges; those without a path are left out."""
-    number, ends = problem.nodes
-    allowed = np.flatnonzero(problem.allowed[demands[0]])
-    wanted = {k: tuple(number.get(node, -1) for node in problem.ends[k]) for k in demands}
-    wanted = {k: pair for k, pair in wanted.items() if min(pair) >= 0}
-    if not len(allowed) or not wanted:
-        return {}
-    # Of parallel edges the cheapest; the graph routine takes no zeros for costs.
-    order = allowed[np.argsort(cost[allowed], kind="stable")]
-    keys, first = np.unique(ends[order] @ (len(number), 1), return_index=True)
-    kept = order[first]
-    weight = np.maximum(cost[kept], _SMALLEST_COST)
-    graph = csr_array((weight, (ends[kept, 0], ends[kept, 1])), shape=(len(number), len(number)))
-    sources = sorted({source for source, _ in wanted.values()})
-    distance, before = dijkstra(graph, directed=False, indices=sources, return_predecessors=True)
-    found = {}
-    for k, (source, node) in wanted.items():
-        row = sources.index(source)
-        if not np.isfinite(distance[row, node]):
+    Those on which stock is wanted at the end are kept.
+    """
+    n = len(problem.edges)
+    asked = np.zeros_like(supply)
+    for rule, amount in zip(problem.rules, problem.most_bit, strict=True):
+        usable = np.frombuffer(rule.arcs, dtype=bool).reshape(-1, 2).any(axis=1)
+        asked[usable] += amount
+    wanted = problem.target_bit > 0 if len(problem.target_bit) else np.zeros(n, dtype=bool)
+    # A store cannot serve more delayed key in a bin than it holds.
+    serves = np.where(problem.delayed[:, None], np.minimum(supply, problem.capacity_bit[:, None]), supply)
+    needed = (asked > serves).any(axis=1) | wanted
+    chain, offered = _chains(problem), np.isin(np.arange(n), problem.deposit_edge)
+    life = problem.life_bins if len(problem.life_bins) else np.zeros(n, dtype=int)
+    ranks = np.column_stack([supply, problem.initial_bit, problem.capacity_bit, np.where(life > 0, life, np.inf)])
+    members: dict[int, list[int]] = {}
+    for e in np.flatnonzero(needed):
+        rivals = members.setdefault(int(chain[e]), [])
+        plain = [r for r in rivals if problem.delayed[r] == problem.delayed[e] and not offered[r]]
+        if not offered[e] and not wanted[e] and any((ranks[r] <= ranks[e]).all() for r in plain):
             continue
-        steps = []
-        while node != source:
-            previous = int(before[row, node])
-            steps.append(min(previous, node) * len(number) + max(previous, node))
-            node = previous
-        path = kept[np.searchsorted(keys, steps)] if steps else np.empty(0, dtype=int)
-        found[k] = tuple(int(e) for e in path[::-1]), float(cost[path].sum())
-    return found
+        if not offered[e]:
+            gone = {r for r in plain if not wanted[r] and (ranks[e] <= ranks[r]).all()}
+            members[int(chain[e])] = rivals = [r for r in rivals if r not in gone]
+        rivals.append(int(e))
+    return np.array(sorted(e for rivals in members.values() for e in rivals), dtype=int)
 
 
-def _programme(
-    problem: KeyFlowProblem,
-    columns: list[Column],
-    lower: np.ndarray,
-    upper: np.ndarray,
-    *,
-    integer: bool,
-) -> Programme:
-    """The programme over the given columns. Variables: offers, stocks (e, t), thirds (k, t, 3), paths; in Mbit."""
-    n_offers, n_edges, n_demands, n_bins = _shape(problem)
-    n_stock, n_thirds = n_edges * n_bins, n_demands * n_bins * 3
-    first_third, first_path = n_offers + n_stock, n_offers + n_stock + n_thirds
-    n = first_path + len(columns)
-    stock_row = np.arange(n_stock).reshape(n_edges, n_bins)
-    delay_row = n_stock + stock_row
-    demand_row = 2 * n_stock + np.arange(n_demands * n_bins).reshape(n_demands, n_bins)
-    first_clique = 2 * n_stock + n_demands * n_bins
+def _chains(problem: KeyFlowProblem) -> np.ndarray:
+    """Class (E,) of edges that every path uses together: they meet at nodes of two edges where no demand ends."""
+    touching: dict[str, list[int]] = {}
+    for e, (_, a, b) in enumerate(problem.edges):
+        touching.setdefault(a, []).append(e)
+        touching.setdefault(b, []).append(e)
+    ends = {node for pair in problem.ends for node in pair}
+    label = np.arange(len(problem.edges))
 
-    rows: list[np.ndarray] = []
-    cols: list[np.ndarray] = []
-    vals: list[np.ndarray] = []
+    def root(e: int) -> int:
+        while label[e] != e:
+            e = int(label[e])
+        return e
 
-    def put(r: np.ndarray, c: np.ndarray, v: np.ndarray | float) -> None:
-        rows.append(np.ravel(r))
-        cols.append(np.ravel(c))
-        vals.append(np.broadcast_to(v, np.shape(np.ravel(r))).astype(float))
-
-    stock = n_offers + stock_row
-    put(stock_row, stock, 1.0)
-    put(stock_row[:, 1:], stock[:, :-1], -1.0)
-    put(delay_row[problem.delayed, 1:], stock[problem.delayed, :-1], -1.0)
-    thirds = first_third + np.arange(n_thirds).reshape(n_demands, n_bins, 3)
-    put(np.repeat(demand_row[..., None], 3, axis=2), thirds, 1.0)
-    put(stock_row[problem.offer_edge, problem.offer_bin], np.arange(n_offers), -problem.offer_bit / _MBIT)
-    for j, (k, t, edges) in enumerate(columns):
-        held = np.array(edges, dtype=int)
-        late = held[problem.delayed[held]]
-        put(stock_row[held, t], np.full(len(held), first_path + j), 1.0)
-        put(delay_row[late, t], np.full(len(late), first_path + j), 1.0)
-        put(demand_row[k, t], np.array(first_path + j), -1.0)
-    for i, clique in enumerate(problem.cliques):
-        put(np.full(len(clique), first_clique + i), clique, 1.0)
-
-    supply = problem.supply_bit / _MBIT
-    supply[:, 0] += problem.initial_bit / _MBIT
-    delay = np.where(problem.delayed[:, None], 0.0, 1e12) * np.ones((n_edges, n_bins))
-    delay[problem.delayed, 0] = problem.initial_bit[problem.delayed] / _MBIT
-    asked = problem.asked_bit / _MBIT
-    with np.errstate(divide="ignore", invalid="ignore"):
-        worth = np.where(asked > 0, problem.weights[:, None] / asked, 0.0)
-    objective, top = np.zeros(n), np.full(n, np.inf)
-    total = max(problem.offer_bit.sum(), 1e-300)
-    objective[:n_offers] = _TIE_WEIGHT * problem.offer_bit / total
-    objective[first_third:first_path] = (worth[..., None] * SLOPES).ravel()
-    cost = edge_cost(problem)
-    objective[first_path:] = [-cost[list(edges)].sum() for _, _, edges in columns]
-    top[:n_offers] = upper
-    top[n_offers:first_third] = np.repeat(problem.capacity_bit / _MBIT, n_bins)
-    top[first_third:first_path] = np.repeat(asked.ravel() / 3, 3)
-    low = np.zeros(n)
-    low[:n_offers] = lower
-    whole = np.zeros(n, dtype=bool)
-    whole[:n_offers] = integer
-    row_upper = np.concatenate(
-        [supply.ravel(), delay.ravel(), np.zeros(n_demands * n_bins), np.ones(len(problem.cliques))]
-    )
-    return Programme(
-        objective,
-        low,
-        top,
-        whole,
-        row_upper,
-        np.concatenate(rows),
-        np.concatenate(cols),
-        np.concatenate(vals),
-    )
-
-
-def _result(
-    problem: KeyFlowProblem,
-    columns: list[Column],
-    solution: Solution,
-    bound: float,
-    rounds: int,
-) -> FlowResult:
-    n_offers = len(problem.offer_bit)
-    flow = solution.x[len(solution.x) - len(columns) :] * _MBIT
-    paths = [(k, t, edges, float(bit)) for (k, t, edges), bit in zip(columns, flow, strict=True) if bit > 0.5]
-    return FlowResult(solution.x[:n_offers] > 0.5, sorted(paths), solution.objective, bound, rounds)
+    for node, edges in touching.items():
+        if len(edges) == 2 and node not in ends:
+            first, second = sorted((root(edges[0]), root(edges[1])))
+            label[second] = first
+    return np.array([root(e) for e in range(len(problem.edges))], dtype=int)

@@ -13,8 +13,9 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.axes import Axes
 
 from eqci_space.data import data_path
+from eqci_space.fiber.exposure import exposure
 from eqci_space.fiber.network import station_node
-from eqci_space.fiber.relay import Relay, exposure
+from eqci_space.fiber.relay import Relay
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report import plots
 from eqci_space.report.style import svg_text

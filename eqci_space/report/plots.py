@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
-from eqci_space.fiber.relay import Relay, exposure
+from eqci_space.errors import TableError
+from eqci_space.fiber.exposure import exposure
+from eqci_space.fiber.relay import Relay
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.ogs.windows import night_intervals
 from eqci_space.orbits.earth import times_from
@@ -81,7 +83,7 @@ def waterfall(budget: pd.DataFrame, window_id: str, *, ax: Axes | None = None) -
     ax = ax or new_axes(8, 3.6)
     part = budget[budget["window_id"] == window_id]
     if part.empty:
-        raise KeyError(f"waterfall: no window '{window_id}' in the budget")
+        raise TableError(f"waterfall: no window '{window_id}' in the budget")
     top = part.loc[part["elevation_deg"].idxmax()]
     labels, left = [], 0.0
     terms = LOSS_TERMS | ({"fade_loss_db": "fade"} if "fade_loss_db" in part.columns else {})
@@ -117,7 +119,7 @@ def loss_profile(budget: pd.DataFrame, window_id: str, *, ax: Axes | None = None
     ax = ax or new_axes(8.6, 4.2)
     part = budget[budget["window_id"] == window_id]
     if part.empty:
-        raise KeyError(f"loss_profile: no window '{window_id}' in the budget")
+        raise TableError(f"loss_profile: no window '{window_id}' in the budget")
     terms = [c for c in [*LOSS_TERMS, "fade_loss_db"] if c in part and part[c].abs().max() > 0]
     # What changes most stands on top, so that the others stay level.
     terms.sort(key=lambda c: float(np.ptp(part[c])))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from eqci_space.fiber.key_flow import ChoiceLimit
 from eqci_space.scenario import SchedulePolicy
 
-__all__ = ["candidate_cliques", "interval_cliques"]
+__all__ = ["choice_limits", "interval_cliques"]
 
 
 def interval_cliques(start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
@@ -39,12 +40,13 @@ def interval_cliques(start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
     return cliques
 
 
-def candidate_cliques(candidates: pd.DataFrame, policy: SchedulePolicy) -> list[np.ndarray]:
-    """Cliques per satellite (slew added to each interval) and per station (turnaround added), as row positions."""
-    cliques = []
+def choice_limits(candidates: pd.DataFrame, policy: SchedulePolicy) -> list[ChoiceLimit]:
+    """Limits of satellites (slew added to each interval) and of stations (turnaround added), as row positions."""
+    limits = []
     for column, pause_s in (("satellite", policy.slew_s), ("ogs", policy.turnaround_s)):
         start = candidates["start"].to_numpy()
         end = (candidates["end"] + pd.Timedelta(seconds=pause_s)).to_numpy()
-        for _, rows in sorted(candidates.groupby(column).indices.items()):
-            cliques += [rows[c] for c in interval_cliques(start[rows], end[rows])]
-    return cliques
+        for name, rows in sorted(candidates.groupby(column).indices.items()):
+            for clique in interval_cliques(start[rows], end[rows]):
+                limits.append(ChoiceLimit(rows[clique], np.ones(len(clique)), 1.0, f"{column} {name}"))
+    return limits

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.network import Network, build_network
-from eqci_space.fiber.relay import bin_edges, flow_problem
+from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.scenario import Scenario, dated_stations
-from eqci_space.schedule.conflicts import candidate_cliques
+from eqci_space.schedule.conflicts import choice_limits
+from eqci_space.schedule.joint import solve_joint
 from eqci_space.tables import TABLES, check_table, empty_table
 
 __all__ = ["Plan", "schedule_contacts"]
@@ -56,19 +56,19 @@ def schedule_contacts(candidates: pd.DataFrame, scenario: Scenario, *, network: 
     network = network or build_network(scenario)
     problem = flow_problem(scenario, network)
     edge_index = {e: i for i, (e, _, _) in enumerate(problem.edges)}
-    starts = pd.DatetimeIndex(bin_edges(scenario)[:-1])
     inside = candidates[candidates["available_at"] < pd.Timestamp(scenario.end)]
     inside = inside[inside["ogs"].isin(_delivering(scenario))]
+    bits = (inside["skl_bit"] * inside["p_clear"]).to_numpy(dtype=float)
     offers = replace(
         problem,
-        offer_edge=inside["edge"].map(edge_index).to_numpy(dtype=int),
-        offer_bin=np.asarray(
-            starts.searchsorted(pd.DatetimeIndex(inside["available_at"]), side="right") - 1, dtype=int
-        ),
-        offer_bit=(inside["skl_bit"] * inside["p_clear"]).to_numpy(dtype=float),
-        cliques=candidate_cliques(inside, scenario.schedule),
+        offer_bit=bits,
+        deposit_offer=np.arange(len(inside)),
+        deposit_edge=inside["edge"].map(edge_index).to_numpy(dtype=int),
+        deposit_bin=bin_of(inside["available_at"], scenario),
+        deposit_bit=bits,
+        limits=choice_limits(inside, scenario.schedule),
     )
-    flow = solve_key_flow(offers, relative_gap=scenario.schedule.relative_gap)
+    flow = solve_joint(offers, relative_gap=scenario.schedule.relative_gap)
     contacts = _contacts(inside[flow.chosen], candidates)
     return Plan(contacts, flow.objective, flow.bound, flow.gap, flow.rounds)
 

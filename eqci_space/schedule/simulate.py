@@ -17,30 +17,23 @@ import pandas as pd
 from eqci_space.errors import PlanError
 from eqci_space.fiber.key_flow import Column, KeyFlowProblem, solve_key_flow
 from eqci_space.fiber.network import Network, build_network
-from eqci_space.fiber.relay import bin_edges, flow_problem
+from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.qkd.window_keys import window_responses
-from eqci_space.scenario import Scenario, Uncertainty
+from eqci_space.scenario import Scenario
+from eqci_space.schedule.causes import explained_share
 from eqci_space.schedule.contacts import Plan, schedule_contacts
+from eqci_space.schedule.worlds import CLIMATE_CAUSES, Worlds, climate_shift, sample_worlds
 from eqci_space.tables import check_table
-from eqci_space.weather.skies import SkySamples, mean_clear, sample_sky
+from eqci_space.weather.field import SkyModel
+from eqci_space.weather.skies import SkySamples, mean_clear
 
-__all__ = ["Simulation", "Worlds", "sample_worlds", "simulate_plan"]
+__all__ = ["Simulation", "simulate_plan"]
 
 _LOSSES_DB = np.arange(-6.0, 20.5, 0.5)
 _TRIALS_PER_TASK = 25
 _FEWEST_IN_TAIL = 20
 _BITS_PER_KEY = 256
 _NORMAL_90 = 1.645
-
-
-@dataclass(frozen=True)
-class Worlds:
-    """Sampled states: the sky, and per trial the loss bias [dB], the contacts that take place, the fibre's factor."""
-
-    sky: SkySamples
-    link_loss_bias_db: np.ndarray
-    takes_place: np.ndarray
-    fibre_factor: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,8 @@ class Simulation:
         Trials by contacts (contact_id, in order of time): the key that arrives from space.
     demands : DataFrame
         Per demand: asked_bit, and for weather_only and all_in the bits that 90, 50 and 10 % of the worlds exceed, each
-        with its standard error.
+        with its standard error; the share of the variance of the delivery that each cause explains (`share_sky` and so
+        on, `schedule.causes`); and the regret in bits and in 256-bit keys (NaN if not asked for).
     causes : DataFrame
         Per cause, varied alone: its share of the variance of the space key, and the space key that 90 and 10 % of the
         worlds exceed; what acts together is left out.
@@ -79,70 +73,6 @@ class Simulation:
         return self.contact_bit.sum(axis=1).to_numpy()
 
 
-def sample_worlds(
-    contacts: pd.DataFrame, scenario: Scenario, *, trials: int, rng: int = 0, only: str | None = None
-) -> Worlds:
-    """Draw worlds for contacts; `only` keeps all but one cause at their usual values.
-
-    Causes are ``sky`` and the quantities of the scenario's ``[[uncertainty]]`` tables. A trial does not depend on how
-    many others are drawn.
-    """
-    count = len(contacts)
-    drawn, streams = _drawn(scenario, only), _streams(rng)
-    shift = _cover_shift(contacts, drawn, streams, trials)
-    sky = sample_sky(contacts, scenario, trials=trials, rng=rng, cover_logit_shift=shift if shift.any() else None)
-    bias = _drawn_or(drawn, streams, "link_loss_bias_db", (trials,), 0.0)
-    available = np.clip(_drawn_or(drawn, streams, "availability", (trials,), 1.0), 0.0, 1.0)
-    lot = np.random.default_rng(np.random.SeedSequence(rng, spawn_key=(len(_CAUSES),))).random((trials, count))
-    fibre = _drawn_or(drawn, streams, "commissioning_factor", (trials,), 1.0)
-    return Worlds(sky, bias, lot < available[:, None], np.maximum(fibre, 0.0))
-
-
-def _drawn(scenario: Scenario, only: str | None) -> dict[str, Uncertainty]:
-    return {str(u.quantity): u for u in scenario.uncertainties if only in (None, u.quantity)}
-
-
-def _streams(seed: int) -> dict[str, np.random.Generator]:
-    """A stream of its own for every cause."""
-    return {name: np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))) for i, name in enumerate(_CAUSES)}
-
-
-def _cover_shift(
-    contacts: pd.DataFrame, drawn: dict[str, Uncertainty], streams: dict[str, np.random.Generator], trials: int
-) -> np.ndarray:
-    """Errors of the climate in logits (trials, contacts): one per station, and one per year for all."""
-    stations = pd.unique(contacts["ogs"])
-    shift = np.zeros((trials, len(contacts)))
-    if "cloud_table_logit" in drawn:
-        per_station = _draw(drawn["cloud_table_logit"], streams["cloud_table_logit"], (trials, len(stations)))
-        shift += per_station[:, pd.Index(stations).get_indexer(contacts["ogs"])]
-    if "interannual_logit" in drawn:
-        shift += _draw(drawn["interannual_logit"], streams["interannual_logit"], (trials, 1))
-    return shift
-
-
-_CAUSES = ("link_loss_bias_db", "availability", "commissioning_factor", "cloud_table_logit", "interannual_logit")
-_CLIMATE = _CAUSES[3:]
-
-
-def _drawn_or(
-    drawn: dict[str, Uncertainty],
-    streams: dict[str, np.random.Generator],
-    name: str,
-    shape: tuple[int, ...],
-    usual: float,
-) -> np.ndarray:
-    return _draw(drawn[name], streams[name], shape) if name in drawn else np.full(shape, usual)
-
-
-def _draw(uncertainty: Uncertainty, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    u = uncertainty
-    if u.distribution == "uniform":
-        return u.low + (u.high - u.low) * rng.random(shape)
-    normal = rng.standard_normal(shape)
-    return u.median * np.exp(u.sigma * normal) if u.distribution == "lognormal" else u.mean + u.sd * normal
-
-
 def simulate_plan(
     plan: Plan,
     budget: pd.DataFrame,
@@ -154,6 +84,7 @@ def simulate_plan(
     trials: int = 1000,
     rng: int | None = None,
     regret_trials: int = 0,
+    model: SkyModel | None = None,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Simulation:
@@ -173,6 +104,8 @@ def simulate_plan(
         Seed; default the scenario's.
     regret_trials : int
         Worlds in which the plan is made anew with the sky known.
+    model : SkyModel, optional
+        Correlation of the sky, such as `fit_sky` measures.
     workers : int
         Processes; the result does not depend on it. More than one need a script whose own work stands under
         ``if __name__ == "__main__":``, for each process imports it.
@@ -196,8 +129,8 @@ def simulate_plan(
     responses = _responses(contacts, budget, keys, scenario)
     problem = flow_problem(scenario, network)
     slots = _slots(contacts, scenario, problem)
-    worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed)
-    weather = sample_worlds(contacts, scenario, trials=trials, rng=seed, only="sky")
+    worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, model=model)
+    weather = sample_worlds(contacts, scenario, trials=trials, rng=seed, only="sky", model=model)
     arrived = _key_bit(responses, worlds)
     parts = {
         "all_in": (arrived, worlds.fibre_factor),
@@ -208,14 +141,18 @@ def simulate_plan(
     }
     names = [d.name for d in scenario.demands]
     frames = {name: pd.DataFrame(values, columns=names).rename_axis("trial") for name, values in delivered.items()}
-    regret = float("nan")
+    alone = _space_key_by_cause(responses, contacts, scenario, trials, seed, model)
+    regret = np.full(len(names), np.nan)
     if regret_trials and candidates is not None:
-        regret = _regret(contacts, candidates, budget, keys, scenario, network, min(regret_trials, trials), seed)
+        again = min(regret_trials, trials)
+        regret = _regret(contacts, candidates, budget, keys, scenario, network, again, seed, model)
+    demands = _summary(frames, problem, scenario)
+    demands = demands.join(_shares(alone, delivered, parts["all_in"][1], demands.index))
+    demands = demands.assign(regret_bit=regret, regret_keys=regret / _BITS_PER_KEY)
     return Simulation(
         frames["all_in"], frames["weather_only"],
         _by_contact(arrived, contacts), _by_contact(parts["weather_only"][0], contacts),
-        _summary(frames, problem, scenario), _causes(responses, contacts, scenario, trials, seed), regret,
-        _warnings(trials),
+        demands, _causes(alone, arrived), float(regret.sum()), _warnings(trials),
     )  # fmt: skip
 
 
@@ -252,10 +189,8 @@ class _Slots:
 def _slots(contacts: pd.DataFrame, scenario: Scenario, problem: KeyFlowProblem) -> _Slots:
     index = {e: i for i, (e, _, _) in enumerate(problem.edges)}
     ready = contacts["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s)
-    starts = pd.DatetimeIndex(bin_edges(scenario)[:-1])
-    bins = starts.searchsorted(pd.DatetimeIndex(ready), side="right") - 1
     edge = [index[f"{s}|{o}"] for s, o in zip(contacts["satellite"], contacts["ogs"], strict=True)]
-    return _Slots(np.array(edge, dtype=int), np.where((ready < scenario.end).to_numpy(), bins, -1))
+    return _Slots(np.array(edge, dtype=int), bin_of(ready, scenario))
 
 
 def _delivered(
@@ -297,7 +232,7 @@ def _solve(task: tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray]) -> np.nd
         supply = problem.supply_bit * factor
         np.add.at(supply, (slots.edge[inside], slots.bin[inside]), key[inside])
         flow = solve_key_flow(replace(problem, supply_bit=supply), known=known)
-        known = list(dict.fromkeys([*known, *((k, t, edges) for k, t, edges, _ in flow.paths)]))
+        known = list(dict.fromkeys([*known, *((k, t, route) for k, t, route, _ in flow.paths)]))
         for k, _, _, bit in flow.paths:
             out[i, k] += bit
     return out
@@ -325,28 +260,54 @@ def _quantile_error(ordered: np.ndarray, p: float) -> np.ndarray:
     return (ordered[high] - ordered[low]) / (2 * _NORMAL_90)
 
 
-def _causes(responses: np.ndarray, contacts: pd.DataFrame, scenario: Scenario, trials: int, seed: int) -> pd.DataFrame:
-    """Space key with one cause varied alone, the sky at its mean but for its own row, and the share of all variance."""
-    total = _key_bit(responses, sample_worlds(contacts, scenario, trials=trials, rng=seed)).sum(axis=1).var()
+def _space_key_by_cause(
+    responses: np.ndarray, contacts: pd.DataFrame, scenario: Scenario, trials: int, seed: int, model: SkyModel | None
+) -> dict[str, np.ndarray]:
+    """Space key of every trial with one cause varied alone, the sky at its mean but for its own."""
     usual = _usual(trials, len(contacts))
     clear_bit, expected = _key_bit(responses, usual), contacts["p_clear"].to_numpy(dtype=float)
-    rows = {}
+    alone = {}
     for cause in ("sky", *(str(u.quantity) for u in scenario.uncertainties)):
-        worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, only=cause)
+        if cause in CLIMATE_CAUSES:
+            shift = climate_shift(contacts, scenario, trials, seed, only=cause)
+            alone[cause] = (clear_bit * mean_clear(contacts, scenario, shift)).sum(axis=1)
+            continue
+        worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, only=cause, model=model)
         if cause == "sky":
-            bits = _key_bit(responses, worlds).sum(axis=1)
-        elif cause in _CLIMATE:
-            drawn, streams = _drawn(scenario, cause), _streams(seed)
-            shift = _cover_shift(contacts, drawn, streams, trials)
-            bits = (clear_bit * mean_clear(contacts, scenario, shift)).sum(axis=1)
+            alone[cause] = _key_bit(responses, worlds).sum(axis=1)
         else:
-            bits = _key_bit(responses, replace(worlds, sky=usual.sky)) @ expected
-        rows[cause] = (bits.var() if np.ptp(bits) > 0 else 0.0, *np.quantile(bits, [0.1, 0.9]))
+            alone[cause] = _key_bit(responses, replace(worlds, sky=usual.sky)) @ expected
+    return alone
+
+
+def _causes(alone: dict[str, np.ndarray], arrived: np.ndarray) -> pd.DataFrame:
+    """Space key with one cause varied alone, and its share of all variance."""
+    total = arrived.sum(axis=1).var()
+    rows = {
+        cause: (bits.var() if np.ptp(bits) > 0 else 0.0, *np.quantile(bits, [0.1, 0.9]))
+        for cause, bits in alone.items()
+    }
     table = pd.DataFrame.from_dict(
         rows, orient="index", columns=["share_of_variance", "exceeded_90pct_bit", "exceeded_10pct_bit"]
     )
     table["share_of_variance"] /= total if total > 0 else 1.0
     return table.rename_axis("cause")
+
+
+def _shares(
+    alone: dict[str, np.ndarray], delivered: dict[str, np.ndarray], fibre_factor: np.ndarray, demands: pd.Index
+) -> pd.DataFrame:
+    """Share of the variance of every demand's delivery that each cause explains: the sky by what it alone delivers."""
+    everything, columns = delivered["all_in"], {}
+    for cause, bits in alone.items():
+        if cause == "sky":
+            pairs = zip(delivered["weather_only"].T, everything.T, strict=True)
+            columns[f"share_{cause}"] = np.array([explained_share(x, y[:, None])[0] for x, y in pairs])
+        else:
+            columns[f"share_{cause}"] = explained_share(
+                fibre_factor if cause == "commissioning_factor" else bits, everything
+            )
+    return pd.DataFrame(columns, index=demands)
 
 
 def _usual(trials: int, count: int) -> Worlds:
@@ -364,21 +325,22 @@ def _regret(
     network: Network,
     trials: int,
     seed: int,
-) -> float:
-    """Mean over skies of what a plan made with the sky known delivers more, over all demands."""
+    model: SkyModel | None,
+) -> np.ndarray:
+    """Mean over skies of what a plan made with the sky known delivers more, per demand."""
     offered = candidates.assign(candidate_id=candidates.index)
-    worlds = sample_worlds(offered, scenario, trials=trials, rng=seed, only="sky")
+    worlds = sample_worlds(offered, scenario, trials=trials, rng=seed, only="sky", model=model)
     realised = _key_bit(_responses(offered, budget, keys, scenario), worlds)
     problem = flow_problem(scenario, network)
     mine = candidates.index.get_indexer(contacts["candidate_id"])
-    base = _solve((problem, _slots(contacts, scenario, problem), realised[:, mine], np.ones(trials))).sum(axis=1)
+    base = _solve((problem, _slots(contacts, scenario, problem), realised[:, mine], np.ones(trials)))
     best = []
     for key in realised:
         known = candidates.assign(skl_bit=key, p_clear=1.0)
         plan = schedule_contacts(known[known["skl_bit"] > 0], scenario, network=network).contacts
         task = problem, _slots(plan, scenario, problem), plan[["skl_bit"]].to_numpy().T, np.ones(1)
-        best.append(_solve(task).sum())
-    return float(np.mean(np.array(best) - base))
+        best.append(_solve(task)[0])
+    return (np.array(best) - base).mean(axis=0)
 
 
 def _warnings(trials: int) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eqci_space.fiber.key_flow import SLOPES, KeyFlowProblem, solve_key_flow
+from eqci_space.fiber.key_flow import SLOPES, ChoiceLimit, KeyFlowProblem, solve_key_flow
+from eqci_space.fiber.paths import PathRule
+from eqci_space.schedule.joint import solve_joint
 
 MBIT = 1e6
 
@@ -22,7 +24,11 @@ def problem(edges, supply, ends, asked, *, delayed=None, capacity=1e12, allowed=
         delayed=np.zeros(n, dtype=bool) if delayed is None else np.array(delayed, dtype=bool),
         supply_bit=supply, initial_bit=np.zeros(n), capacity_bit=np.full(n, capacity * MBIT), ends=ends,
         weights=np.ones(len(ends)) if weights is None else np.array(weights, dtype=float), asked_bit=asked,
-        allowed=np.ones((len(ends), n), dtype=bool) if allowed is None else np.array(allowed), **offers,
+        rules=[
+            PathRule(np.repeat(np.ones(n, dtype=bool) if allowed is None else np.array(row), 2).tobytes())
+            for row in (allowed if allowed is not None else [None] * len(ends))
+        ],
+        **offers,
     )  # fmt: skip
 
 
@@ -96,10 +102,12 @@ def random_offers(rng):
     n = int(rng.integers(4, 9))
     offer_edge, offer_bin = rng.integers(0, 3, n), np.sort(rng.integers(0, 3, n))
     cliques = [np.flatnonzero(offer_bin == t) for t in range(3) if np.sum(offer_bin == t) > 1]
+    weights, bits = rng.uniform(0.5, 2, 3), rng.uniform(0.2, 4, n) * MBIT
     return problem(
         edges, np.zeros((3, 4)), [("g0", "g1"), ("g1", "g2"), ("g0", "g2")], rng.uniform(0.5, 3, (3, 4)),
-        delayed=[1, 1, 1], weights=rng.uniform(0.5, 2, 3), offer_edge=offer_edge, offer_bin=offer_bin,
-        offer_bit=rng.uniform(0.2, 4, n) * MBIT, cliques=cliques,
+        delayed=[1, 1, 1], weights=weights, offer_bit=bits, deposit_offer=np.arange(n),
+        deposit_edge=offer_edge, deposit_bin=offer_bin, deposit_bit=bits,
+        limits=[ChoiceLimit(c, np.ones(len(c)), 1.0) for c in cliques],
     )  # fmt: skip
 
 
@@ -109,15 +117,16 @@ def test_choice_agrees_with_brute_force(seed):
     n = len(p.offer_bit)
     best = -np.inf
     for chosen in itertools.product([0, 1], repeat=n):
-        if any(sum(chosen[i] for i in clique) > 1 for clique in p.cliques):
+        if any(sum(chosen[i] for i in limit.offers) > 1 for limit in p.limits):
             continue
         supply = p.supply_bit.copy()
         for i in np.flatnonzero(chosen):
-            supply[p.offer_edge[i], p.offer_bin[i]] += p.offer_bit[i]
-        empty = np.empty(0, dtype=int)
-        fixed = replace(p, supply_bit=supply, offer_edge=empty, offer_bin=empty, offer_bit=np.empty(0), cliques=[])
+            supply[p.deposit_edge[i], p.deposit_bin[i]] += p.offer_bit[i]
+        none, empty = np.empty(0, dtype=int), np.empty(0)
+        fixed = replace(p, supply_bit=supply, offer_bit=empty, deposit_offer=none, deposit_edge=none, deposit_bin=none,
+                        deposit_bit=empty, limits=[])  # fmt: skip
         tie = 1e-4 * np.dot(chosen, p.offer_bit) / p.offer_bit.sum()
         best = max(best, solve_key_flow(fixed).objective + tie)
-    result = solve_key_flow(p)
+    result = solve_joint(p, relative_gap=1e-9)
     assert result.bound >= best - 1e-6
     assert result.objective == pytest.approx(best, rel=1e-5)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from eqci_space.errors import ScenarioError
-from eqci_space.fiber.network import build_network, edge_supply_bit, key_edges, station_node
-from eqci_space.fiber.relay import bin_edges
+from eqci_space.fiber.edges import edge_supply_bit, key_edges
+from eqci_space.fiber.network import build_network, station_node
+from eqci_space.fiber.problem import bin_edges
 from eqci_space.scenario import Courier, Station
 from eqci_space.scenario_io import load_scenario
 from eqci_space.study import Study
@@ -131,7 +132,7 @@ def test_a_study_with_a_courier_delivers_and_never_more_than_its_pads(carried_st
     relay = carried_study.relay
     stores = relay.stores[relay.stores["edge"] == "LM-PQSAT"]
     assert stores["deposited_bit"].tolist() == [60_000.0] * 7
-    assert 0 < stores["used_bit"].sum() <= 7 * 60_000
+    assert 0 < stores["used_bit"].sum() <= 7 * 60_000 + 1e-3  # what a linear programme leaves of a bit
     assert (stores["used_bit"].cumsum() <= 60_000 * np.arange(1, 8) + 1e-6).all()
     government = relay.delivery[relay.delivery["demand"] == "government Berlin-Warsaw"]["delivered_bit"].sum()
     plenty = Study(scenario).relay.delivery

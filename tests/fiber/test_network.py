@@ -6,7 +6,8 @@ import pytest
 
 from eqci_space.data import data_path
 from eqci_space.errors import DataError
-from eqci_space.fiber.network import build_network, key_edges, station_node
+from eqci_space.fiber.edges import key_edges
+from eqci_space.fiber.network import build_network, station_node
 from eqci_space.fiber.network_io import read_network
 from eqci_space.scenario_io import load_scenario
 

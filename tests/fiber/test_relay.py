@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from eqci_space.errors import PlanError
-from eqci_space.fiber.relay import bin_edges, exposure, key_deposits, relay_keys
+from eqci_space.fiber.exposure import exposure
+from eqci_space.fiber.problem import bin_edges
+from eqci_space.fiber.relay import key_deposits, relay_keys
 
 
 def test_bins_begin_at_noon(scenario):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eqci_space.errors import PlanError
-from eqci_space.schedule.conflicts import candidate_cliques, interval_cliques
+from eqci_space.schedule.conflicts import choice_limits, interval_cliques
 from eqci_space.schedule.contacts import schedule_contacts
 from eqci_space.schedule.verify import verify_plan
 
@@ -43,7 +43,7 @@ def test_plan_is_feasible_and_bounded(study, scenario):
     assert study.plan.bound >= study.plan.objective
     assert study.plan.contacts.index.is_unique
     chosen = study.candidates.index.get_indexer(study.plan.contacts["candidate_id"])
-    for clique in candidate_cliques(study.candidates, scenario.schedule):
+    for clique in (limit.offers for limit in choice_limits(study.candidates, scenario.schedule)):
         assert np.isin(clique, chosen).sum() <= 1
 
 

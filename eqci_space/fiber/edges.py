@@ -1,0 +1,126 @@
+"""Edges of the key graph over the bins: what they bring by themselves, and when they are down."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.fiber.network import Network, space_edge, station_node
+from eqci_space.network_records import Outage
+from eqci_space.scenario import Scenario
+
+__all__ = ["closed_bins", "edge_supply_bit", "key_edges"]
+
+_GROUND = [
+    "a", "b", "route", "medium", "country_a", "country_b", "domain_a", "domain_b", "operator", "capacity_bit",
+    "initial_bit", "life_h", "valid_from", "valid_to",
+]  # fmt: skip
+
+
+def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:
+    """All edges that can hold key: fibre spans with a rate or a stock, hand-overs, and satellite-station pairs.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `edge`: a, b, kind (fibre | space), rate_bit_s, route (the link that a span is part of), country and
+        domain of both ends (empty for a satellite), operator, medium, capacity_bit, initial_bit, life_h, valid_from,
+        valid_to.
+    """
+    links = network.links
+    live = links[(links["skr_bit_s"] > 0) | (links["initial_bit"] > 0) | links.index.isin(scenario.stock)]
+    ground = live[_GROUND].assign(kind="fibre", rate_bit_s=live["skr_bit_s"])
+    fiber = scenario.fiber
+    space = pd.DataFrame(
+        [
+            {
+                "edge": space_edge(satellite.name, ogs), "a": satellite.name, "b": station_node(scenario, ogs),
+                "kind": "space", "rate_bit_s": 0.0, "route": space_edge(satellite.name, ogs), "medium": "space",
+                "country_a": "", "country_b": station.country, "domain_a": "", "domain_b": "",
+                "operator": satellite.operator, "capacity_bit": fiber.store_capacity_bit, "initial_bit": 0.0,
+                "life_h": np.inf if fiber.key_life_h is None else fiber.key_life_h,
+                "valid_from": pd.Timestamp(scenario.start), "valid_to": pd.Timestamp(scenario.end),
+            }
+            for satellite in scenario.satellites
+            for ogs, station in scenario.stations.items()
+        ],
+        columns=["edge", *ground.columns],
+    )  # fmt: skip
+    both = pd.concat([pd.DataFrame(ground).rename_axis("edge").reset_index(), space], ignore_index=True)
+    both = both.set_index("edge").astype({"rate_bit_s": float, "initial_bit": float, "life_h": float})
+    for edge, bit in scenario.stock.items():
+        if edge in both.index:
+            both.loc[edge, "initial_bit"] = bit
+    return both
+
+
+def edge_supply_bit(edges: pd.DataFrame, bins: list[tuple[datetime, datetime]], scenario: Scenario) -> np.ndarray:
+    """Key (edges, bins) that edges bring in each bin by themselves: rate by open time, or the pads a courier brings.
+
+    A courier comes at the start of the edge's dates and then every interval; its pad counts in the bin of the visit.
+    Nothing is distilled during outages.
+    """
+    starts = np.array([(a - scenario.start).total_seconds() for a, _ in bins])
+    ends = np.array([(b - scenario.start).total_seconds() for _, b in bins])
+    supply = np.zeros((len(edges), len(bins)))
+    couriers = {station_node(scenario, o): s.courier for o, s in scenario.stations.items()}
+    for i, edge in enumerate(edges.itertuples()):
+        begin = max(0.0, (edge.valid_from - scenario.start).total_seconds())
+        end = (edge.valid_to - scenario.start).total_seconds()
+        down = _down(edge, scenario.outages, scenario)
+        if edge.medium == "courier":
+            courier = couriers[edge.a]
+            visits = np.arange(begin, min(end, ends[-1]), courier.interval_day * 86400.0)
+            visits = visits[[all(not a <= v < b for a, b in down) for v in visits]]
+            supply[i] = courier.pad_bit * np.histogram(visits, np.append(starts, ends[-1]))[0]
+        else:
+            open_s = _overlap_s(starts, ends, begin, end)
+            for a, b in down:
+                open_s -= _overlap_s(starts, ends, max(a, begin), min(b, end))
+            supply[i] = edge.rate_bit_s * open_s
+    return supply
+
+
+def closed_bins(edges: pd.DataFrame, bins: list[tuple[datetime, datetime]], scenario: Scenario) -> np.ndarray:
+    """Whether no key passes an edge in a bin (edges, bins): the bin lies inside an outage that stops everything."""
+    starts = np.array([(a - scenario.start).total_seconds() for a, _ in bins])
+    ends = np.array([(b - scenario.start).total_seconds() for _, b in bins])
+    total = [o for o in scenario.outages if (o.stops or _usual_stop(o)) == "everything"]
+    closed = np.zeros((len(edges), len(bins)), dtype=bool)
+    for i, edge in enumerate(edges.itertuples() if total else ()):
+        for a, b in _down(edge, tuple(total), scenario):
+            closed[i] |= (starts >= a) & (ends <= b)
+    return closed
+
+
+def _usual_stop(outage: Outage) -> str:
+    return "everything" if outage.node is not None else "key_generation"
+
+
+def _overlap_s(starts: np.ndarray, ends: np.ndarray, begin: float, end: float) -> np.ndarray:
+    return np.maximum(0.0, np.minimum(ends, end) - np.maximum(starts, begin))
+
+
+def _down(edge: Any, outages: tuple[Outage, ...], scenario: Scenario) -> list[tuple[float, float]]:
+    """Merged times [s from the start] in which an edge is down."""
+    hit = [o for o in outages if _touches(o, edge, scenario)]
+    spans = sorted(((o.start - scenario.start).total_seconds(), (o.end - scenario.start).total_seconds()) for o in hit)
+    merged: list[tuple[float, float]] = []
+    for a, b in spans:
+        if merged and a <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(b, merged[-1][1])
+        else:
+            merged.append((a, b))
+    return merged
+
+
+def _touches(outage: Outage, edge: Any, scenario: Scenario) -> bool:
+    ends = {edge.a, edge.b}
+    if outage.link is not None:
+        return outage.link in (edge.Index, edge.route)
+    if outage.station is not None:
+        return edge.kind == "space" and edge.Index.endswith(f"|{outage.station}")
+    return (outage.node or outage.satellite) in ends

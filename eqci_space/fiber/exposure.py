@@ -1,0 +1,159 @@
+"""Who saw the key: nodes, operators, nations and satellites per delivered bit, and what each class would deliver."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.errors import near_matches
+from eqci_space.fiber.assurance import node_owners, path_rules, vertex_connectivity
+from eqci_space.fiber.domains import crossing_bits
+from eqci_space.fiber.edges import key_edges
+from eqci_space.fiber.key_flow import solve_key_flow
+from eqci_space.fiber.network import Network, build_network
+from eqci_space.fiber.problem import flow_problem
+from eqci_space.fiber.relay import Relay, with_deposits
+from eqci_space.network_records import Demand, assurance_text
+from eqci_space.scenario import Scenario
+
+__all__ = ["exposure", "exposure_frontier", "handovers"]
+
+
+def exposure(relay: Relay, scenario: Scenario) -> pd.DataFrame:
+    """Who saw the key of each demand, weighted by bits.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `demand`: assurance, asked_bit, delivered_bit; space_share (bits relayed through a satellite);
+        trusted_nodes (mean number of ground nodes between the ends that one share of the key passes) and most_nodes;
+        foreign_nodes (mean number of them outside the nations of the ends); handovers (mean number of borders between
+        domains, satellites apart); nations, operators and satellites that saw key (as text); security
+        (information-theoretic, or computational where post-quantum cryptography protects a hand-over);
+        fibre_connectivity and connectivity (node-disjoint paths without and with satellites); main_path.
+    """
+    edges = key_edges(relay.network, scenario)
+    rows = [_of_demand(d, relay, scenario, edges) for d in scenario.demands]
+    return pd.DataFrame(rows).set_index("demand")
+
+
+def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, edges: pd.DataFrame) -> dict[str, object]:
+    owners = node_owners(relay.network, scenario)
+    satellites = {s.name for s in scenario.satellites}
+    mine = relay.routes[relay.routes["demand"] == demand.name]
+    amount = relay.delivery[relay.delivery["demand"] == demand.name]
+    bits = mine["bit"].to_numpy(dtype=float)
+    between = [set(p[1:-1]) for p in mine["path"]]
+    home = {str(owners["nation"].get(end, "")) for end in demand.between}
+    ground = [b - satellites for b in between]
+    foreign = [sum(owners["nation"].get(n, "") not in home for n in g) for g in ground]
+    crossed = [_crossings(steps, edges) for steps in mine["edges"]]
+    everyone = set().union(*(set(p) for p in mine["path"])) if len(mine) else set()
+    used = set().union(*(set(e) for e in mine["edges"])) if len(mine) else set()
+    pqc = {f"HO-{h.name}" for h in scenario.handovers if h.protection == "pqc"}
+    crossing = crossing_bits(mine, edges, scenario)
+    computational = bool(used & pqc) or bool(len(crossing) and (crossing["protection"] == "pqc").any())
+    by_path = mine.groupby(mine["path"].map(tuple))["bit"].sum()
+    return {
+        "demand": demand.name, "assurance": assurance_text(demand), "asked_bit": amount["asked_bit"].sum(),
+        "delivered_bit": amount["delivered_bit"].sum(),
+        "space_share": _mean([bool(b & satellites) for b in between], bits),
+        "trusted_nodes": _mean([len(g) for g in ground], bits),
+        "most_nodes": max((len(b) for b in between), default=0),
+        "foreign_nodes": _mean(foreign, bits), "handovers": _mean(crossed, bits),
+        "nations": _listed(owners["nation"].get(n, "") for n in everyone - satellites),
+        "operators": _listed([owners["operator"].get(n, "") for n in everyone]
+                             + [edges["operator"].get(e, "") for e in used]),
+        "satellites": _listed(everyone & satellites),
+        "security": "computational" if computational else "information-theoretic",
+        "fibre_connectivity": vertex_connectivity(edges[edges["kind"] == "fibre"], *demand.between),
+        "connectivity": vertex_connectivity(edges, *demand.between),
+        "main_path": " – ".join(by_path.idxmax()) if len(by_path) else "",
+    }  # fmt: skip
+
+
+def _mean(values: list, bits: np.ndarray) -> float:
+    return float(np.average(np.array(values, dtype=float), weights=bits)) if len(bits) else 0.0
+
+
+def _listed(names: object) -> str:
+    return ", ".join(sorted({str(n) for n in names if n}))  # type: ignore[attr-defined]
+
+
+def _crossings(steps: list[str], edges: pd.DataFrame) -> int:
+    """Borders between domains on a path, over fibre."""
+    part = edges.loc[steps]
+    ground = part[part["kind"] == "fibre"]
+    return int((ground["domain_a"] != ground["domain_b"]).sum())
+
+
+def handovers(relay: Relay, scenario: Scenario) -> pd.DataFrame:
+    """Key handed over between domains, per bin, border edge and direction; see `fiber.domains.crossing_bits`."""
+    return crossing_bits(relay.routes, key_edges(relay.network, scenario), scenario)
+
+
+def exposure_frontier(
+    deposits: pd.DataFrame,
+    scenario: Scenario,
+    demand: str,
+    *,
+    network: Network | None = None,
+    classes: tuple[tuple[str, ...], ...] | None = None,
+) -> pd.DataFrame:
+    """Most key that one demand could get alone, class by class: exposure against keys.
+
+    All other demands are left out, so the numbers bound what any plan gives. Each class is solved with the deposits
+    given, and without key from space.
+
+    Parameters
+    ----------
+    deposits : DataFrame
+        DEPOSITS.
+    demand : str
+        Name of a demand; its prohibitions hold in every class.
+    classes : tuple of tuples of str, optional
+        Default: any, one nation, two disjoint shares, the space path, and node counts from 0 to 12, foreign or not.
+
+    Returns
+    -------
+    DataFrame
+        assurance, delivered_bit, without_space_bit, per day and over the period in bits; one row per class.
+
+    Raises
+    ------
+    ValueError
+        The demand does not exist.
+    """
+    named = {d.name: d for d in scenario.demands}
+    if demand not in named:
+        raise ValueError(f"exposure_frontier: no demand '{demand}'; {near_matches(demand, named)}")
+    network = network or build_network(scenario)
+    chosen = classes or _CLASSES
+    alone = [named[demand].model_copy(update={"assurance": c, "name": f"{i}"}) for i, c in enumerate(chosen)]
+    apart = scenario.model_copy(update={"demands": tuple(alone)})
+    problem = flow_problem(apart, network)
+    # A demand that asks for more than there is gets the most that its class admits.
+    plenty = np.full_like(problem.asked_bit, 10.0 * max(problem.supply_bit.max(), problem.initial_bit.max(), 1.0))
+    rules = path_rules(key_edges(network, apart), apart, network)
+    rows = []
+    for k, text in enumerate(chosen):
+        one = replace(
+            problem, ends=[problem.ends[k]], weights=plenty.max(axis=1)[:1] / 1e6, asked_bit=plenty[k : k + 1],
+            rules=[rules[k]],
+        )  # fmt: skip
+        given = solve_key_flow(with_deposits(one, deposits, apart))
+        bare = solve_key_flow(one)
+        rows.append((" + ".join(text), sum(p[3] for p in given.paths), sum(p[3] for p in bare.paths)))
+    days = (scenario.end - scenario.start).total_seconds() / 86400.0
+    table = pd.DataFrame(rows, columns=["assurance", "delivered_bit", "without_space_bit"])
+    per_day = table[["delivered_bit", "without_space_bit"]] / days
+    return table.assign(bit_per_day=per_day["delivered_bit"], without_space_bit_per_day=per_day["without_space_bit"])
+
+
+_CLASSES: tuple[tuple[str, ...], ...] = (
+    ("any",), ("national_only",), ("two_disjoint",), ("space_path",),
+    *((f"max_foreign_nodes={n}",) for n in (0, 1, 2, 4, 8)),
+    *((f"max_nodes={n}",) for n in (0, 1, 2, 3, 4, 6, 8, 10, 12)),
+)  # fmt: skip

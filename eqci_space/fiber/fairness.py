@@ -1,0 +1,137 @@
+"""Other goals than weighted satisfaction: the largest share that all demands get at once, and max-min fairness.
+
+The share of a demand is what it gets over the period in parts of what it asked for. Demands without any path over
+edges that ever hold key are left out first, and demands that cannot use a common edge are judged apart, so that an island does not set everyone to zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from eqci_space.errors import PlanError
+from eqci_space.fiber.key_flow import Column, FlowResult, KeyFlowProblem, RelayProgramme, ShareGoal
+from eqci_space.fiber.paths import cheapest_routes
+
+__all__ = ["components", "max_concurrent", "max_min"]
+
+_MOST_SHARE = 1000.0
+_SMALLEST_PRICE = 1e-9
+
+
+def components(problem: KeyFlowProblem) -> np.ndarray:
+    """Component (K,) of each demand: demands that may use a common edge, directly or through others, share one.
+
+    -1 where a demand has no path over edges that ever hold key.
+    """
+    n = len(problem.ends)
+    cost = np.where(np.repeat(_keyed(problem), 2), 1.0, np.inf)
+    reached = cheapest_routes(problem.graph, problem.ends, problem.rules, range(n), cost)
+    label = np.arange(n)
+    owner: dict[int, int] = {}
+
+    def root(k: int) -> int:
+        while label[k] != k:
+            k = int(label[k])
+        return k
+
+    for k in sorted(reached):
+        for e in _usable(problem, k):
+            label[root(k)] = root(owner.setdefault(int(e), k))
+    found = np.full(n, -1)
+    roots = sorted({root(k) for k in reached})
+    for k in reached:
+        found[k] = roots.index(root(k))
+    return found
+
+
+def _keyed(problem: KeyFlowProblem) -> np.ndarray:
+    """Edges (E,) that hold key in some bin in which it serves."""
+    serving = np.where(problem.delayed, problem.supply_bit[:, :-1].sum(axis=1), problem.supply_bit.sum(axis=1))
+    return (serving + problem.initial_bit > 0) | np.isin(np.arange(len(problem.edges)), problem.deposit_edge)
+
+
+def _usable(problem: KeyFlowProblem, k: int) -> np.ndarray:
+    """Edges of the part of the graph that a demand's rule leaves connected to its first end."""
+    tail, head = problem.graph.tail_head
+    arcs = np.flatnonzero(np.frombuffer(problem.rules[k].arcs, dtype=bool) & np.repeat(_keyed(problem), 2))
+    reached = {problem.graph.number[problem.ends[k][0]]}
+    grown = True
+    while grown:
+        inside = np.isin(tail[arcs], list(reached))
+        new = set(head[arcs[inside]].tolist()) - reached
+        reached |= new
+        grown = bool(new)
+    return np.unique(arcs[np.isin(tail[arcs], list(reached))] >> 1)
+
+
+def max_concurrent(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
+    """Largest share that all demands of a component get at once, up to 1000.
+
+    Returns
+    -------
+    FlowResult
+        Its objective is the sum of the shares over the components.
+    share : (K,) array
+        Of each demand's component; 0 for demands without a path.
+    """
+    group = components(problem)
+    goal = ShareGoal(group, np.zeros(len(group)), _MOST_SHARE)
+    programme = RelayProgramme(replace(problem, share_goal=goal))
+    relaxed = programme.relax()
+    paths = programme.paths(relaxed.solution)
+    share = _delivered(problem, paths) / problem.asked_bit.sum(axis=1)
+    least = [share[group == g].min() for g in range(group.max() + 1)]
+    shares = np.array([least[g] if g >= 0 else 0.0 for g in group])
+    return FlowResult(paths, relaxed.objective, relaxed.bound, relaxed.rounds, relaxed.edge_price), shares
+
+
+def max_min(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
+    """Lexicographic max-min: no demand's share, at most 1, can rise without that of one served worse falling.
+
+    Each round raises the smallest share of all demands that still can gain; those that price it are settled
+    (Radunović and Le Boudec 2007, IEEE/ACM Trans. Netw. 15, 1073).
+
+    Returns
+    -------
+    FlowResult
+    share : (K,) array
+
+    Raises
+    ------
+    PlanError
+        A round settles nothing.
+    """
+    reached = components(problem) >= 0
+    floor, active = np.zeros(len(reached)), reached.copy()
+    known: list[Column] = []
+    while True:
+        goal = ShareGoal(np.where(active, 0, -1), floor, 1.0)
+        programme = RelayProgramme(replace(problem, share_goal=goal), known=known)
+        relaxed = programme.relax()
+        known = list(programme.columns)
+        # A hair below the optimum keeps the next round feasible in floating point.
+        share = programme.shares(relaxed.solution)[0] * (1 - 1e-9)
+        if share >= 1 - 1e-6:
+            floor[active] = min(share, 1.0)
+            break
+        rows = programme.share_row
+        price = np.where(active, relaxed.solution.row_price[np.maximum(rows, 0)], 0.0)
+        settled = price > _SMALLEST_PRICE
+        if not settled.any():
+            raise PlanError("max_min: no demand limits the smallest share; the programme is degenerate")
+        floor[settled] = share
+        active &= ~settled
+        if not active.any():
+            break
+    paths = programme.paths(relaxed.solution)
+    result = FlowResult(paths, float(floor.sum()), float(floor.sum()), relaxed.rounds, relaxed.edge_price)
+    return result, floor
+
+
+def _delivered(problem: KeyFlowProblem, paths: list) -> np.ndarray:
+    total = np.zeros(len(problem.ends))
+    for k, _, _, bit in paths:
+        total[k] += bit
+    return total

@@ -1,0 +1,84 @@
+"""The relay problem of a scenario: bins, demands, supply, rules and quotas as arrays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.fiber.assurance import path_rules
+from eqci_space.fiber.domains import border_quotas, borders
+from eqci_space.fiber.edges import closed_bins, edge_supply_bit, key_edges
+from eqci_space.fiber.key_flow import KeyFlowProblem
+from eqci_space.fiber.network import Network
+from eqci_space.network_records import asked_bit_per_day, assurance_text
+from eqci_space.scenario import Scenario
+from eqci_space.tables import check_table
+
+__all__ = ["bin_edges", "bin_of", "demand_table", "flow_problem"]
+
+
+def bin_edges(scenario: Scenario) -> list[datetime]:
+    """Edges of the bins: the period's ends and every full bin counted from 12:00 UTC, so that a night is whole."""
+    step = pd.Timedelta(scenario.schedule.bin).to_pytimedelta()
+    edge = scenario.start.astimezone(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    while edge <= scenario.start:
+        edge += step
+    edges = [scenario.start]
+    while edge < scenario.end:
+        edges.append(edge)
+        edge += step
+    return [*edges, scenario.end]
+
+
+def bin_of(times: pd.Series | pd.DatetimeIndex, scenario: Scenario) -> np.ndarray:
+    """Number of the bin that holds each time; -1 before and after the period."""
+    starts = pd.DatetimeIndex(bin_edges(scenario)[:-1])
+    index = pd.DatetimeIndex(times)
+    bins = np.asarray(starts.searchsorted(index, side="right"), dtype=int) - 1
+    return np.where(np.asarray(index < pd.Timestamp(scenario.end)), bins, -1)
+
+
+def demand_table(scenario: Scenario) -> pd.DataFrame:
+    """DEMANDS of a scenario, keys and services turned into bits."""
+    rows = [
+        {
+            "demand": d.name, "a": d.between[0], "b": d.between[1], "purpose": d.purpose,
+            "assurance": assurance_text(d), "weight": d.weight, "asked_bit_per_day": asked_bit_per_day(d),
+        }
+        for d in scenario.demands
+    ]  # fmt: skip
+    return check_table(pd.DataFrame(rows).set_index("demand"), "DEMANDS", "demand_table")
+
+
+def flow_problem(scenario: Scenario, network: Network) -> KeyFlowProblem:
+    """Relay problem of a scenario with its fibre supply and no contact yet."""
+    edges, bins = key_edges(network, scenario), list(pairwise(bin_edges(scenario)))
+    lengths_s = np.array([(b - a).total_seconds() for a, b in bins])
+    demands = demand_table(scenario)
+    quota_of_arc, quota_bit = border_quotas(borders(edges, scenario), bins, scenario)
+    closed = closed_bins(edges, bins, scenario)
+    return KeyFlowProblem(
+        edges=list(zip(edges.index, edges["a"], edges["b"], strict=True)),
+        delayed=(edges["kind"] == "space").to_numpy(),
+        supply_bit=edge_supply_bit(edges, bins, scenario),
+        initial_bit=np.minimum(edges["initial_bit"], edges["capacity_bit"]).to_numpy(dtype=float),
+        capacity_bit=edges["capacity_bit"].to_numpy(dtype=float),
+        life_bins=_life_bins(edges, pd.Timedelta(scenario.schedule.bin) / pd.Timedelta(hours=1)),
+        ends=[d.between for d in scenario.demands],
+        weights=demands["weight"].to_numpy(dtype=float),
+        asked_bit=np.outer(demands["asked_bit_per_day"], lengths_s / 86400.0),
+        rules=path_rules(edges, scenario, network),
+        closed=closed if closed.any() else np.empty((0, 0), dtype=bool),
+        quota_of_arc=quota_of_arc,
+        quota_bit=quota_bit,
+    )
+
+
+def _life_bins(edges: pd.DataFrame, bin_h: float) -> np.ndarray:
+    """Life of key in whole bins, at least one; 0 where it lives for ever."""
+    life = edges["life_h"].to_numpy(dtype=float)
+    finite = np.where(np.isfinite(life), life, 0.0)
+    return np.where(np.isfinite(life), np.maximum(1, np.floor(finite / bin_h + 1e-9)), 0).astype(int)

@@ -1,0 +1,234 @@
+"""Joint optimum of contacts and relay: a bound by column generation, plans by rounding, and proof by branching.
+
+The linear relaxation over all paths gives the bound. A plan comes from rounding it: contacts in the order of their
+value in the relaxation, each taken if the limits leave room, relay solved anew. Where the programme is small, an
+integer programme over the paths found improves the plan, and branch and price closes the gap: every node of the tree
+is a relaxation with some contacts fixed, priced to the end. Searches stop on a gap or on a count of nodes, never on the
+clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqci_space.errors import InfeasibleError
+from eqci_space.fiber.key_flow import ChoiceLimit, FlowResult, KeyFlowProblem, Relaxation, RelayProgramme
+from eqci_space.solver import maximise
+
+__all__ = ["JointResult", "greedy_choice", "solve_joint", "value_of_choice"]
+
+_WHOLE = 1e-6
+_LOOSE_GAP = 1e-3  # of relaxations solved by interior points
+_POLISH_NODES = 2_000
+_BRANCHES = 4_000
+_TRIES = 4
+
+
+@dataclass(frozen=True)
+class JointResult:
+    """Chosen offers (N,) bool, relay under them, bound over all choices, and what it took."""
+
+    chosen: np.ndarray
+    flow: FlowResult
+    objective: float
+    bound: float
+    rounds: int
+    nodes: int
+
+    @property
+    def gap(self) -> float:
+        """Relative distance of the bound from the objective."""
+        return max(0.0, self.bound - self.objective) / max(abs(self.bound), 1e-12)
+
+
+class _Search:
+    """A relay programme, the best choice so far and its objective."""
+
+    def __init__(self, problem: KeyFlowProblem, lower: np.ndarray, upper: np.ndarray):
+        self.problem, self.lower, self.upper = problem, lower, upper
+        self.programme = RelayProgramme(problem)
+        self.small = not self.programme.interior
+        self.best = -np.inf
+        self.chosen = np.zeros(len(problem.offer_bit))
+        self.relaxed: Relaxation | None = None
+        self.paths: list = []
+        self.rounds = 0
+
+    def relax(self, lower: np.ndarray, upper: np.ndarray, cutoff: float = -np.inf) -> Relaxation:
+        self.programme.fix(lower, upper)
+        enough = {} if self.small else {"enough": _LOOSE_GAP}
+        relaxed = self.programme.relax(cutoff=cutoff, **enough)
+        self.rounds += relaxed.rounds
+        return relaxed
+
+    def try_choice(self, chosen: np.ndarray) -> None:
+        """Solve relay under a choice, and keep it if it is the best."""
+        relaxed = self.relax(chosen, chosen)
+        if relaxed.objective > self.best * (1 + 1e-12):
+            self.best, self.chosen, self.relaxed = relaxed.objective, chosen, relaxed
+            self.paths = self.programme.paths(relaxed.solution)
+
+
+def solve_joint(
+    problem: KeyFlowProblem,
+    *,
+    relative_gap: float = 1e-4,
+    required: np.ndarray | None = None,
+    barred: np.ndarray | None = None,
+    known: np.ndarray | None = None,
+) -> JointResult:
+    """Choose offers and relay their key.
+
+    Parameters
+    ----------
+    problem : KeyFlowProblem
+    relative_gap : float
+        At which the search stops; larger programmes, solved by interior points, are proven to about 1e-3.
+    required, barred : (N,) bool, optional
+        Offers that are taken, or are not.
+    known : (N,) bool, optional
+        A choice to start from, such as that of an earlier plan; left aside where it no longer fits.
+
+    Raises
+    ------
+    InfeasibleError
+        The offers required exceed a limit.
+    """
+    n = len(problem.offer_bit)
+    lower = np.zeros(n) if required is None else required.astype(float)
+    upper = np.ones(n) if barred is None else 1.0 - barred.astype(float)
+    search = _Search(problem, lower, upper)
+    root = search.relax(lower, upper)
+    bound, nodes = root.bound, 1
+    search.try_choice(_rounded(root.solution.x[:n], root, problem, lower, upper))
+    if known is not None and _fits(known.astype(float), problem.limits, lower, upper):
+        search.try_choice(known.astype(float))
+    if not _closed(search, bound, relative_gap) and search.small:
+        _polish(search, relative_gap)
+        bound, nodes = _branch(search, root, relative_gap)
+    elif not _closed(search, bound, 10 * _LOOSE_GAP):
+        _polish_fractional(search, root)
+    assert search.relaxed is not None
+    bound = max(bound, search.best)
+    flow = FlowResult(search.paths, search.best, bound, search.rounds, search.relaxed.edge_price)
+    return JointResult(search.chosen > 0.5, flow, search.best, bound, search.rounds, nodes)
+
+
+def value_of_choice(problem: KeyFlowProblem, chosen: np.ndarray) -> FlowResult:
+    """Relay under a fixed choice of offers."""
+    search = _Search(problem, chosen.astype(float), chosen.astype(float))
+    search.try_choice(chosen.astype(float))
+    assert search.relaxed is not None
+    return FlowResult(search.paths, search.best, search.relaxed.bound, search.rounds, search.relaxed.edge_price)
+
+
+def greedy_choice(order: np.ndarray, n: int, limits: list[ChoiceLimit], lower: np.ndarray | None = None) -> np.ndarray:
+    """Offers (n,) taken in an order, each if the limits leave room; those in `lower` first."""
+    chosen = np.zeros(n) if lower is None else lower.astype(float)
+    of_offer: list[list[tuple[int, float]]] = [[] for _ in range(n)]
+    for i, limit in enumerate(limits):
+        for offer, weight in zip(limit.offers.tolist(), limit.weight.tolist(), strict=True):
+            of_offer[offer].append((i, weight))
+    room = np.array([limit.most - limit.weight @ chosen[limit.offers] for limit in limits])
+    for offer in order.tolist():
+        if not chosen[offer] and all(weight <= room[i] + 1e-9 for i, weight in of_offer[offer]):
+            chosen[offer] = 1.0
+            for i, weight in of_offer[offer]:
+                room[i] -= weight
+    return chosen
+
+
+def _fits(chosen: np.ndarray, limits: list[ChoiceLimit], lower: np.ndarray, upper: np.ndarray) -> bool:
+    """Whether a choice keeps to the limits and to what is required or barred."""
+    within = all(limit.weight @ chosen[limit.offers] <= limit.most + 1e-9 for limit in limits)
+    return within and bool((chosen >= lower).all() and (chosen <= upper).all())
+
+
+def _closed(search: _Search, bound: float, relative_gap: float) -> bool:
+    return bound - search.best <= relative_gap * max(abs(bound), 1e-12)
+
+
+def _rounded(
+    x: np.ndarray, relaxed: Relaxation, problem: KeyFlowProblem, lower: np.ndarray, upper: np.ndarray
+) -> np.ndarray:
+    """Choice by falling value in the relaxation, then by the worth of the key at its prices, then by key."""
+    worth = np.zeros(len(x))
+    serves = problem.deposit_bin + problem.delayed[problem.deposit_edge]
+    inside = serves < relaxed.edge_price.shape[1]
+    price = relaxed.edge_price[problem.deposit_edge[inside], serves[inside]]
+    np.add.at(worth, problem.deposit_offer[inside], price * problem.deposit_bit[inside])
+    order = np.lexsort((-problem.offer_bit, -worth, -np.round(x, 3)))
+    return greedy_choice(order[upper[order] > 0.5], len(x), problem.limits, lower)
+
+
+def _polish(search: _Search, relative_gap: float) -> None:
+    """Integer programme over the paths found; new paths of its choice may make another choice better."""
+    n = len(search.problem.offer_bit)
+    for _ in range(_TRIES):
+        before = search.best
+        search.programme.fix(search.lower, search.upper)
+        mixed = search.programme.integer_programme()
+        found = maximise(mixed, relative_gap=relative_gap, most_nodes=_POLISH_NODES)
+        search.try_choice(np.round(found.x[:n]))
+        if search.best <= before * (1 + 1e-9):
+            return
+
+
+def _polish_fractional(search: _Search, root: Relaxation) -> None:
+    """The same with the offers fixed that the relaxation takes or leaves whole."""
+    n = len(search.problem.offer_bit)
+    x = root.solution.x[:n]
+    search.programme.fix(np.where(x > 0.99, 1.0, search.lower), np.where(x < 0.01, 0.0, search.upper))
+    found = maximise(search.programme.integer_programme(), relative_gap=_LOOSE_GAP, most_nodes=_POLISH_NODES)
+    search.try_choice(np.round(found.x[:n]))
+
+
+def _branch(search: _Search, root: Relaxation, relative_gap: float) -> tuple[float, int]:
+    """Branch and price, best bound first: the bound proven and the nodes it took."""
+    n = len(search.problem.offer_bit)
+    rivals = _rivals(search.problem.limits, n)
+    heap: list[tuple[float, int, np.ndarray, np.ndarray]] = [(-root.bound, 0, search.lower, search.upper)]
+    count = nodes = 0
+    left = -np.inf  # largest bound of the nodes that are not searched further
+    while heap:
+        bound = max(-heap[0][0], left)
+        if nodes >= _BRANCHES or _closed(search, bound, relative_gap):
+            return bound, nodes
+        _, _, lower, upper = heapq.heappop(heap)
+        nodes += 1
+        target = search.best + relative_gap * max(abs(search.best), 1e-12)
+        try:
+            relaxed = search.relax(lower, upper, cutoff=target)
+        except InfeasibleError:
+            continue
+        if relaxed.bound <= target:
+            left = max(left, relaxed.bound)
+            continue
+        x = relaxed.solution.x[:n]
+        distance = np.minimum(x, 1 - x)
+        if distance.max() <= _WHOLE:
+            search.try_choice(np.round(x))
+            left = max(left, relaxed.bound)
+            continue
+        offer = int(np.argmax(distance))
+        for value in (1.0, 0.0):
+            low, high = lower.copy(), upper.copy()
+            low[offer] = high[offer] = value
+            if value:
+                high[rivals[offer]] = low[rivals[offer]]
+            count += 1
+            heapq.heappush(heap, (-relaxed.bound, count, low, high))
+    return max(search.best, left), nodes
+
+
+def _rivals(limits: list[ChoiceLimit], n: int) -> list[np.ndarray]:
+    """Offers that a taken offer excludes: those that fill a limit of one with it."""
+    found: list[set[int]] = [set() for _ in range(n)]
+    for limit in limits:
+        if len(limit.offers) and 2 * limit.weight.min() > limit.most:
+            for offer in limit.offers.tolist():
+                found[offer].update(limit.offers.tolist())
+    return [np.array(sorted(others - {i}), dtype=int) for i, others in enumerate(found)]
