@@ -1,0 +1,90 @@
+"""Coverage as files: GeoPackage for maps, CSV for tables; same inputs, same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+
+from eqci_space.errors import DataError
+
+__all__ = ["read_coverage", "write_coverage"]
+
+_CELLS, _FACTS = "coverage", "about"
+_DIGITS = {
+    "windows_per_night": 4,
+    "usable_s_per_night": 2,
+    "overlap_s_per_night": 2,
+    "clear_sky_key_bit": 0,
+    "expected_key_bit": 0,
+    "p_clear": 4,
+}
+
+
+def write_coverage(coverage: gpd.GeoDataFrame, folder: Path | str, *, name: str = "coverage") -> tuple[Path, Path]:
+    """Write ``<name>.gpkg`` and ``<name>.csv`` into a folder, made if need be; existing files are replaced whole.
+
+    The GeoPackage has the layer `coverage` (cells, EPSG:4326) and the table `about`, one row per attribute as JSON. The
+    CSV has the middles of the cells and numbers as they are read: whole bits, chances to four digits.
+
+    Parameters
+    ----------
+    coverage : GeoDataFrame
+        Of `coverage` or `compare_coverages`.
+
+    Returns
+    -------
+    (Path, Path)
+        GeoPackage and CSV.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    gpkg, csv = target / f"{name}.gpkg", target / f"{name}.csv"
+    part = target / f".{name}.{os.getpid()}.gpkg"  # GDAL warns of any other ending
+    try:
+        _write_gpkg(coverage, part)
+        os.replace(part, gpkg)
+        table = pd.DataFrame(coverage.drop(columns="geometry")).round(_DIGITS)
+        whole = [column for column, digits in _DIGITS.items() if digits == 0]
+        table[whole] = table[whole].astype("int64")
+        table.to_csv(part, index=False, lineterminator="\n")
+        os.replace(part, csv)
+    finally:
+        part.unlink(missing_ok=True)
+    return gpkg, csv
+
+
+def _write_gpkg(coverage: gpd.GeoDataFrame, path: Path) -> None:
+    facts = pd.DataFrame({
+        "key": list(coverage.attrs), "json": [json.dumps(v, ensure_ascii=False) for v in coverage.attrs.values()]
+    }, dtype=str)  # fmt: skip
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{coverage['month'].min()}-01T00:00:00.000Z"})
+    try:
+        pyogrio.write_dataframe(coverage, path, layer=_CELLS, driver="GPKG")
+        pyogrio.write_dataframe(facts, path, layer=_FACTS, driver="GPKG", append=True)
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+
+
+def read_coverage(path: Path | str) -> gpd.GeoDataFrame:
+    """Coverage from its GeoPackage, attributes included.
+
+    Raises
+    ------
+    DataError
+        The file is missing or is no coverage.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise DataError(f"read_coverage: no file '{file}'; expected a GeoPackage of write_coverage")
+    try:
+        table = pyogrio.read_dataframe(file, layer=_CELLS)
+        facts = pyogrio.read_dataframe(file, layer=_FACTS)
+    except pyogrio.errors.DataSourceError as error:
+        raise DataError(f"read_coverage: {file.name}: {error}; expected a GeoPackage of write_coverage") from None
+    table.attrs = {key: json.loads(text) for key, text in zip(facts["key"], facts["json"], strict=True)}
+    return table
