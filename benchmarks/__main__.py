@@ -8,9 +8,12 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import budget, keys, passes, weather
+from benchmarks import budget, keys, network, passes, plan, weather
 
-BENCHMARKS = {"passes": passes.run, "budget": budget.run, "keys": keys.run, "weather": weather.run}
+BENCHMARKS = {
+    "passes": passes.run, "budget": budget.run, "keys": keys.run, "weather": weather.run, "network": network.run,
+    "plan": plan.run,
+}  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

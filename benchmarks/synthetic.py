@@ -1,10 +1,10 @@
 """A seeded planning instance of European size: its numbers show how solvers behave, not what networks can do.
 
-Circular sun-synchronous satellites (secular J2) over the 27 capitals of the European Union and three more places; toy key
-rates ``2000 bit/s · (600 km / range)² · exp(-0.35 / sin el)``; clear nights from a Gaussian correlated over 600 km and
-half from day to day; the 100 shortest links between cities under 1,300 km at ``2 kbit/s · exp(-d / 1200 km)``, none to
-Dublin, Valletta, Nicosia and Tenerife; one demand per pair of capitals, from 20 kbit to 5 Mbit a day, weights from 0.5
-to 2 scaled to mean 1. All values assumed.
+Circular sun-synchronous satellites (secular J2) over the 27 capitals of the European Union and three more places; toy
+key rates ``2000 bit/s · (600 km / range)² · exp(-0.35 / sin el)``; clear nights from a Gaussian correlated over 600 km
+and half from day to day; the 100 shortest links between cities under 1,300 km at ``2 kbit/s · exp(-d / 1200 km)``,
+none to Dublin, Valletta, Nicosia and Tenerife; one demand per pair of capitals, from 20 kbit to 5 Mbit a day, weights
+from 0.5 to 2 scaled to mean 1. All values assumed.
 """
 
 from __future__ import annotations

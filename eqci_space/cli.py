@@ -5,15 +5,16 @@ Exit codes: 0 ok, 1 internal error, 2 usage or invalid input, 3 nothing feasible
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from eqci_space.errors import EqciError, EqciWarning, InfeasibleError
+from eqci_space.errors import DataError, EqciError, EqciWarning, InfeasibleError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,18 @@ def run(
     scenario: ScenarioArgument,
     out: Annotated[Path, typer.Option(help="Directory for tables, exports, report.html and run.json.")],
     fail_on_empty: Annotated[bool, typer.Option("--fail-on-empty", help="Exit with 3 when there is no pass.")] = False,
+    release: Annotated[
+        Literal["internal", "public"],
+        typer.Option(help="Who may read the files; public: no coordinates, routes, stocks, prices, and no report."),
+    ] = "internal",
+    previous: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Run that this one re-plans; its calendar is carried on."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes for passes to candidates.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler, tcp://...")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the chunks of a run that stopped.")] = False,
     overlays: Overlays = None,
 ) -> None:
     """Plan a scenario from orbit to delivered key and write everything to a directory."""
@@ -74,9 +86,10 @@ def run(
     from eqci_space.report.html import format_bits
     from eqci_space.study import STAGES, Study
 
-    study = Study(loaded)
+    chunked = jobs > 1 or scheduler is not None or resume
+    study = Study(loaded, _batched(loaded, out, jobs, scheduler, resume, quiet) if chunked else None)
     with _Progress(len(STAGES) + 1, quiet) as advance:
-        result = study.save(out, progress=advance)
+        result = study.save(out, level=release, previous=previous, progress=advance)
     delivered = study.relay.delivery.groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum()
     contacts = study.plan.contacts
     typer.echo(
@@ -89,7 +102,33 @@ def run(
         typer.echo("no pass in the period", err=True)
         if fail_on_empty:
             raise typer.Exit(3)
-    typer.echo(f"report: {out / 'report.html'} ({sum(result.manifest['wall_s'].values()):.1f} s)")
+    written = f"report: {out / 'report.html'}" if release == "internal" else f"public files: {out}"
+    typer.echo(f"{written} ({sum(result.manifest['wall_s'].values()):.1f} s)")
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="Directory of the earlier run.")],
+    run_b: Annotated[Path, typer.Argument(help="Directory of the later run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Say what differs between two runs: contacts, delivery, headline numbers."""
+    from eqci_space.report.compare import compare_runs
+
+    found = compare_runs(run_a, run_b)
+    if as_json:
+        tables = {"headline": found.headline.reset_index(), "delivery": found.delivery.reset_index(),
+                  "contacts": found.contacts}  # fmt: skip
+        parts = {n: json.loads(t.to_json(orient="records", date_format="iso")) for n, t in tables.items()}
+        typer.echo(json.dumps({"schema_version": 1, **parts}, ensure_ascii=False))
+        return
+    columns = ["change", "satellite", "ogs", "start_a", "start_b", "start_shift_s", "difference_bit"]
+    changed = found.contacts.loc[found.contacts["change"] != "same", columns]
+    for column in ("start_a", "start_b"):
+        changed[column] = changed[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("–")
+    for table in (found.headline.reset_index(), found.delivery.reset_index(), changed):
+        text = table.to_string(index=False, na_rep="–", float_format="{:,.4g}".format)
+        typer.echo(f"{'no contact differs' if table.empty else text}\n")
 
 
 @app.command()
@@ -115,7 +154,7 @@ def simulate(
     with _Progress(2 * trials, quiet) as advance:
         advance("planning", 0)
         result = simulate_plan(
-            study.plan, study.budget, study.keys, loaded, candidates=study.candidates, network=study.network,
+            study.plan, study.budget, study.contact_keys, loaded, candidates=study.candidates, network=study.network,
             trials=trials, rng=seed, regret_trials=regret, workers=os.cpu_count() or 1,
             progress=lambda done: advance("worlds", done),
         )  # fmt: skip
@@ -169,6 +208,67 @@ def check(scenario: ScenarioArgument, overlays: Overlays = None) -> None:
             typer.echo(f"  assumed: {path} = {value} ({source})")
         elif any(overlay in source for overlay in loaded.overlays):
             typer.echo(f"  changed: {path} = {value} ({source})")
+
+
+@app.command()
+def coverage(
+    scenario: ScenarioArgument,
+    out: Annotated[Path, typer.Option(help="Directory for coverage.gpkg, coverage.csv and the maps.")],
+    compare: Annotated[
+        str | None, typer.Option(help="Second scenario, or coverage.gpkg of an earlier run; adds difference maps.")
+    ] = None,
+    resolution: Annotated[float, typer.Option(help="Side of a cell [deg], 0.1 to 5.")] = 1.0,
+    month: Annotated[
+        list[int] | None, typer.Option(help="Month 1 to 12, once per month; default that of the scenario's start.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Map what a reference station at every point of Europe would see and earn."""
+    loaded = _load(scenario)
+    other = None if compare is None or compare.endswith(".gpkg") else _load(compare)
+    for one in (loaded, other):
+        if one is not None:
+            _check_inputs(one)
+    from eqci_space.coverage_grid import compare_coverages
+    from eqci_space.coverage_grid import coverage as cover
+    from eqci_space.report.coverage_io import read_coverage, write_coverage
+    from eqci_space.report.coverage_maps import save_maps
+
+    with _Progress(1 if other is None else 2, quiet) as advance:
+        table = cover(loaded, resolution_deg=resolution, months=month)
+        advance("coverage")
+        second = None if compare is None or other is not None else read_coverage(compare)
+        if other is not None:
+            second = cover(other, resolution_deg=resolution, months=month)
+            advance("comparison")
+        write_coverage(table, out)
+        written = save_maps(table, out, loaded)
+        if second is not None:
+            change = compare_coverages(table, second)
+            write_coverage(change, out, name="difference")
+            written += save_maps(change, out, loaded)
+    error = table.attrs["key_lookup_error"]
+    typer.echo(f"{loaded.name}: {len(table)} points and months, {len(written)} maps in {out}")
+    typer.echo(
+        f"key lookup: {error['windows']} windows of {error['cells']} points checked; largest error of a point's month "
+        f"{100 * error['month_largest']:.2g} %, 1 in 20 windows off by more than "
+        f"{100 * error['window_exceeded_5pct']:.2g} % of a mean window"
+    )
+
+
+@app.command()
+def explain(
+    run_directory: Annotated[Path, typer.Argument(help="Directory written by eqci run.")],
+    name: Annotated[str, typer.Argument(help="Id of a pass, window, candidate or contact, or name of a demand.")],
+) -> None:
+    """Say why a pass carries a contact or none, or why a demand is short."""
+    from eqci_space.report.run_io import load_run
+    from eqci_space.schedule.explain import explain as explain_pass
+    from eqci_space.schedule.explain import explain_demand
+
+    run = load_run(run_directory)
+    demands = set(run.tables["delivery"]["demand"])
+    typer.echo(explain_demand(run, name) if name in demands else explain_pass(run, name))
 
 
 @app.command()
@@ -271,6 +371,62 @@ def doctor() -> None:
     typer.echo(f"self-test: {rate:.1f} bit/s over 16.4 dB, " + ("as published" if right else "expected 282458.2"))
     if wrong or not right:
         raise typer.Exit(1)
+
+
+def _batched(
+    scenario: Scenario, out: Path, jobs: int, scheduler: str | None, resume: bool, quiet: bool
+) -> dict[str, pd.DataFrame]:
+    """Tables from passes to candidates, worked in chunks; finished chunks outlive an interrupted run."""
+    import shutil
+    from contextlib import nullcontext
+
+    from eqci_space.batch import batch_chunks, load_batch, run_batch
+
+    work = out.with_name(f".{out.name}-batch")
+    if not resume:
+        shutil.rmtree(work, ignore_errors=True)
+    with (
+        _client(scheduler) if scheduler else nullcontext() as client,
+        _Progress(len(batch_chunks(scenario)), quiet) as advance,
+    ):
+        run_batch(scenario, work, executor=client, jobs=jobs, progress=lambda done: advance("chunks", done))
+    tables = load_batch(work)
+    shutil.rmtree(work)
+    return tables
+
+
+def _client(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise DataError("--scheduler needs dask: pip install 'eqci-space[scale]'") from error
+    return Client(address)
+
+
+@app.command()
+def sweep(
+    scenario: ScenarioArgument,
+    values: Annotated[list[str], typer.Option("--set", help="PATH=V1,V2,...; repeatable.")],
+    measure: Annotated[str, typer.Option(help="offers, plan or delivery.")] = "offers",
+    trials: Annotated[int, typer.Option(min=0, help="Sampled skies, the same for every option.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write (.csv, .json, .parquet); default: CSV to stdout.")
+    ] = None,
+    overlays: Overlays = None,
+) -> None:
+    """Vary values of a scenario and tabulate what comes of it, under common skies."""
+    import tomllib
+
+    from eqci_space.sweeps import sweep as swept
+
+    if any("=" not in value for value in values):
+        raise typer.BadParameter("--set takes PATH=V1,V2,...")
+    try:
+        grid = {path: tomllib.loads(f"v = [{v}]")["v"] for path, _, v in (x.partition("=") for x in values)}
+    except tomllib.TOMLDecodeError as error:
+        raise typer.BadParameter(f"--set: {error}; text values stand in quotes") from error
+    _write_table(swept(_load(scenario, overlays), grid, measure=measure, trials=trials, jobs=jobs), out)
 
 
 def _load(scenario: str, overlays: list[Path] | None = None) -> Scenario:

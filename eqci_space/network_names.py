@@ -24,7 +24,7 @@ def unknown_names(
         Rows of the network's files by id.
     """
     return [*_demands(scenario, nodes), *_links(scenario, links), *_handovers(scenario, nodes, links),
-            *_outages(scenario, nodes, links)]  # fmt: skip
+            *_outages(scenario, nodes, links), *_uses(scenario)]  # fmt: skip
 
 
 def _missing(path: str, what: str, name: str, known: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -108,3 +108,17 @@ def _outage(
         yield from _missing(f"{path}.station", "station", outage.station, scenario.stations)
     if outage.satellite is not None:
         yield from _missing(f"{path}.satellite", "satellite", outage.satellite, [s.name for s in scenario.satellites])
+
+
+def _uses(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    satellites = [s.name for s in scenario.satellites]
+    for i, booking in enumerate(scenario.bookings):
+        if booking.satellite is not None:
+            yield from _missing(f"booking.{i}.satellite", "satellite", booking.satellite, satellites)
+        if booking.station is not None:
+            yield from _missing(f"booking.{i}.station", "station", booking.station, scenario.stations)
+    for i, quota in enumerate(scenario.satellite_quotas):
+        nations = sorted({s.country for s in scenario.stations.values()})
+        yield from _missing(f"satellite_quota.{i}.nation", "nation of a station", quota.nation, nations)
+        if quota.satellite is not None:
+            yield from _missing(f"satellite_quota.{i}.satellite", "satellite", quota.satellite, satellites)

@@ -36,9 +36,11 @@ from eqci_space.records import (
     UtcTime,
     Wavelength,
 )
+from eqci_space.schedule_records import Booking, SatelliteQuota, SchedulePolicy
 
 __all__ = [
     "Atmosphere",
+    "Booking",
     "CircularOrbit",
     "Closure",
     "Constellation",
@@ -52,6 +54,7 @@ __all__ = [
     "QkdDevice",
     "Receiver",
     "Satellite",
+    "SatelliteQuota",
     "Scenario",
     "SchedulePolicy",
     "Station",
@@ -257,6 +260,9 @@ class Satellite(Record):
     bad_records: Literal["raise", "skip"] = Field("raise", description="what to do with malformed element sets")
     operator: str = ""
     nation: Annotated[str, Field(pattern="^([A-Z]{2})?$")] = Field("", description="ISO 3166 alpha-2, or empty")
+    terminals: Annotated[int, Field(ge=1, le=16, description="stations served at once")] = 1
+    duty_s_per_orbit: Positive | None = None
+    duty_s_per_day: Positive | None = None
     terminal: Terminal
 
     @model_validator(mode="after")
@@ -348,6 +354,7 @@ class Station(Record):
     cloud_fraction_by_month: tuple[Fraction, ...] = ()
     status_class: StatusClass
     status: str = ""
+    telescopes: Annotated[int, Field(ge=1, le=16, description="satellites served at once")] = 1
     node: str
     attach: Literal["fibre", "colocated", "courier", "none"] = "fibre"
     courier: Courier = Courier()
@@ -538,17 +545,6 @@ class Protocol(Record):
         return self
 
 
-class SchedulePolicy(Record):
-    """Rules of pass choice."""
-
-    bin: Literal["1D", "12h", "6h", "4h", "3h", "2h", "1h"] = "1D"
-    slew_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
-    turnaround_s: Annotated[float, Field(ge=0, le=86400)] = 120.0
-    post_processing_s: Annotated[float, Field(ge=0, le=30 * 86400)] = 3600.0
-    objective: Literal["weighted", "max_concurrent", "max_min"] = "weighted"
-    relative_gap: Annotated[float, Field(ge=0, le=0.5)] = 1e-4
-
-
 class Variant(Record):
     """Another terminal and receiver for which the key is reported beside the planned one."""
 
@@ -614,6 +610,8 @@ class Scenario(Record):
     stock: dict[str, NotNegative] = Field(default_factory=dict, description="key on edges at the start, by edge id")
     handovers: tuple[Handover, ...] = Field(default=(), alias="handover")
     outages: tuple[Outage, ...] = Field(default=(), alias="outage")
+    bookings: tuple[Booking, ...] = Field(default=(), alias="booking")
+    satellite_quotas: tuple[SatelliteQuota, ...] = Field(default=(), alias="satellite_quota")
     demands: tuple[Demand, ...] = Field(alias="demand", min_length=1)
     schedule: SchedulePolicy = SchedulePolicy()
     variants: tuple[Variant, ...] = Field(default=(), alias="variant")

@@ -99,6 +99,7 @@ class GrowingProgramme:
 
     def __init__(self, programme: Programme, *, interior: bool = False):
         self._highs = _loaded(replace(programme, integer=np.zeros(len(programme.objective), dtype=bool)))
+        self._interior = interior
         if interior:
             self._highs.setOptionValue("solver", "ipm")
             self._highs.setOptionValue("run_crossover", "off")
@@ -127,6 +128,11 @@ class GrowingProgramme:
             As `maximise`.
         """
         self._highs.run()
+        if self._interior and self._highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
+            # Interior points got stuck before their tolerance; a basis gets there.
+            self._highs.setOptionValue("solver", "simplex")
+            self._highs.run()
+            self._highs.setOptionValue("solver", "ipm")
         return _answer(self._highs, False, False)
 
 

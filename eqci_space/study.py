@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -14,21 +13,25 @@ import pandas as pd
 
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
+from eqci_space.fiber.resilience import single_failures
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.ogs.sampling import sample_windows
-from eqci_space.ogs.sites import station_table
 from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.earth import orientation_end
 from eqci_space.orbits.elements import age_day
 from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
 from eqci_space.orbits.passes import find_passes
+from eqci_space.qkd.part_keys import part_keys
 from eqci_space.qkd.window_keys import window_keys
-from eqci_space.report.exports import write_contacts_csv, write_contacts_ics, write_network_gpkg, write_tables
+from eqci_space.report.compare import compare_runs
+from eqci_space.report.export_set import write_exports
 from eqci_space.report.html import Findings, write_report
+from eqci_space.report.release import Level, export_material, release
 from eqci_space.report.run_io import SCHEMA_VERSION, Run, write_directory
 from eqci_space.scenario import Scenario, with_variant
 from eqci_space.schedule.candidates import contact_candidates
 from eqci_space.schedule.contacts import Plan, schedule_contacts
+from eqci_space.schedule.refine import reoptimise_contacts
 from eqci_space.schedule.verify import verify_plan
 
 __all__ = ["STAGES", "Study"]
@@ -58,6 +61,8 @@ _VERSIONS = (
     "astropy-iers-data",
     "highspy",
 )
+# Beyond this size single failures and a second plan would take longer than the run itself.
+_LINKS_OF_SMALL, _CANDIDATES_OF_SMALL = 400, 2000
 
 
 class Study:
@@ -66,6 +71,8 @@ class Study:
     Parameters
     ----------
     scenario : Scenario
+    tables : dict, optional
+        Stages computed before, such as those of `load_batch`, by the name of the property.
 
     Attributes
     ----------
@@ -77,8 +84,9 @@ class Study:
         Key of the same windows and contacts with other terminals and receivers.
     """
 
-    def __init__(self, scenario: Scenario):
+    def __init__(self, scenario: Scenario, tables: dict[str, pd.DataFrame] | None = None):
         self.scenario = scenario
+        vars(self).update(tables or {})
 
     @cached_property
     def passes(self) -> pd.DataFrame:
@@ -118,9 +126,19 @@ class Study:
     @cached_property
     def plan(self) -> Plan:
         """The plan, checked by `verify_plan`."""
-        plan = schedule_contacts(self.candidates, self.scenario, network=self.network)
+        return self._planned[0]
+
+    @cached_property
+    def contact_keys(self) -> pd.DataFrame:
+        """KEYS of the windows, and of planned parts of windows at their own parameters."""
+        return self._planned[1]
+
+    @cached_property
+    def _planned(self) -> tuple[Plan, pd.DataFrame]:
+        offered = schedule_contacts(self.candidates, self.scenario, network=self.network)
+        plan, keys = reoptimise_contacts(offered, self.budget, self.keys, self.scenario)
         verify_plan(plan, self.windows, self.scenario)
-        return plan
+        return plan, keys
 
     @cached_property
     def deposits(self) -> pd.DataFrame:
@@ -141,13 +159,17 @@ class Study:
     def variants(self) -> pd.DataFrame:
         """Key per variant: windows with key, clear-sky key of all windows, expected key of the planned contacts."""
         rows = []
-        planned = self.plan.contacts.set_index("candidate_id")["p_clear"]
+        contacts = self.plan.contacts
+        planned = contacts[contacts["status"] == "planned"].set_index("candidate_id")
         for variant in self.scenario.variants:
             other = with_variant(self.scenario, variant)
-            skl = window_keys(link_budget(self.samples, other), other)["skl_bit"]
+            budget = link_budget(self.samples, other)
+            keys = window_keys(budget, other)
+            able = planned[planned["window_id"].isin(keys.index[keys["skl_bit"] > 0])]
             rows.append({
-                "variant": variant.name, "windows_with_key": int((skl > 0).sum()), "clear_sky_bit": skl.sum(),
-                "planned_expected_bit": float((skl.reindex(planned.index) * planned).sum()),
+                "variant": variant.name, "windows_with_key": int((keys["skl_bit"] > 0).sum()),
+                "clear_sky_bit": keys["skl_bit"].sum(),
+                "planned_expected_bit": float(part_keys(able, budget, keys, other) @ able["p_clear"]),
             })  # fmt: skip
         columns = ["variant", "windows_with_key", "clear_sky_bit", "planned_expected_bit"]
         return pd.DataFrame(rows, columns=columns).set_index("variant")
@@ -156,19 +178,30 @@ class Study:
     def run(self) -> Run:
         """All tables and the manifest."""
         tables = {
-            "passes": self.passes, "windows": self.windows, "keys": self.keys, "candidates": self.candidates,
+            "passes": self.passes, "windows": self.windows, "keys": self.contact_keys, "candidates": self.candidates,
             "contacts": self.plan.contacts, "deposits": self.deposits, "routes": self.relay.routes,
-            "stores": self.relay.stores, "delivery": self.relay.delivery,
+            "stores": self.relay.stores, "delivery": self.relay.delivery, "prices": self.relay.prices,
         }  # fmt: skip
         return Run(tables, self._manifest())
 
-    def save(self, directory: str | Path, *, progress: Callable[[str], None] | None = None) -> Run:
+    def save(
+        self,
+        directory: str | Path,
+        *,
+        level: Level = "internal",
+        previous: str | Path | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Run:
         """Compute everything and write tables, exports, report and manifest to a directory, all or nothing.
 
         Parameters
         ----------
         directory : path
             New, empty, or an earlier run, which is replaced.
+        level : {"internal", "public"}
+            Who may read the files. A public release holds no coordinates, routes, stocks and prices, and no report.
+        previous : path, optional
+            Directory of the run that this one re-plans; its calendar is carried on.
         progress : callable, optional
             Called with the name of each stage as it begins.
         """
@@ -182,23 +215,29 @@ class Study:
         if progress:
             progress("report")
         run = Run(self.run.tables, {**self.run.manifest, "wall_s": wall_s})
-        write_directory(Path(directory), lambda folder: self._write(folder, run))
+        write_directory(Path(directory), lambda folder: self._write(folder, run, level, previous))
         return run
 
-    def _write(self, folder: Path, run: Run) -> None:
-        write_tables(folder, run.tables)
-        write_contacts_csv(folder / "contacts.csv", self.plan.contacts, self.scenario)
-        write_contacts_ics(folder / "contacts.ics", self.plan.contacts, self.scenario)
-        write_network_gpkg(folder / "network.gpkg", self.network, station_table(self.scenario), self.scenario)
-        write_report(folder / "report.html", self._findings())
-        (folder / "run.json").write_text(
-            json.dumps(run.manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    def _write(self, folder: Path, run: Run, level: Level, previous: str | Path | None) -> None:
+        material = export_material(
+            self.scenario, run.tables, run.manifest, network=self.network, prices=self.relay.prices
         )
+        write_exports(folder, release(material, level), earlier=previous)
+        if level == "internal":
+            write_report(folder / "report.html", self._findings(previous))
 
-    def _findings(self) -> Findings:
+    def _findings(self, previous: str | Path | None = None) -> Findings:
+        whole = self.candidates[self.candidates.index == self.candidates["window_id"]]
+        parts = not self.plan.contacts["candidate_id"].isin(whole.index).all()
+        small = len(self.network.links) <= _LINKS_OF_SMALL and len(self.candidates) <= _CANDIDATES_OF_SMALL
         return Findings(
             self.scenario, self.passes, self.windows, self.budget, self.keys, self.candidates, self.plan, self.relay,
             self.fibre_only, self.variants, self.run.manifest,
+            comparison=None if previous is None else compare_runs(previous, self.run),
+            compared_with="the earlier run" if previous is None else Path(previous).name,
+            failures=single_failures(self.deposits, self.scenario, network=self.network, one_bin=True)
+            if small else None,
+            whole_windows=schedule_contacts(whole, self.scenario, network=self.network) if parts and small else None,
         )  # fmt: skip
 
     def _manifest(self) -> dict[str, Any]:
@@ -224,10 +263,12 @@ class Study:
             "plan": {
                 "solver": f"HiGHS {importlib.metadata.version('highspy')}", "objective": self.plan.objective,
                 "bound": self.plan.bound, "gap": self.plan.gap, "pricing_rounds": self.plan.pricing_rounds,
+                "nodes": self.plan.nodes, "without_space": self.plan.without_space, "notes": list(self.plan.notes),
+                "slew_s": scenario.schedule.slew_s, "turnaround_s": scenario.schedule.turnaround_s,
             },
             "counts": {
                 "passes": len(self.passes), "windows": len(self.windows), "candidates": len(self.candidates),
-                "contacts": len(self.plan.contacts),
+                "contacts": int((self.plan.contacts["status"] == "planned").sum()),
             },
             "unreachable_demands": list(self.relay.unreachable),
             "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},

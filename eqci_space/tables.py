@@ -164,6 +164,7 @@ TABLES: dict[str, Table] = {
         "contact_id",
         {
             "candidate_id": ("text", "candidate"),
+            "window_id": ("text", "window that it is part of"),
             **_INTERVAL,
             "skl_bit": _number("clear-sky key"),
             "expected_skl_bit": _number("p_clear times skl_bit"),

@@ -155,7 +155,7 @@ by_day.groupby(lead_day.rename("days ahead")).mean().round(2)
 # solved again. The scenario states each uncertainty with its source. Weather alone is not the whole band.
 
 # %%
-simulation = eq.simulate_plan(study.plan, study.budget, study.keys, scn, trials=200)
+simulation = eq.simulate_plan(study.plan, study.budget, study.contact_keys, scn, trials=200)
 eq.plot.delivery_fan(simulation, study.plan).figure
 
 # %%

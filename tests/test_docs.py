@@ -1,13 +1,230 @@
-"""The generated pages of the documentation are those of the code."""
+"""The documentation says what the code does: generated pages, names, commands, scenario parts, examples, pictures."""
 
+import ast
+import importlib
 import importlib.util
+import json
+import pkgutil
+import re
+import shutil
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+import matplotlib.image
+import pandas as pd
+import pytest
+
+import eqci_space as eq
+from eqci_space.data import data_path
+from eqci_space.fiber.network_io import read_network
+from eqci_space.tables import TABLES
+
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+HOW_TO = sorted(p.stem for p in (DOCS / "how-to").glob("*.md") if "```toml" in p.read_text(encoding="utf-8"))
+ALTERNATIVES = {"weather"}  # pages whose blocks stand for each other instead of adding up
+
+
+def loaded(path):
+    """A script or extension of the documentation as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def test_the_validation_page_is_up_to_date():
-    spec = importlib.util.spec_from_file_location("make_validation", ROOT / "docs" / "make_validation.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "validation.md").read_text(encoding="utf-8") == module.validation_text()
+    text = loaded(DOCS / "make_validation.py").validation_text()
+    assert (DOCS / "validation.md").read_text(encoding="utf-8") == text
+
+
+def test_the_nomenclature_page_is_up_to_date_and_says_where_each_table_comes_from():
+    module = loaded(DOCS / "make_nomenclature.py")
+    assert (DOCS / "nomenclature.md").read_text(encoding="utf-8") == module.nomenclature_text()
+    assert set(module.MAKERS) == set(TABLES)
+    assert all(hasattr(eq, maker.removeprefix("eq.")) for maker in module.MAKERS.values())
+
+
+@pytest.fixture(scope="module")
+def generated():
+    return loaded(DOCS / "_ext" / "generated_pages.py")
+
+
+def test_the_api_pages_hold_every_module_and_public_name(generated):
+    pages = [p.read_text(encoding="utf-8") for p in (DOCS / "api").glob("*.rst")]
+    rooms = [match for page in pages for match in re.findall(r"GENERATED: room (.+)", page)]
+    shown = set(re.findall(r"automodule:: (\S+)", "\n".join(generated.room(room) for room in rooms)))
+    assert shown == {m.name for m in pkgutil.walk_packages(eq.__path__, "eqci_space.") if not m.ispkg}
+    listed = set(re.findall(r"`eq\.(\w+) <", generated.public_names()))
+    assert listed == set(eq.__all__) - {"__version__"}
+
+
+def test_the_page_of_scenario_files_holds_every_key_with_its_range(generated):
+    text = generated.scenario_keys()
+    assert "| `altitude_km` | number ≥ 200, ≤ 2000 | **required** |" in text
+    assert "| `reach_db` | number > 0, ≤ 100 | 24 |" in text
+    assert "| `beyond_reach` | `split`, `dead` | `dead` |" in text
+    headings = set(re.findall(r"^## (\w+)$", text, re.MULTILINE))
+    assert set(re.findall(r"\]\(#(\w+)\)", text)) <= {h.lower() for h in headings}
+    assert {"Scenario", "Terminal", "Receiver", "LinkRules", "Handover", "Outage", "SchedulePolicy"} <= headings
+
+
+def options_by_command(generated):
+    parts = re.split(r"^## eqci (.+)$", generated.commands(), flags=re.MULTILINE)[1:]
+    return {name: set(re.findall(r"`(--?[\w-]+)", text)) for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def test_pages_call_commands_and_options_that_exist(generated):
+    known = options_by_command(generated)
+    assert {"run", "check", "explain", "schema"} <= set(known)
+    calls = [
+        (page.name, line.split("#")[0])
+        for page in PAGES
+        for block in [*blocks(page, "bash"), *re.findall(r"`(eqci [^`]+)`", page.read_text(encoding="utf-8"))]
+        for line in re.sub(r" ?\\\n", " ", block).splitlines()
+        if re.search(r"(^|[ /`])eqci ", line)
+    ]
+    assert len(calls) >= 15
+    for page, line in calls:
+        for call in re.findall(r"(?:^|[ /])eqci ([a-z][^&|>]*)", line):
+            name = next((n for n in sorted(known, key=len, reverse=True) if re.match(rf"{n}\b", call)), None)
+            assert name, f"{page}: eqci {call}"
+            unknown = set(re.findall(r"(?<=\s)--[\w-]+", call)) - known[name] - {"--help"}
+            assert not unknown, f"{page}: eqci {call}"
+
+
+def test_pages_name_what_the_package_has():
+    names = [
+        (page.name, name) for page in PAGES for name in re.findall(r"\beq\.([\w.]+)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(names) >= 40
+    for page, name in names:
+        value = eq
+        for part in name.rstrip(".").split("."):
+            assert hasattr(value, part), f"{page}: eq.{name}"
+            value = getattr(value, part)
+    for page in PAGES:
+        for module in re.findall(r"\{py:mod\}`(\S+?)`", page.read_text(encoding="utf-8")):
+            assert importlib.util.find_spec(module), f"{page.name}: {module}"
+
+
+def test_python_examples_parse_and_import_what_exists():
+    examples = [(page, code) for page in PAGES for code in blocks(page, "python")]
+    assert len(examples) >= 10
+    for page, code in examples:
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("eqci_space"):
+                module = importlib.import_module(str(node.module))
+                assert all(hasattr(module, alias.name) for alias in node.names), f"{page.name}: {ast.unparse(node)}"
+
+
+def scenario_folder(folder):
+    """A folder with the shipped scenario and every file that the how-to pages name."""
+    shutil.copyfile(data_path("scenarios", "quant-gpicz.toml"), folder / "base.toml")
+    shipped = eq.read_elements(data_path("orbits", "synthetic_constellations.omm.json"))[0]
+    new = {"catalogue_number": 799_501_299, "epoch": datetime(2027, 3, 1, tzinfo=UTC)}
+    eq.write_omm(folder / "my-satellites.omm.json", [shipped.model_copy(update=new)])
+    text = (DOCS / "how-to" / "stations.md").read_text(encoding="utf-8")
+    needed = re.search(r"at least the columns\s+`([\w ]+)`", text)[1].split()
+    sites = pd.read_csv(data_path("sites", "euroqci.csv"), keep_default_na=False)
+    sites[needed].to_csv(folder / "my-stations.csv", index=False)
+    (folder / "trees.csv").write_text("azimuth_deg,elevation_deg\n0,12\n70,25\n180,10\n", encoding="utf-8")
+    events = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:x", "END:VCALENDAR", "")
+    (folder / "observatory.ics").write_text("\r\n".join(events), encoding="utf-8", newline="")
+    (folder / "clouds.csv").write_text("site,time,cloud_fraction\nGRAZ,2020-03-01T00:00Z,0.5\n", encoding="utf-8")
+    (folder / "forecast.json").write_text(json.dumps([]), encoding="utf-8")
+    (folder / "my-network").mkdir()
+    page = (DOCS / "how-to" / "fibre.md").read_text(encoding="utf-8")
+    for name in ("nodes", "links"):
+        (table,) = re.findall(rf"`{name}\.csv`:\n\n(.*?)\n\n", page, re.DOTALL)
+        required = "\n".join(line for line in table.splitlines() if "| optional" not in line)
+        columns = re.findall(r"`(\w+)`", re.sub(r"(?m)^(\|[^|]*\|).*$", r"\1", required))
+        shipped = pd.read_csv(data_path("fiber", "de-pl-cz", f"{name}.csv"), keep_default_na=False)
+        shipped[columns].to_csv(folder / "my-network" / f"{name}.csv", index=False)
+
+
+@pytest.mark.parametrize("name", HOW_TO)
+def test_scenario_parts_of_a_how_to_page_load(name, tmp_path):
+    scenario_folder(tmp_path)
+    # A station of one's own is named in `use`, as the page says.
+    own = '[stations]\nuse = ["DLR-OP", "DLR-TRAUEN", "GRAZ", "PQSAT", "ONDREJOV", "HILL"]\n'
+    (tmp_path / "use.toml").write_text(own if name == "stations" else "", encoding="utf-8")
+    parts = [tmp_path / "use.toml"]
+    plain = eq.load_scenario(tmp_path / "base.toml")
+    for number, block in enumerate(blocks(DOCS / "how-to" / f"{name}.md", "toml")):
+        part = tmp_path / f"part{number}.toml"
+        part.write_text(block, encoding="utf-8")
+        parts = [part] if name in ALTERNATIVES else [*parts, part]
+        if name == "stations" and number == 0:
+            continue  # the station in `use` comes with the next block
+        scenario = eq.load_scenario(tmp_path / "base.toml", overlays=parts)
+        assert scenario.model_dump() != plain.model_dump()
+        nodes, links = read_network(scenario)
+        assert len(nodes)
+        assert len(links)
+    if name == "fibre":
+        network = eq.build_network(scenario)
+        assert network.links.loc["QNQ-ERF-JEN", "length_km"] == 75
+        assert network.links.loc["QNQ-NDH-ERF-1", "skr_bit_s"] == 2500
+
+
+def test_the_change_of_the_quick_start_changes_the_scenario(tmp_path):
+    (part,) = blocks(DOCS / "quickstart.md", "toml")
+    (tmp_path / "narrow.toml").write_text(part, encoding="utf-8")
+    scenario = eq.load_scenario("quant-gpicz", overlays=[tmp_path / "narrow.toml"])
+    assert {s.min_elevation_deg for s in scenario.stations.values()} == {30.0}
+
+
+def test_the_example_of_the_readme_delivers_key():
+    (example,) = blocks(ROOT / "README.md", "python")
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+    delivery = names["relay"].delivery.groupby("demand")["delivered_bit"].sum()
+    assert (delivery > 0).all()
+
+
+def test_pictures_are_there_and_show_something():
+    made = loaded(DOCS / "make_images.py")
+    assert made.FOLDER == DOCS / "images"
+    used = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r"!\[[^\]]{10,}\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    }
+    assert len(used) >= 2
+    assert used <= set((DOCS / "images").glob("*.png"))
+    for path in used:
+        pixels = matplotlib.image.imread(path)[..., :3]
+        assert min(pixels.shape[:2]) > 200, path.name
+        assert 0.01 < (pixels.min(axis=2) < 0.9).mean() < 0.9, path.name
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('<script src="https://cdn.example.org/x.js"></script>', 1),
+        ("<img alt='x' src=//example.org/x.png>", 1),
+        ('<link rel="stylesheet" type="text/css" href="https://example.org/x.css">', 1),
+        ("@import url(https://example.org/x.css);", 1),
+        ("body { background: url('http://example.org/x.png') }", 1),
+        ('<a href="https://example.org">x</a><link rel="next" href="https://example.org/2">', 0),
+        ('<script src="_static/x.js"></script><img src="data:image/png;base64,AA">', 0),
+    ],
+)
+def test_what_a_page_would_load_from_elsewhere_is_found(text, found):
+    loads = loaded(DOCS / "_ext" / "offline_check.py").external_loads(text)
+    assert bool(loads) == bool(found)
+
+
+def test_configuration_builds_without_running_notebooks(monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    conf = loaded(DOCS / "conf.py")
+    assert conf.nb_execution_mode == "off"
+    assert conf.nb_ipywidgets_js == {}
+    assert {"generated_pages", "offline_check"} <= set(conf.extensions)

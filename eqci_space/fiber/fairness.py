@@ -1,7 +1,8 @@
 """Other goals than weighted satisfaction: the largest share that all demands get at once, and max-min fairness.
 
 The share of a demand is what it gets over the period in parts of what it asked for. Demands without any path over
-edges that ever hold key are left out first, and demands that cannot use a common edge are judged apart, so that an island does not set everyone to zero.
+edges that ever hold key are left out first, and demands that cannot use a common edge are judged apart, so that an
+island does not set everyone to zero.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from eqci_space.errors import PlanError
-from eqci_space.fiber.key_flow import Column, FlowResult, KeyFlowProblem, RelayProgramme, ShareGoal
+from eqci_space.fiber.key_flow import FlowResult, RelayProgramme
+from eqci_space.fiber.key_problem import Column, KeyFlowProblem, ShareGoal
 from eqci_space.fiber.paths import cheapest_routes
 
 __all__ = ["components", "max_concurrent", "max_min"]

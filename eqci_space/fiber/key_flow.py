@@ -8,37 +8,25 @@ in three thirds of falling slope, which spreads key fairly. Paths are found by p
 pays more than its edges cost, so the programme over all admissible paths is solved exactly (Dantzig-Wolfe column
 generation, Desaulniers et al. 2005). Any prices, optimal or not, give an upper bound (Lagrangian duality).
 
-Rows that cannot bind are left out: those of edges whose supply exceeds all that is asked, and in a chain of edges
-that every path uses together those of an edge with at least the key of another.
+Rows that cannot bind are left out (`row_reduction`). The oldest key also goes first when a full store spills.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from eqci_space.errors import PlanError
-from eqci_space.fiber.paths import KeyGraph, PathRule, Route, cheapest_routes, route_arcs
+from eqci_space.fiber.key_problem import Column, KeyFlowProblem
+from eqci_space.fiber.paths import Route, cheapest_routes, route_arcs
+from eqci_space.fiber.row_reduction import arriving, held_edges
 from eqci_space.solver import GrowingProgramme, Programme, Solution
 
-__all__ = [
-    "SLOPES",
-    "ChoiceLimit",
-    "Column",
-    "FlowResult",
-    "KeyFlowProblem",
-    "Relaxation",
-    "RelayProgramme",
-    "ShareGoal",
-    "edge_cost",
-    "solve_key_flow",
-]
+__all__ = ["SLOPES", "FlowResult", "Relaxation", "RelayProgramme", "edge_cost", "solve_key_flow"]
 
-Column = tuple[int, int, Route]
 SLOPES = np.array([1.0, 0.5, 0.2]) / np.mean([1.0, 0.5, 0.2])
 _MBIT = 1e6
 _FIBRE_COST = 1e-6
@@ -50,109 +38,6 @@ _CONVERGED = 1e-9
 _SMOOTHED_FROM = 1e-3
 _ROUND_BIT = 0.5
 _INTERIOR_FROM = 10_000  # variables from which interior points were faster than simplex
-
-
-@dataclass(frozen=True)
-class ChoiceLimit:
-    """A limit on chosen offers, ``Σ weight · chosen <= most``, and what it stands for."""
-
-    offers: np.ndarray
-    weight: np.ndarray
-    most: float
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class ShareGoal:
-    """Instead of weighted satisfaction: raise the smallest share of what is asked over the period, in each group.
-
-    Attributes
-    ----------
-    group : (K,) int
-        Group of each demand, or -1 for those that do not count.
-    floor : (K,)
-        Share that a demand gets whatever else happens.
-    most : float
-        Largest share that counts.
-    """
-
-    group: np.ndarray
-    floor: np.ndarray
-    most: float
-
-
-def _none(*shape: int, kind: type = float) -> np.ndarray:
-    return np.empty(shape, dtype=kind)
-
-
-@dataclass(frozen=True)
-class KeyFlowProblem:
-    """Data of one relay problem; amounts in bits.
-
-    Attributes
-    ----------
-    edges : list of (id, node, node)
-    delayed : (E,) bool
-        Edges whose key serves only from the bin after its arrival.
-    supply_bit : (E, T)
-        Key that arrives whatever is chosen.
-    initial_bit, capacity_bit : (E,)
-    ends : list of (node, node) per demand
-    weights : (K,)
-    asked_bit : (K, T)
-    rules : list of PathRule
-        Per demand.
-    life_bins : (E,) int
-        Key that arrived in bin d can be used until bin d + life; 0 for no limit. Stock at the start counts as arrived
-        in the bin before it.
-    closed : (E, T) bool
-        Bins in which no key passes an edge; its stock is kept.
-    quota_of_arc : (2E,) int
-        Quota that key along an arc counts against, or -1; arcs beyond the array have none.
-    quota_bit : (Q, T)
-    offer_bit : (N,)
-        Key of each deposit that can be chosen, for ties.
-    deposit_offer, deposit_edge, deposit_bin, deposit_bit : (M,)
-        What a chosen offer deposits; an offer may deposit on several edges.
-    limits : list of ChoiceLimit
-    target_bit, target_worth : (E,)
-        Stock wanted at the end, and what each Mbit of it is worth.
-    share_goal : ShareGoal, optional
-        Another objective than weighted satisfaction.
-    """
-
-    edges: list[tuple[str, str, str]]
-    delayed: np.ndarray
-    supply_bit: np.ndarray
-    initial_bit: np.ndarray
-    capacity_bit: np.ndarray
-    ends: list[tuple[str, str]]
-    weights: np.ndarray
-    asked_bit: np.ndarray
-    rules: list[PathRule]
-    life_bins: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
-    closed: np.ndarray = field(default_factory=lambda: _none(0, 0, kind=bool))
-    quota_of_arc: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
-    quota_bit: np.ndarray = field(default_factory=lambda: _none(0, 0))
-    offer_bit: np.ndarray = field(default_factory=lambda: _none(0))
-    deposit_offer: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
-    deposit_edge: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
-    deposit_bin: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
-    deposit_bit: np.ndarray = field(default_factory=lambda: _none(0))
-    limits: list[ChoiceLimit] = field(default_factory=list)
-    target_bit: np.ndarray = field(default_factory=lambda: _none(0))
-    target_worth: np.ndarray = field(default_factory=lambda: _none(0))
-    share_goal: ShareGoal | None = None
-
-    @property
-    def most_bit(self) -> np.ndarray:
-        """Largest delivery (K, T) that counts."""
-        return self.asked_bit * (self.share_goal.most if self.share_goal else 1.0)
-
-    @cached_property
-    def graph(self) -> KeyGraph:
-        """Nodes and arcs."""
-        return KeyGraph(tuple(self.edges))
 
 
 @dataclass(frozen=True)
@@ -256,14 +141,14 @@ class RelayProgramme:
         self.columns: list[Column] = []
         self._seen: set[Column] = set()
         self._arrival = np.where(problem.delayed[:, None], 1, 0)
-        self.held = _held_edges(problem, _arriving(problem))
+        self.held = held_edges(problem, arriving(problem))
         self._row_of_edge = np.full(len(problem.edges), -1)
         self._row_of_edge[self.held] = np.arange(len(self.held))
         self.base = self._base()
         b = self.base
         n = len(b.objective)
         self._matrix = csr_array((b.value, (b.column, b.row)), shape=(n, len(b.row_upper)))
-        self._cost_scale = _cost_scale(problem)
+        self.cost_scale = _cost_scale(problem)
         self.interior = n > _INTERIOR_FROM
         self._live = GrowingProgramme(b, interior=self.interior)
         self._grow(list(known) or self._first())
@@ -284,7 +169,7 @@ class RelayProgramme:
         targets = targets[self._row_of_edge[targets] >= 0]
         ends = thirds.size + n_offers + n_held * n_bins + np.arange(len(targets))
         rows = _Rows()
-        supply = _arriving(p)[held] / _MBIT
+        supply = arriving(p)[held] / _MBIT
         supply[:, 0] += p.initial_bit[held] / _MBIT
         self.stock_row = rows.block(supply)
         rows.put(self.stock_row, stock, 1.0)
@@ -307,16 +192,26 @@ class RelayProgramme:
         n += len(groups)
         self._groups = groups
         self._shares(rows, thirds, groups)
+        tail = n + np.arange(1 + len(np.unique(p.risk.sky)) if p.risk else 0)
+        n += len(tail)
+        self._tail(rows, thirds, tail)
         objective, top = np.zeros(n), np.full(n, np.inf)
         objective[:n_offers] = _TIE_WEIGHT * p.offer_bit / max(p.offer_bit.sum(), 1e-300)
         objective[thirds] = 0.0 if p.share_goal else p.weights[:, None, None] * SLOPES
         objective[groups] = 1.0
+        if len(p.offer_worth):
+            objective[:n_offers] += p.offer_worth
         objective[ends] = p.target_worth[targets] if len(targets) else 0.0
         top[:n_offers] = 1.0
         top[stock] = (p.capacity_bit[held] / _MBIT)[:, None]
         most = p.share_goal.most if p.share_goal else 1.0
         top[thirds] = np.where(p.asked_bit > 0, most / 3, 0.0)[..., None]
         top[groups] = most
+        if p.risk:
+            objective[thirds] *= 1 - p.risk.share
+            objective[tail[0]] = p.risk.share
+            objective[tail[1:]] = -p.risk.share / (p.risk.tail * (len(tail) - 1))
+            top[tail] = p.weights.sum() * p.asked_bit.shape[1]
         top[ends] = np.minimum(p.target_bit, p.capacity_bit)[targets] / _MBIT if len(targets) else 0.0
         whole = np.arange(n) < n_offers
         return Programme(objective, np.zeros(n), top, whole, np.concatenate(rows.upper), *rows.coordinates())
@@ -337,6 +232,17 @@ class RelayProgramme:
                 rows.put(np.repeat(row, thirds[k].size), thirds[k].ravel(), share)
                 rows.put(row, groups[goal.group[k]], 1.0)
                 self.share_row[k] = row[0]
+
+    def _tail(self, rows: _Rows, thirds: np.ndarray, tail: np.ndarray) -> None:
+        """What a sky falls short of the value at risk, ``short >= value - worth`` (Rockafellar and Uryasev 2000)."""
+        p = self.problem
+        for sky, short in enumerate(tail[1:]):
+            row = rows.block(np.zeros(1))
+            rows.put(row, tail[:1], 1.0)
+            rows.put(row, np.array([short]), -1.0)
+            mine = np.flatnonzero(p.risk.sky == sky) if p.risk else np.empty(0, dtype=int)
+            worth = -(p.weights[mine, None, None] * SLOPES * np.ones(thirds[mine].shape)) * (len(tail) - 1)
+            rows.put(np.repeat(row, thirds[mine].size), thirds[mine].ravel(), worth.ravel())
 
     def _opening(self, rows: _Rows, stock: np.ndarray) -> None:
         """The cap holds for delayed key before it serves: ``used(t) + stock(t) <= cap`` where that can bind."""
@@ -405,7 +311,7 @@ class RelayProgramme:
         """Tie-breaking price of a path's key."""
         k, t, route = column
         per_mbit = edge_cost(self.problem)[np.array(route_arcs(route), dtype=int) >> 1].sum()
-        return float(per_mbit * self._cost_scale[k] * self.problem.asked_bit[k, t] / _MBIT)
+        return float(per_mbit * self.cost_scale[k] * self.problem.asked_bit[k, t] / _MBIT)
 
     def _grow(self, columns: list[Column]) -> int:
         """Add columns that are new; how many those were."""
@@ -483,19 +389,10 @@ class RelayProgramme:
         bound = float(price @ self.base.row_upper + (reduced * at).sum())
         columns = []
         for t in range(p.asked_bit.shape[1]):
-            arcs = np.zeros(2 * len(p.edges))
-            arcs[2 * self.held] += price[self.stock_row[:, t]]
-            arcs[2 * self.held + 1] += price[self.stock_row[:, t]]
-            for row, i in enumerate(self._tight):
-                arcs[2 * self.held[i] : 2 * self.held[i] + 2] += price[self.opening_row[row, t]]
-            limited = np.flatnonzero(p.quota_of_arc >= 0)
-            if len(limited):
-                arcs[limited] += price[self.quota_row[p.quota_of_arc[limited], t]]
-            if p.closed.size:
-                arcs[np.repeat(p.closed[:, t], 2)] = np.inf
+            arcs = self.arc_price(price, t)
             paying = np.flatnonzero((p.asked_bit[:, t] > 0) & (pay[:, t] > 0))
-            for scale in np.unique(self._cost_scale[paying]):
-                group = paying[self._cost_scale[paying] == scale].tolist()
+            for scale in np.unique(self.cost_scale[paying]):
+                group = paying[self.cost_scale[paying] == scale].tolist()
                 priced = arcs + scale * np.repeat(cost, 2)
                 for k, (route, least) in cheapest_routes(p.graph, p.ends, p.rules, group, priced).items():
                     surplus = pay[k, t] - least * p.asked_bit[k, t] / _MBIT
@@ -503,6 +400,21 @@ class RelayProgramme:
                     if surplus > 1e-9 * max(1.0, pay[k, t]):
                         columns.append((k, t, route))
         return columns, bound
+
+    def arc_price(self, price: np.ndarray, t: int) -> np.ndarray:
+        """Price (2E,) of key along each arc in a bin, at prices of the rows; infinite where the edge is closed."""
+        p = self.problem
+        arcs = np.zeros(2 * len(p.edges))
+        for side in range(2):
+            arcs[2 * self.held + side] += price[self.stock_row[:, t]]
+        for row, i in enumerate(self._tight):
+            arcs[2 * self.held[i] : 2 * self.held[i] + 2] += price[self.opening_row[row, t]]
+        limited = np.flatnonzero(p.quota_of_arc >= 0)
+        if len(limited):
+            arcs[limited] += price[self.quota_row[p.quota_of_arc[limited], t]]
+        if p.closed.size:
+            arcs[np.repeat(p.closed[:, t], 2)] = np.inf
+        return arcs
 
     def integer_programme(self) -> Programme:
         """The programme over the paths found so far, offers whole, for a solver of integer programmes."""
@@ -532,61 +444,3 @@ class RelayProgramme:
         scale = np.minimum(1.0, self.problem.most_bit / np.maximum(total, _ROUND_BIT))
         found = [(k, t, r, float(bit * scale[k, t])) for (k, t, r), bit in zip(self.columns, flow, strict=True)]
         return sorted(path for path in found if path[3] > _ROUND_BIT)
-
-
-def _arriving(problem: KeyFlowProblem) -> np.ndarray:
-    """Supply (E, T) in the bin from which it serves."""
-    late = np.zeros_like(problem.supply_bit)
-    late[:, 1:] = problem.supply_bit[:, :-1]
-    return np.where(problem.delayed[:, None], late, problem.supply_bit)
-
-
-def _held_edges(problem: KeyFlowProblem, supply: np.ndarray) -> np.ndarray:
-    """Edges whose stock has to be kept: neither supplied beyond all demand, nor dominated in a chain.
-
-    Those on which stock is wanted at the end are kept.
-    """
-    n = len(problem.edges)
-    asked = np.zeros_like(supply)
-    for rule, amount in zip(problem.rules, problem.most_bit, strict=True):
-        usable = np.frombuffer(rule.arcs, dtype=bool).reshape(-1, 2).any(axis=1)
-        asked[usable] += amount
-    wanted = problem.target_bit > 0 if len(problem.target_bit) else np.zeros(n, dtype=bool)
-    # A store cannot serve more delayed key in a bin than it holds.
-    serves = np.where(problem.delayed[:, None], np.minimum(supply, problem.capacity_bit[:, None]), supply)
-    needed = (asked > serves).any(axis=1) | wanted
-    chain, offered = _chains(problem), np.isin(np.arange(n), problem.deposit_edge)
-    life = problem.life_bins if len(problem.life_bins) else np.zeros(n, dtype=int)
-    ranks = np.column_stack([supply, problem.initial_bit, problem.capacity_bit, np.where(life > 0, life, np.inf)])
-    members: dict[int, list[int]] = {}
-    for e in np.flatnonzero(needed):
-        rivals = members.setdefault(int(chain[e]), [])
-        plain = [r for r in rivals if problem.delayed[r] == problem.delayed[e] and not offered[r]]
-        if not offered[e] and not wanted[e] and any((ranks[r] <= ranks[e]).all() for r in plain):
-            continue
-        if not offered[e]:
-            gone = {r for r in plain if not wanted[r] and (ranks[e] <= ranks[r]).all()}
-            members[int(chain[e])] = rivals = [r for r in rivals if r not in gone]
-        rivals.append(int(e))
-    return np.array(sorted(e for rivals in members.values() for e in rivals), dtype=int)
-
-
-def _chains(problem: KeyFlowProblem) -> np.ndarray:
-    """Class (E,) of edges that every path uses together: they meet at nodes of two edges where no demand ends."""
-    touching: dict[str, list[int]] = {}
-    for e, (_, a, b) in enumerate(problem.edges):
-        touching.setdefault(a, []).append(e)
-        touching.setdefault(b, []).append(e)
-    ends = {node for pair in problem.ends for node in pair}
-    label = np.arange(len(problem.edges))
-
-    def root(e: int) -> int:
-        while label[e] != e:
-            e = int(label[e])
-        return e
-
-    for node, edges in touching.items():
-        if len(edges) == 2 and node not in ends:
-            first, second = sorted((root(edges[0]), root(edges[1])))
-            label[second] = first
-    return np.array([root(e) for e in range(len(problem.edges))], dtype=int)

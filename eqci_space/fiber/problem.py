@@ -11,7 +11,7 @@ import pandas as pd
 from eqci_space.fiber.assurance import path_rules
 from eqci_space.fiber.domains import border_quotas, borders
 from eqci_space.fiber.edges import closed_bins, edge_supply_bit, key_edges
-from eqci_space.fiber.key_flow import KeyFlowProblem
+from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network
 from eqci_space.network_records import asked_bit_per_day, assurance_text
 from eqci_space.scenario import Scenario
@@ -35,8 +35,8 @@ def bin_edges(scenario: Scenario) -> list[datetime]:
 
 def bin_of(times: pd.Series | pd.DatetimeIndex, scenario: Scenario) -> np.ndarray:
     """Number of the bin that holds each time; -1 before and after the period."""
-    starts = pd.DatetimeIndex(bin_edges(scenario)[:-1])
-    index = pd.DatetimeIndex(times)
+    starts = pd.DatetimeIndex(bin_edges(scenario)[:-1]).as_unit("ns")
+    index = pd.DatetimeIndex(times).as_unit("ns")
     bins = np.asarray(starts.searchsorted(index, side="right"), dtype=int) - 1
     return np.where(np.asarray(index < pd.Timestamp(scenario.end)), bins, -1)
 

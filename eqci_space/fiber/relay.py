@@ -11,7 +11,8 @@ import pandas as pd
 
 from eqci_space.errors import PlanError, near_matches
 from eqci_space.fiber.fairness import max_concurrent, max_min
-from eqci_space.fiber.key_flow import FlowResult, KeyFlowProblem, solve_key_flow
+from eqci_space.fiber.key_flow import FlowResult, solve_key_flow
+from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.paths import cheapest_routes, route_arcs
 from eqci_space.fiber.problem import bin_edges, bin_of, flow_problem

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import PlanError
-from eqci_space.fiber.key_flow import KeyFlowProblem
+from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.problem import bin_edges, flow_problem
 from eqci_space.fiber.relay import Relay
 from eqci_space.kernels import kernel

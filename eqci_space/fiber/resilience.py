@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from eqci_space.fiber.key_flow import Column, FlowResult, KeyFlowProblem, solve_key_flow
+from eqci_space.fiber.key_flow import FlowResult, solve_key_flow
+from eqci_space.fiber.key_problem import Column, KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.paths import route_arcs
 from eqci_space.fiber.problem import flow_problem

@@ -125,14 +125,15 @@ def place_nodes(
         return fibre_key_rate_bit_s(loss, device) * commissioning_factor
 
     if spans is None:
-        best = rate(_MOST_SPANS)
+        fewest, most = _span_range(attenuation_db_km * length_km, terminal_loss_db, device)
+        best = rate(most) if fewest <= most else 0.0
         if best <= 0 or best < min_rate_bit_s:
             raise InfeasibleError(
                 f"place_nodes: even the shortest spans give {best:,.0f} bit/s; asked are {min_rate_bit_s:,.0f}; "
                 "ask for less, or take another device"
             )
         # The rate rises with the number of spans: search by halving.
-        low, high = 0, _MOST_SPANS
+        low, high = fewest - 1, most
         while high - low > 1:
             middle = (low + high) // 2
             enough = rate(middle) >= max(min_rate_bit_s, 1e-300)
@@ -143,3 +144,13 @@ def place_nodes(
         "start_km": [i * step for i in range(spans)], "end_km": [(i + 1) * step for i in range(spans)],
         "loss_db": attenuation_db_km * step + terminal_loss_db, "skr_bit_s": rate(spans),
     }).rename_axis("span")  # fmt: skip
+
+
+def _span_range(route_loss_db: float, terminal_loss_db: float, device: QkdDevice) -> tuple[int, int]:
+    """Fewest and most spans of a route for which the device has a rate: those within its data sheet, if it has one."""
+    if not device.datasheet:
+        return 1, _MOST_SPANS
+    least_db, most_db = (device.datasheet[i][0] - terminal_loss_db for i in (0, -1))
+    fewest = math.ceil(round(route_loss_db / most_db, 9)) if most_db > 0 else _MOST_SPANS + 1
+    most = math.floor(round(route_loss_db / least_db, 9)) if least_db > 0 else _MOST_SPANS
+    return max(1, fewest), min(most, _MOST_SPANS)

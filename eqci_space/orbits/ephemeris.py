@@ -30,6 +30,7 @@ __all__ = [
     "ephemerides",
     "make_ephemeris",
     "motion",
+    "orbital_period_s",
     "positions_m",
     "satellite_elements",
     "satellite_segments",
@@ -149,6 +150,14 @@ def satellite_segments(satellite: Satellite, scenario: Scenario) -> list[OemSegm
 def _segments_of(path: Path, stamp: int) -> list[OemSegment]:
     """Segments of a file, read once for all satellites that name it; `stamp` is the time of its last change."""
     return read_oem(path)
+
+
+def orbital_period_s(satellite: Satellite, scenario: Scenario) -> float:
+    """Period of a satellite's orbit [s], from its mean motion or the states of its ephemeris (Kepler's third law)."""
+    if satellite.ephemeris is None:
+        return 86400.0 / satellite_elements(satellite, scenario).mean_motion_rev_day
+    semi_major_m = _orbit_of(satellite_segments(satellite, scenario)[0])[2]
+    return float(2 * np.pi * np.sqrt(semi_major_m**3 / EARTH_GM_M3_S2))
 
 
 def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name: str | None = None) -> Ephemeris:

@@ -12,7 +12,7 @@ from eqci_space.errors import TableError
 from eqci_space.qkd.blocks import live_share, running_tables
 from eqci_space.scenario import Receiver, Scenario, Terminal, unknown_pair
 
-__all__ = ["WindowSlots", "slot_edges", "window_slots"]
+__all__ = ["WindowSlots", "nearest_edges", "slot_edges", "window_slots"]
 
 
 @dataclass(frozen=True)
@@ -91,3 +91,11 @@ def slot_edges(window: WindowSlots) -> pd.DatetimeIndex:
     middle = window.time[0] + (window.time[-1] - window.time[0]) / 2
     since = np.concatenate([[0.0], np.cumsum(window.weight_s)]) - window.weight_s.sum() / 2
     return middle + pd.to_timedelta(since, unit="s")
+
+
+def nearest_edges(window: WindowSlots, times: pd.Series | pd.DatetimeIndex) -> np.ndarray:
+    """Number of the slot edge nearest to each time."""
+    edges = slot_edges(window).as_unit("ns").asi8
+    at = pd.DatetimeIndex(times).as_unit("ns").asi8
+    right = np.clip(np.searchsorted(edges, at), 1, len(edges) - 1)
+    return np.where(at - edges[right - 1] <= edges[right] - at, right - 1, right)

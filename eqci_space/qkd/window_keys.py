@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,15 +27,17 @@ from eqci_space.qkd.optimiser import ParameterLimits, nearest_parameters, optimi
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.response import key_response
 from eqci_space.qkd.security import SecurityParameters
-from eqci_space.qkd.slots import WindowSlots, slot_edges, window_slots
+from eqci_space.qkd.slots import WindowSlots, nearest_edges, slot_edges, window_slots
 from eqci_space.scenario import Protocol, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
+from eqci_space.workers import threads_per_process
 
 __all__ = [
     "best_cut_entangled",
     "best_decoy",
     "pair_coincidences",
     "parameters_json",
+    "part_responses",
     "why_no_key",
     "window_keys",
     "window_responses",
@@ -104,7 +105,7 @@ def _mapped(
     """Rows in order; the kernels release the interpreter, so that threads share the work."""
     rows: list[Row] = []
     queue = iter(windows)
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=threads_per_process()) as pool:
         while batch := list(islice(queue, _BATCH)):
             rows += pool.map(func, batch)
             if progress:
@@ -295,26 +296,55 @@ def window_responses(
         The protocol has no decoy states, or a window of the budget has no row in KEYS.
     """
     check_table(keys, "KEYS", "window_responses")
-    check_table(budget, "BUDGET", "window_responses")
+    parts = keys.rename(columns={"usable_start": "start", "usable_end": "end"})[["start", "end"]]
+    parts = parts.assign(window_id=keys.index.astype(str)).rename_axis(index=None)
+    present = budget["window_id"].unique()
+    missing = [w for w in present if w not in parts.index]
+    if missing:
+        raise TableError(f"window_responses: window '{missing[0]}' has no row in KEYS; make both from one budget")
+    return part_responses(parts.loc[present], budget, keys, scenario, extra_loss_db).rename_axis(index="window_id")
+
+
+def part_responses(
+    parts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario, extra_loss_db: Sequence[float]
+) -> pd.DataFrame:
+    """Key of parts of windows under extra losses, at the parameters of their own row of KEYS, or of their window's.
+
+    Parameters
+    ----------
+    parts : DataFrame
+        Indexed by part: window_id, start, end; edges are moved to the nearest slot edge.
+    budget, keys : DataFrame
+        BUDGET, and KEYS of the windows and, where they have any, of the parts.
+    extra_loss_db : sequence
+        [dB], from -6 (gain) on.
+
+    Returns
+    -------
+    DataFrame
+        Index of `parts`, a column per loss, key in bit; zero where there is no key.
+
+    Raises
+    ------
+    TableError
+        The protocol has no decoy states, or a part has no row in KEYS.
+    """
+    check_table(budget, "BUDGET", "part_responses")
     if scenario.protocol.kind == "bbm92":
-        raise TableError("window_responses: protocol 'bbm92'; expected a decoy-state protocol")
+        raise TableError("part_responses: protocol 'bbm92'; expected a decoy-state protocol")
     losses, security = np.asarray(extra_loss_db, dtype=float), security_parameters(scenario.protocol)
-    rows: dict[str, np.ndarray] = {}
-    for window in window_slots(budget, scenario):
-        if window.window_id not in keys.index:
-            raise TableError(
-                f"window_responses: window '{window.window_id}' has no row in KEYS; make both from one budget"
-            )
-        key = keys.loc[window.window_id]
-        if not key["skl_bit"] > 0:
-            rows[window.window_id] = np.zeros(losses.shape)
-            continue
-        parameters = DecoyParameters(**json.loads(key["parameters"]))
-        edges = slot_edges(window).round("us")
-        first, last = edges.get_loc(key["usable_start"]), edges.get_loc(key["usable_end"])
-        rows[window.window_id] = _response(window, first, last, losses, parameters, security)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=losses)
-    return table.rename_axis(index="window_id", columns="extra_loss_db")
+    rows = parts.groupby("window_id", sort=False).indices
+    out = np.zeros((len(parts), len(losses)))
+    for window in window_slots(budget[budget["window_id"].isin(list(rows))], scenario):
+        for i in rows[window.window_id].tolist():
+            own = parts.index[i] if parts.index[i] in keys.index else window.window_id
+            if own not in keys.index:
+                raise TableError(f"part_responses: window '{own}' has no row in KEYS; make both from one budget")
+            if keys.loc[own, "skl_bit"] > 0:
+                parameters = DecoyParameters(**json.loads(str(keys.loc[own, "parameters"])))
+                first, last = nearest_edges(window, parts.iloc[[i]][["start", "end"]].to_numpy().ravel())
+                out[i] = _response(window, int(first), int(last), losses, parameters, security)
+    return pd.DataFrame(out, index=parts.index, columns=pd.Index(losses, name="extra_loss_db"))
 
 
 def _response(

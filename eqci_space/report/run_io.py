@@ -17,9 +17,9 @@ from eqci_space.errors import DataError
 
 __all__ = ["SCHEMA_VERSION", "TABLE_NAMES", "Run", "load_run", "write_directory"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TABLE_NAMES = (
-    "passes", "windows", "keys", "candidates", "contacts", "deposits", "routes", "stores", "delivery",
+    "passes", "windows", "keys", "candidates", "contacts", "deposits", "routes", "stores", "delivery", "prices",
 )  # fmt: skip
 
 
@@ -38,7 +38,7 @@ class Run:
 
 
 def load_run(directory: str | Path) -> Run:
-    """Reload a run that `Study.save` or ``eqci run`` wrote.
+    """Reload a run that `Study.save` or ``eqci run`` wrote; a public release has fewer tables.
 
     Raises
     ------
@@ -53,10 +53,12 @@ def load_run(directory: str | Path) -> Run:
         raise DataError(
             f"load_run: schema version {manifest.get('schema_version')}; this version reads {SCHEMA_VERSION}; run again"
         )
-    missing = [n for n in TABLE_NAMES if not (folder / f"{n}.parquet").is_file()]
+    released = manifest.get("tables", TABLE_NAMES)
+    names = [n for n in TABLE_NAMES if n in released]
+    missing = [n for n in names if not (folder / f"{n}.parquet").is_file()]
     if missing:
         raise DataError(f"load_run: '{folder.name}' lacks {missing[0]}.parquet; run again")
-    return Run({n: pd.read_parquet(folder / f"{n}.parquet") for n in TABLE_NAMES}, manifest)
+    return Run({n: pd.read_parquet(folder / f"{n}.parquet") for n in names}, manifest)
 
 
 def write_directory(target: Path, write: Callable[[Path], None]) -> None:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.network import space_edge
-from eqci_space.scenario import Scenario
+from eqci_space.network_records import Outage
+from eqci_space.qkd.part_keys import part_keys
+from eqci_space.scenario import Booking, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
-from eqci_space.weather.outlook import clear_probability
+from eqci_space.weather.outlook import slot_clear_probability
 
 __all__ = ["contact_candidates"]
 
+_SHORTEST_S = 2.0
+_SECOND_NS = 1_000_000_000
+
 
 def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """CANDIDATES: every window with key, from first to last slot used, one block each.
+    """CANDIDATES: every window with key, and the useful parts of those that share a crossing, each a block of its own.
+
+    A whole window runs from first to last slot used. Where windows of a satellite overlap it may hand over: their parts
+    between instants ``schedule.hand_over_step_s`` apart are candidates too, valued at the window's own parameters, if
+    they last ``schedule.min_contact_s`` and no part of them gives as much. Times in which a satellite or station is
+    booked or out of order have none.
 
     Parameters
     ----------
@@ -25,24 +36,105 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     """
     check_table(budget, "BUDGET", "contact_candidates")
     check_table(keys, "KEYS", "contact_candidates")
-    pair = budget.drop_duplicates("window_id").set_index("window_id")[["satellite", "ogs"]]
     useful = keys[keys["skl_bit"] > 0]
     if useful.empty:
         return empty_table("CANDIDATES")
-    clear = clear_probability(budget, scenario)
-    table = pd.DataFrame({
-        "candidate_id": useful.index.astype(str),
-        "window_id": useful.index.astype(str),
-        "satellite": pair["satellite"].reindex(useful.index).to_numpy(),
-        "ogs": pair["ogs"].reindex(useful.index).to_numpy(),
-        "start": pd.DatetimeIndex(useful["usable_start"]),
-        "end": pd.DatetimeIndex(useful["usable_end"]),
-        "ogs_b": "",
+    pair = budget.drop_duplicates("window_id").set_index("window_id")[["satellite", "ogs"]].reindex(useful.index)
+    whole = pd.DataFrame({
+        "candidate_id": useful.index.astype(str), "window_id": useful.index.astype(str),
+        "satellite": pair["satellite"].to_numpy(), "ogs": pair["ogs"].to_numpy(),
+        "start": pd.DatetimeIndex(useful["usable_start"]), "end": pd.DatetimeIndex(useful["usable_end"]),
         "skl_bit": useful["skl_bit"].to_numpy(dtype=float),
-        "p_clear": clear.reindex(useful.index).to_numpy(dtype=float),
-        "block": useful.index.astype(str),
     })  # fmt: skip
+    table = pd.concat([whole, _parts(whole, budget, keys, scenario)], ignore_index=True)
+    table = table[~_taken(table, scenario)].reset_index(drop=True)
+    if table.empty:
+        return empty_table("CANDIDATES")
+    table["p_clear"] = _clear(table, budget, scenario)
+    table = table.assign(ogs_b="", block=table["candidate_id"])
     table["available_at"] = table["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s)
     table["edge"] = [space_edge(s, o) for s, o in zip(table["satellite"], table["ogs"], strict=True)]
     table = table.sort_values(["start", "candidate_id"]).set_index("candidate_id")
     return check_table(table[list(TABLES["CANDIDATES"].columns)], "CANDIDATES", "contact_candidates")
+
+
+def _parts(whole: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """Parts of windows between hand-over instants, as rows like those of whole windows."""
+    policy = scenario.schedule
+    if not policy.hand_over_step_s or scenario.protocol.kind == "bbm92":
+        return whole.iloc[:0]
+    found = [_pieces(group, scenario) for _, group in whole.groupby("satellite", sort=True)]
+    rows, start, end = (np.concatenate([piece[i] for piece in found]) for i in range(3))
+    if not len(rows):
+        return whole.iloc[:0]
+    parts = whole.loc[rows].reset_index(drop=True)
+    parts["start"], parts["end"] = (pd.DatetimeIndex(pd.to_datetime(t, unit="ns", utc=True)) for t in (start, end))
+    parts["skl_bit"] = part_keys(parts, budget, keys, scenario)
+    parts = parts[parts["skl_bit"] > 0]
+    kept = [rows[_undominated(parts.iloc[rows])] for rows in parts.groupby("window_id", sort=False).indices.values()]
+    parts = parts.iloc[np.sort(np.concatenate(kept))] if kept else parts
+    span = parts["start"].dt.strftime("@%H%M%S-") + parts["end"].dt.strftime("%H%M%S")
+    return parts.assign(candidate_id=parts["window_id"] + span)
+
+
+def _pieces(group: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, starts and ends [ns] of the parts of one satellite's windows; the whole windows are left out."""
+    policy = scenario.schedule
+    step, slew, least = (
+        round(1e9 * s) for s in (policy.hand_over_step_s, policy.slew_s, max(policy.min_contact_s, _SHORTEST_S))
+    )
+    origin = pd.Timestamp(scenario.start).as_unit("ns").value
+    start, end = (pd.DatetimeIndex(group[c]).as_unit("ns").asi8 for c in ("start", "end"))
+    rows, begins, ends = [], [], []
+    for i, row in enumerate(group.index):
+        others = (start < end[i] + slew) & (end + slew > start[i])
+        others[i] = False
+        if not others.any():
+            continue
+        first = max(start[i], start[others].min() - slew)
+        last = min(end[i], end[others].max() + slew)
+        cuts = origin + np.arange(-((origin - first) // step), (last - origin) // step + 1) * step
+        # Ids of parts tell seconds apart.
+        cuts = cuts[(cuts >= start[i] + _SECOND_NS) & (cuts <= end[i] - _SECOND_NS)]
+        a, b = (m.ravel() for m in np.meshgrid(np.append(start[i], cuts), np.append(cuts, end[i]), indexing="ij"))
+        kept = (b - a >= least) & ~((a == start[i]) & (b == end[i]))
+        rows.append(np.full(kept.sum(), row))
+        begins.append(a[kept])
+        ends.append(b[kept])
+    empty = np.empty(0, dtype=np.int64)
+    return tuple(np.concatenate(x) if x else empty for x in (rows, begins, ends))  # type: ignore[return-value]
+
+
+def _undominated(parts: pd.DataFrame) -> np.ndarray:
+    """Parts (n,) bool that hold no shorter part with as much key."""
+    start, end, key = (parts[c].to_numpy() for c in ("start", "end", "skl_bit"))
+    inside = (start[None, :] >= start[:, None]) & (end[None, :] <= end[:, None])
+    inside &= (start[None, :] != start[:, None]) | (end[None, :] != end[:, None])
+    return ~(inside & (key[None, :] >= key[:, None])).any(axis=1)
+
+
+def _taken(table: pd.DataFrame, scenario: Scenario) -> np.ndarray:
+    """Candidates (n,) bool that touch a booking or an outage of their satellite or station."""
+    start, end = pd.DatetimeIndex(table["start"]), pd.DatetimeIndex(table["end"])
+    satellite, ogs = table["satellite"].to_numpy(), table["ogs"].to_numpy()
+    taken = np.zeros(len(table), dtype=bool)
+    times: list[Booking | Outage] = [*scenario.bookings, *scenario.outages]
+    for time in times:
+        mine = (satellite == time.satellite) | (ogs == time.station)
+        taken |= mine & np.asarray(start < time.end) & np.asarray(end > time.start)
+    return taken
+
+
+def _clear(table: pd.DataFrame, budget: pd.DataFrame, scenario: Scenario) -> np.ndarray:
+    """Chance of a clear line of sight over the slots of each candidate, weighted by time."""
+    part = budget[budget["window_id"].isin(table["window_id"].unique())]
+    value = slot_clear_probability(part, scenario).to_numpy()
+    weight, time = part["weight_s"].to_numpy(), pd.DatetimeIndex(part["time"])
+    rows = part.groupby("window_id", sort=False).indices
+    out = np.empty(len(table))
+    for i, candidate in enumerate(table.itertuples()):
+        mine = rows[candidate.window_id]
+        inside = np.asarray((time[mine] >= candidate.start) & (time[mine] < candidate.end))
+        chosen = mine[inside] if inside.any() else mine
+        out[i] = np.average(value[chosen], weights=weight[chosen])
+    return out

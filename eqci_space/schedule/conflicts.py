@@ -1,12 +1,13 @@
-"""Which candidates exclude each other: maximal cliques of overlapping intervals."""
+"""What candidates exclude or limit each other: satellites, stations, duty, quotas."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from eqci_space.fiber.key_flow import ChoiceLimit
-from eqci_space.scenario import SchedulePolicy
+from eqci_space.fiber.key_problem import ChoiceLimit
+from eqci_space.orbits.ephemeris import orbital_period_s
+from eqci_space.scenario import Scenario
 
 __all__ = ["choice_limits", "interval_cliques"]
 
@@ -40,13 +41,76 @@ def interval_cliques(start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
     return cliques
 
 
-def choice_limits(candidates: pd.DataFrame, policy: SchedulePolicy) -> list[ChoiceLimit]:
-    """Limits of satellites (slew added to each interval) and of stations (turnaround added), as row positions."""
+def choice_limits(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
+    """Limits on chosen candidates, as row positions.
+
+    A satellite serves as many stations at once as it has terminals (slew added to each contact), a station as many
+    satellites as it has telescopes (turnaround added), and a window gives one contact. Duty of a satellite is limited
+    per orbit and per day, its use by nations per day; orbits and days are counted from the start of the period.
+    """
+    return [*_resources(candidates, scenario), *_windows(candidates), *_duties(candidates, scenario),
+            *_quotas(candidates, scenario)]  # fmt: skip
+
+
+def _resources(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
+    policy = scenario.schedule
+    number = {s.name: s.terminals for s in scenario.satellites} | {
+        o: s.telescopes for o, s in scenario.stations.items()
+    }
     limits = []
     for column, pause_s in (("satellite", policy.slew_s), ("ogs", policy.turnaround_s)):
         start = candidates["start"].to_numpy()
         end = (candidates["end"] + pd.Timedelta(seconds=pause_s)).to_numpy()
         for name, rows in sorted(candidates.groupby(column).indices.items()):
             for clique in interval_cliques(start[rows], end[rows]):
-                limits.append(ChoiceLimit(rows[clique], np.ones(len(clique)), 1.0, f"{column} {name}"))
+                if len(clique) > number[str(name)]:
+                    limits.append(_limit(rows[clique], number[str(name)], f"{column} {name}"))
+    return limits
+
+
+def _limit(rows: np.ndarray, most: float, name: str, weight: np.ndarray | None = None) -> ChoiceLimit:
+    return ChoiceLimit(rows, np.ones(len(rows)) if weight is None else weight, float(most), name)
+
+
+def _windows(candidates: pd.DataFrame) -> list[ChoiceLimit]:
+    groups = candidates.groupby("window_id", sort=True).indices
+    return [_limit(rows, 1, f"window {window}") for window, rows in groups.items() if len(rows) > 1]
+
+
+def _duties(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
+    limits = []
+    length = (candidates["end"] - candidates["start"]).dt.total_seconds().to_numpy()
+    since = (candidates["start"] - pd.Timestamp(scenario.start)).dt.total_seconds().to_numpy()
+    for satellite in scenario.satellites:
+        rows = np.flatnonzero(candidates["satellite"] == satellite.name)
+        duties = [("day", satellite.duty_s_per_day, 86400.0)]
+        if satellite.duty_s_per_orbit is not None:
+            duties.append(("orbit", satellite.duty_s_per_orbit, orbital_period_s(satellite, scenario)))
+        for unit, most, period_s in duties:
+            if most is None or not len(rows):
+                continue
+            turn = np.floor(since[rows] / period_s)
+            for number in np.unique(turn):
+                mine = rows[turn == number]
+                if length[mine].sum() > most:
+                    limits.append(_limit(mine, most, f"duty of {satellite.name} in {unit} {number:.0f}", length[mine]))
+    return limits
+
+
+def _quotas(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
+    limits = []
+    nation = candidates["ogs"].map({o: s.country for o, s in scenario.stations.items()})
+    length = (candidates["end"] - candidates["start"]).dt.total_seconds().to_numpy()
+    day = ((candidates["start"] - pd.Timestamp(scenario.start)) // pd.Timedelta("1D")).to_numpy()
+    for quota in scenario.satellite_quotas:
+        mine = (nation == quota.nation).to_numpy()
+        if quota.satellite is not None:
+            mine = mine & (candidates["satellite"] == quota.satellite).to_numpy()
+        name = f"quota of {quota.nation}" + (f" on {quota.satellite}" if quota.satellite else "")
+        for number in np.unique(day[mine]):
+            rows = np.flatnonzero(mine & (day == number))
+            if quota.contact_s_per_day is not None and length[rows].sum() > quota.contact_s_per_day:
+                limits.append(_limit(rows, quota.contact_s_per_day, name, length[rows]))
+            if quota.contacts_per_day is not None and len(rows) > quota.contacts_per_day:
+                limits.append(_limit(rows, quota.contacts_per_day, name))
     return limits

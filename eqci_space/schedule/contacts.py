@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from eqci_space.errors import InfeasibleError, PlanError, near_matches
+from eqci_space.fiber.key_flow import solve_key_flow
+from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.scenario import Scenario, dated_stations
+from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.conflicts import choice_limits
-from eqci_space.schedule.joint import solve_joint
+from eqci_space.schedule.joint import JointResult, solve_joint
+from eqci_space.schedule.risk import in_skies
 from eqci_space.tables import TABLES, check_table, empty_table
 
-__all__ = ["Plan", "schedule_contacts"]
+__all__ = ["Plan", "offered_candidates", "offered_problem", "plan_contacts", "schedule_contacts"]
+
+_NOTHING_GAINED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,8 @@ class Plan:
     """CONTACTS with the objective reached, its proven upper bound and their relative gap.
 
     The objective is the weighted satisfied share of the demands summed over the bins, plus a tie-break of at
-    most 1e-4 for expected space key.
+    most 1e-4 for expected space key. `without_space` is what the same demands reach with fibre alone; `notes` says
+    what a reader has to know, such as that space changes nothing.
     """
 
     contacts: pd.DataFrame
@@ -30,15 +39,31 @@ class Plan:
     bound: float
     gap: float
     pricing_rounds: int
+    nodes: int = 0
+    without_space: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def gain(self) -> float:
+        """Objective beyond that of fibre alone."""
+        return self.objective - self.without_space
 
 
-def schedule_contacts(candidates: pd.DataFrame, scenario: Scenario, *, network: Network | None = None) -> Plan:
+def schedule_contacts(
+    candidates: pd.DataFrame,
+    scenario: Scenario,
+    *,
+    network: Network | None = None,
+    pin: Sequence[str] = (),
+    ban: Sequence[str] = (),
+) -> Plan:
     """Choose contacts jointly with key relay, on expected key.
 
-    One satellite serves one station at a time, with slew between; one station one satellite, with turnaround.
-    The choice and the relay are one mixed-integer programme; ties go to more expected space key, so a plan is
-    meaningful even where fibre serves every bit. Stations without any way to the network get no contact, unless
-    all are such.
+    A satellite serves as many stations at a time as it has terminals, with slew between; a station as many satellites
+    as it has telescopes, with turnaround. The choice and the relay are one mixed-integer programme; ties go to more
+    expected space key, so a plan is meaningful even where fibre serves every bit. Stations without any way to the
+    network get no contact, unless all are such. Where space changes nothing the plan fills the stores evenly, and says
+    so.
 
     Parameters
     ----------
@@ -47,36 +72,148 @@ def schedule_contacts(candidates: pd.DataFrame, scenario: Scenario, *, network: 
     scenario : Scenario
     network : Network, optional
         Default `build_network`.
+    pin, ban : sequence of str
+        Candidates that are taken, or not.
 
     Returns
     -------
     Plan
+
+    Raises
+    ------
+    PlanError
+        A pinned or banned candidate is unknown.
+    InfeasibleError
+        Two pins exclude each other; both are named.
     """
     check_table(candidates, "CANDIDATES", "schedule_contacts")
     network = network or build_network(scenario)
     problem = flow_problem(scenario, network)
-    edge_index = {e: i for i, (e, _, _) in enumerate(problem.edges)}
-    inside = candidates[candidates["available_at"] < pd.Timestamp(scenario.end)]
-    inside = inside[inside["ogs"].isin(_delivering(scenario))]
-    bits = (inside["skl_bit"] * inside["p_clear"]).to_numpy(dtype=float)
-    offers = replace(
-        problem,
-        offer_bit=bits,
-        deposit_offer=np.arange(len(inside)),
-        deposit_edge=inside["edge"].map(edge_index).to_numpy(dtype=int),
-        deposit_bin=bin_of(inside["available_at"], scenario),
-        deposit_bit=bits,
-        limits=choice_limits(inside, scenario.schedule),
+    inside = offered_candidates(candidates, scenario, pin)
+    return plan_contacts(problem, inside, candidates, scenario, pin=pin, ban=ban)
+
+
+def offered_candidates(candidates: pd.DataFrame, scenario: Scenario, pin: Sequence[str] = ()) -> pd.DataFrame:
+    """Candidates whose key can be used: available within the period, at a station that can deliver it, or pinned."""
+    useful = (candidates["available_at"] < pd.Timestamp(scenario.end)) & candidates["ogs"].isin(_delivering(scenario))
+    return candidates[useful | candidates.index.isin(pin)]
+
+
+def plan_contacts(
+    problem: KeyFlowProblem,
+    inside: pd.DataFrame,
+    candidates: pd.DataFrame,
+    scenario: Scenario,
+    *,
+    pin: Sequence[str] = (),
+    ban: Sequence[str] = (),
+    worth: np.ndarray | None = None,
+    known: Sequence[str] = (),
+) -> Plan:
+    """Plan for a relay problem and the candidates offered to it; see `schedule_contacts`.
+
+    Parameters
+    ----------
+    problem : KeyFlowProblem
+        Without offers.
+    inside, candidates : DataFrame
+        CANDIDATES offered, and all of them.
+    worth : (n,) array, optional
+        Worth of each offered candidate beside its key.
+    known : sequence of str
+        Candidates of an earlier plan, to start from.
+    """
+    _check_names(candidates.index, pin, ban)
+    offers = offered_problem(problem, inside, scenario)
+    if worth is not None:
+        offers = replace(offers, offer_worth=worth)
+    required, barred = (np.asarray(inside.index.isin(names)) for names in (pin, ban))
+    _check_pins(inside, offers, required)
+    bare = solve_key_flow(problem)
+    found = _solve(offers, inside, scenario, required, barred, np.asarray(inside.index.isin(known)))
+    notes: tuple[str, ...] = ()
+    if found.objective - bare.objective <= _NOTHING_GAINED * max(1.0, bare.objective) + 1e-4 and len(inside):
+        notes = ("space changes nothing for the demands: contacts fill the stores evenly",)
+        found = _solve(_with_targets(offers), inside, scenario, required, barred, found.chosen)
+    chosen = inside[found.chosen]
+    planned = _contacts(chosen, candidates)
+    if scenario.schedule.backups and len(planned):
+        backups = backup_contacts(planned, inside[~barred], scenario)
+        planned = pd.concat([planned.assign(backup_of=""), backups]).fillna({"backup_of": ""})
+    return Plan(planned, found.objective, found.bound, found.gap, found.rounds, found.nodes, bare.objective, notes)
+
+
+def _solve(
+    offers: KeyFlowProblem,
+    inside: pd.DataFrame,
+    scenario: Scenario,
+    required: np.ndarray,
+    barred: np.ndarray,
+    known: np.ndarray,
+) -> JointResult:
+    policy = scenario.schedule
+    if policy.cvar_share > 0 and len(inside):
+        offers = in_skies(offers, inside, scenario)
+    return solve_joint(
+        offers, relative_gap=policy.relative_gap, required=required, barred=barred, known=known if known.any() else None
     )
-    flow = solve_joint(offers, relative_gap=scenario.schedule.relative_gap)
-    contacts = _contacts(inside[flow.chosen], candidates)
-    return Plan(contacts, flow.objective, flow.bound, flow.gap, flow.rounds)
+
+
+def offered_problem(problem: KeyFlowProblem, inside: pd.DataFrame, scenario: Scenario) -> KeyFlowProblem:
+    """The problem with expected key of candidates as offers, and what they exclude."""
+    edge = {e: i for i, (e, _, _) in enumerate(problem.edges)}
+    bits = (inside["skl_bit"] * inside["p_clear"]).to_numpy(dtype=float)
+    at = bin_of(inside["available_at"], scenario)
+    held = np.flatnonzero(at >= 0)
+    policy, n_edges = scenario.schedule, len(problem.edges)
+    target, worth = np.zeros(n_edges), np.zeros(n_edges)
+    if policy.stock_target_bit:
+        target = np.where(problem.delayed, policy.stock_target_bit, 0.0)
+        worth = np.where(target > 0, policy.stock_worth / (target.sum() / 1e6), 0.0)
+    return replace(
+        problem, offer_bit=bits, deposit_offer=held,
+        deposit_edge=inside["edge"].map(edge).to_numpy(dtype=int)[held], deposit_bin=at[held], deposit_bit=bits[held],
+        limits=choice_limits(inside, scenario), target_bit=target, target_worth=worth,
+    )  # fmt: skip
+
+
+def _with_targets(offers: KeyFlowProblem) -> KeyFlowProblem:
+    """Equal stocks at the end as a goal: each store that can get key wants its share of what all could get."""
+    filled = np.unique(offers.deposit_edge)
+    most = np.zeros(len(offers.edges))
+    np.add.at(most, offers.deposit_edge, offers.deposit_bit)
+    target = np.where(most > 0, most[filled].sum() / max(len(filled), 1) / 4, 0.0)
+    return replace(
+        offers, target_bit=target, target_worth=np.where(target > 0, 1e-2 / max(target.sum() / 1e6, 1e-9), 0.0)
+    )
 
 
 def _delivering(scenario: Scenario) -> list[str]:
     """Stations whose key can reach the network; all of them when none can."""
     joined = [o for o, s in scenario.stations.items() if any(p.attach != "none" for p in dated_stations(s))]
     return joined or list(scenario.stations)
+
+
+def _check_names(known: pd.Index, pin: Sequence[str], ban: Sequence[str]) -> None:
+    for what, names in (("pin", pin), ("ban", ban)):
+        for name in names:
+            if name not in known:
+                raise PlanError(f"schedule_contacts: {what} '{name}' is no candidate; {near_matches(name, known)}")
+    both = sorted(set(pin) & set(ban))
+    if both:
+        raise PlanError(f"schedule_contacts: '{both[0]}' is both pinned and banned; drop one of them")
+
+
+def _check_pins(inside: pd.DataFrame, offers: KeyFlowProblem, required: np.ndarray) -> None:
+    """Two pins that exclude each other are named, and nothing is planned."""
+    for limit in offers.limits:
+        pinned = limit.offers[required[limit.offers]]
+        used = limit.weight[required[limit.offers]].sum()
+        if used > limit.most + 1e-9:
+            names = " and ".join(f"'{name}'" for name in inside.index[pinned])
+            raise InfeasibleError(
+                f"schedule_contacts: the pins {names} need {used:g} of {limit.name}, which has {limit.most:g}; drop one"
+            )
 
 
 def _contacts(chosen: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
@@ -94,8 +231,8 @@ def _contacts(chosen: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
 
 def _reason(row: pd.Series, candidates: pd.DataFrame) -> str:
     """What the contact was chosen over."""
-    same = candidates[(candidates["satellite"] == row["satellite"]) & (candidates.index != row["candidate_id"])]
+    same = candidates[(candidates["satellite"] == row["satellite"]) & (candidates["ogs"] != row["ogs"])]
     rivals = same[(same["start"] < row["end"]) & (same["end"] > row["start"])]
     if rivals.empty:
         return "no rival in this crossing"
-    return "chosen over " + ", ".join(sorted(rivals["ogs"]))
+    return "chosen over " + ", ".join(sorted(set(rivals["ogs"])))

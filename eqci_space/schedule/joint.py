@@ -2,9 +2,9 @@
 
 The linear relaxation over all paths gives the bound. A plan comes from rounding it: contacts in the order of their
 value in the relaxation, each taken if the limits leave room, relay solved anew. Where the programme is small, an
-integer programme over the paths found improves the plan, and branch and price closes the gap: every node of the tree
-is a relaxation with some contacts fixed, priced to the end. Searches stop on a gap or on a count of nodes, never on the
-clock.
+integer programme over the paths found improves the plan, one with fibre at its price bounds it, and branch and price
+closes what gap is left: every node of the tree is a relaxation with some contacts fixed, priced to the end. Searches
+stop on a gap or on a count of nodes, never on the clock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.errors import InfeasibleError
-from eqci_space.fiber.key_flow import ChoiceLimit, FlowResult, KeyFlowProblem, Relaxation, RelayProgramme
+from eqci_space.fiber.key_flow import FlowResult, Relaxation, RelayProgramme
+from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
+from eqci_space.schedule.certificate import fibre_priced_bound
 from eqci_space.solver import maximise
 
 __all__ = ["JointResult", "greedy_choice", "solve_joint", "value_of_choice"]
@@ -23,7 +25,10 @@ __all__ = ["JointResult", "greedy_choice", "solve_joint", "value_of_choice"]
 _WHOLE = 1e-6
 _LOOSE_GAP = 1e-3  # of relaxations solved by interior points
 _POLISH_NODES = 2_000
-_BRANCHES = 4_000
+_BRANCHES = 1_000
+_FEWEST_NODES = 20
+_PROVEN_BELOW = 4_000  # variables up to which a proof is tried
+_NODES_TIMES_VARIABLES = 1_000_000
 _TRIES = 4
 
 
@@ -86,7 +91,8 @@ def solve_joint(
     ----------
     problem : KeyFlowProblem
     relative_gap : float
-        At which the search stops; larger programmes, solved by interior points, are proven to about 1e-3.
+        At which the search stops. Programmes of more than 4,000 variables are left at a gap of a percent, or with the
+        gap that rounding and one integer programme reach.
     required, barred : (N,) bool, optional
         Offers that are taken, or are not.
     known : (N,) bool, optional
@@ -102,13 +108,23 @@ def solve_joint(
     upper = np.ones(n) if barred is None else 1.0 - barred.astype(float)
     search = _Search(problem, lower, upper)
     root = search.relax(lower, upper)
-    bound, nodes = root.bound, 1
+    bound, nodes, certified = root.bound, 1, np.inf
     search.try_choice(_rounded(root.solution.x[:n], root, problem, lower, upper))
     if known is not None and _fits(known.astype(float), problem.limits, lower, upper):
         search.try_choice(known.astype(float))
-    if not _closed(search, bound, relative_gap) and search.small:
-        _polish(search, relative_gap)
-        bound, nodes = _branch(search, root, relative_gap)
+    proven = len(search.programme.base.objective) <= _PROVEN_BELOW
+    if not _closed(search, bound, relative_gap) and proven:
+        for _ in range(_TRIES):
+            before = search.best
+            _polish(search, relative_gap)
+            if not np.isfinite(certified) or search.best > before:
+                certified = min(certified, _certified(search, root, relative_gap))
+            bound = min(bound, certified)
+            if _closed(search, bound, relative_gap) or search.best <= before * (1 + 1e-9):
+                break
+        if not _closed(search, bound, relative_gap):
+            branched, nodes = _branch(search, root, relative_gap)
+            bound = min(bound, branched)
     elif not _closed(search, bound, 10 * _LOOSE_GAP):
         _polish_fractional(search, root)
     assert search.relaxed is not None
@@ -148,7 +164,7 @@ def _fits(chosen: np.ndarray, limits: list[ChoiceLimit], lower: np.ndarray, uppe
 
 
 def _closed(search: _Search, bound: float, relative_gap: float) -> bool:
-    return bound - search.best <= relative_gap * max(abs(bound), 1e-12)
+    return bool(np.isfinite(bound)) and bound - search.best <= relative_gap * max(abs(bound), 1e-12)
 
 
 def _rounded(
@@ -165,16 +181,28 @@ def _rounded(
 
 
 def _polish(search: _Search, relative_gap: float) -> None:
-    """Integer programme over the paths found; new paths of its choice may make another choice better."""
-    n = len(search.problem.offer_bit)
-    for _ in range(_TRIES):
-        before = search.best
+    """Integer programme over the paths found; the paths of its choice may make another choice better the next time."""
+    search.programme.fix(search.lower, search.upper)
+    mixed = search.programme.integer_programme()
+    found = maximise(mixed, relative_gap=0.5 * relative_gap, most_nodes=_nodes(search, _POLISH_NODES))
+    search.try_choice(np.round(found.x[: len(search.problem.offer_bit)]))
+
+
+def _nodes(search: _Search, most: int) -> int:
+    """Fewer nodes for larger programmes, whose nodes take longer."""
+    return max(_FEWEST_NODES, min(most, _NODES_TIMES_VARIABLES // len(search.programme.base.objective)))
+
+
+def _certified(search: _Search, root: Relaxation, relative_gap: float) -> float:
+    """Bound of the programme with fibre at its prices in the relaxation, then in the best plan."""
+    bound = np.inf
+    for relaxed in (root, search.relaxed):
+        if relaxed is None or _closed(search, bound, relative_gap):
+            break
         search.programme.fix(search.lower, search.upper)
-        mixed = search.programme.integer_programme()
-        found = maximise(mixed, relative_gap=relative_gap, most_nodes=_POLISH_NODES)
-        search.try_choice(np.round(found.x[:n]))
-        if search.best <= before * (1 + 1e-9):
-            return
+        price = relaxed.solution.row_price
+        bound = min(bound, fibre_priced_bound(search.programme, price, relative_gap=0.5 * relative_gap))
+    return float(bound)
 
 
 def _polish_fractional(search: _Search, root: Relaxation) -> None:
@@ -182,7 +210,9 @@ def _polish_fractional(search: _Search, root: Relaxation) -> None:
     n = len(search.problem.offer_bit)
     x = root.solution.x[:n]
     search.programme.fix(np.where(x > 0.99, 1.0, search.lower), np.where(x < 0.01, 0.0, search.upper))
-    found = maximise(search.programme.integer_programme(), relative_gap=_LOOSE_GAP, most_nodes=_POLISH_NODES)
+    found = maximise(
+        search.programme.integer_programme(), relative_gap=_LOOSE_GAP, most_nodes=_nodes(search, _POLISH_NODES)
+    )
     search.try_choice(np.round(found.x[:n]))
 
 
@@ -192,10 +222,11 @@ def _branch(search: _Search, root: Relaxation, relative_gap: float) -> tuple[flo
     rivals = _rivals(search.problem.limits, n)
     heap: list[tuple[float, int, np.ndarray, np.ndarray]] = [(-root.bound, 0, search.lower, search.upper)]
     count = nodes = 0
+    most = _nodes(search, _BRANCHES)
     left = -np.inf  # largest bound of the nodes that are not searched further
     while heap:
         bound = max(-heap[0][0], left)
-        if nodes >= _BRANCHES or _closed(search, bound, relative_gap):
+        if nodes >= most or _closed(search, bound, relative_gap):
             return bound, nodes
         _, _, lower, upper = heapq.heappop(heap)
         nodes += 1

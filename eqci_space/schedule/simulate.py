@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import PlanError
-from eqci_space.fiber.key_flow import Column, KeyFlowProblem, solve_key_flow
+from eqci_space.fiber.key_flow import solve_key_flow
+from eqci_space.fiber.key_problem import Column, KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import bin_of, flow_problem
-from eqci_space.qkd.window_keys import window_responses
+from eqci_space.qkd.window_keys import part_responses
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.causes import explained_share
 from eqci_space.schedule.contacts import Plan, schedule_contacts
@@ -164,9 +165,8 @@ def _by_contact(key_bit: np.ndarray, contacts: pd.DataFrame) -> pd.DataFrame:
 
 def _responses(contacts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> np.ndarray:
     """Key of contacts by extra loss (contacts, losses)."""
-    ids = contacts["candidate_id"].tolist()
-    part = budget[budget["window_id"].isin(ids)]
-    return window_responses(part, keys, scenario, list(_LOSSES_DB)).reindex(ids).fillna(0.0).to_numpy()
+    parts = contacts.set_index("candidate_id")[["window_id", "start", "end"]]
+    return part_responses(parts, budget, keys, scenario, list(_LOSSES_DB)).to_numpy()
 
 
 def _key_bit(responses: np.ndarray, worlds: Worlds) -> np.ndarray:
@@ -334,10 +334,13 @@ def _regret(
     problem = flow_problem(scenario, network)
     mine = candidates.index.get_indexer(contacts["candidate_id"])
     base = _solve((problem, _slots(contacts, scenario, problem), realised[:, mine], np.ones(trials)))
+    # The sky is known: nothing to hedge against.
+    policy = scenario.schedule.model_copy(update={"backups": False, "cvar_share": 0.0})
+    certain = scenario.model_copy(update={"schedule": policy})
     best = []
     for key in realised:
         known = candidates.assign(skl_bit=key, p_clear=1.0)
-        plan = schedule_contacts(known[known["skl_bit"] > 0], scenario, network=network).contacts
+        plan = schedule_contacts(known[known["skl_bit"] > 0], certain, network=network).contacts
         task = problem, _slots(plan, scenario, problem), plan[["skl_bit"]].to_numpy().T, np.ones(1)
         best.append(_solve(task)[0])
     return (np.array(best) - base).mean(axis=0)

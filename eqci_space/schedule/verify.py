@@ -45,14 +45,23 @@ def verify_plan(plan: Plan, windows: pd.DataFrame, scenario: Scenario) -> None:
         if not 0 <= contact["expected_skl_bit"] <= contact["skl_bit"]:
             raise PlanError(f"verify_plan: contact '{contact_id}' expects more key than a clear sky gives")
     pauses = {"satellite": scenario.schedule.slew_s, "ogs": scenario.schedule.turnaround_s}
+    room = {s.name: s.terminals for s in scenario.satellites} | {o: s.telescopes for o, s in scenario.stations.items()}
     for resource, pause_s in pauses.items():
         for name, group in planned.groupby(resource):
-            ordered = group.sort_values("start")
-            pairs = zip(ordered.index[:-1], ordered.index[1:], strict=True)
-            for before, after in pairs:
-                free = ordered.loc[before, "end"] + pd.Timedelta(seconds=pause_s)
-                if ordered.loc[after, "start"] < free:
-                    raise PlanError(
-                        f"verify_plan: {resource} '{name}' is free from {free}, but '{after}' begins at "
-                        f"{ordered.loc[after, 'start']}, after '{before}'"
-                    )
+            _check_resource(
+                resource, str(name), group.sort_values("start"), pd.Timedelta(seconds=pause_s), room[str(name)]
+            )
+
+
+def _check_resource(resource: str, name: str, contacts: pd.DataFrame, pause: pd.Timedelta, room: int) -> None:
+    """No instant is claimed by more contacts, pauses included, than there is room for."""
+    busy: list[tuple[pd.Timestamp, str]] = []
+    for contact_id, contact in contacts.iterrows():
+        busy = [(free, other) for free, other in busy if free > contact["start"]]
+        if len(busy) >= room:
+            free, other = min(busy)
+            raise PlanError(
+                f"verify_plan: {resource} '{name}' is free from {free}, but '{contact_id}' begins at "
+                f"{contact['start']}, after '{other}'"
+            )
+        busy.append((contact["end"] + pause, str(contact_id)))

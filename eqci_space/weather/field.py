@@ -10,7 +10,6 @@ model of this family for eight ground stations.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ import numpy as np
 
 from eqci_space.errors import EqciWarning
 from eqci_space.kernels import kernel
+from eqci_space.workers import threads_per_process
 
 __all__ = [
     "SkyModel",
@@ -209,7 +209,7 @@ def sample_latent(
 
 def _over_blocks(func, trials: int) -> None:  # type: ignore[no-untyped-def]
     blocks = range(-(-trials // TRIALS_PER_BLOCK))
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=threads_per_process()) as pool:
         for _ in pool.map(func, blocks):
             pass
 
@@ -231,8 +231,8 @@ def hourly_blocked(
     """
     limits = np.ascontiguousarray(threshold, dtype=np.float32)
     blocks = -(-trials // TRIALS_PER_BLOCK)
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(max_workers=threads_per_process()) as pool:
+        workers = threads_per_process()
         for begin in range(0, blocks, workers):
             batch = range(begin, min(begin + workers, blocks))
             done = list(pool.map(lambda b: _hourly_block(limits, factors, model, seed, b), batch))

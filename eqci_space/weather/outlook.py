@@ -18,7 +18,7 @@ from eqci_space.weather.forecast import cloud_quantile, forecast_correlation, no
 from eqci_space.weather.line_of_sight import cloud_free_probability
 from eqci_space.weather.records import Replay, at_hours, record_sites, replay, station_covers
 
-__all__ = ["Outlook", "clear_probability", "outlook"]
+__all__ = ["Outlook", "clear_probability", "outlook", "slot_clear_probability"]
 
 _LEAST_COVER, _MOST_COVER = 0.005, 0.995
 _X, _W = leggauss(64)
@@ -121,11 +121,10 @@ def _blended(
     return r * normal_score(np.nan_to_num(foretold), cover), np.sqrt(1 - r**2)
 
 
-def clear_probability(samples: pd.DataFrame, scenario: Scenario) -> pd.Series:
-    """Probability per window that its line of sight is free of cloud.
+def slot_clear_probability(samples: pd.DataFrame, scenario: Scenario) -> pd.Series:
+    """Probability in every slot that the line of sight is free of cloud, one draw of the sky per window.
 
-    The state of the sky is one draw per window; the probability is averaged over the window's own
-    elevations, weighted by time, and over the covers that may come. Cover is as seen from space.
+    The probability is averaged over the covers that may come at the window's middle. Cover is as seen from space.
 
     Parameters
     ----------
@@ -136,22 +135,33 @@ def clear_probability(samples: pd.DataFrame, scenario: Scenario) -> pd.Series:
     Returns
     -------
     Series
+        In 0..1, by the rows of `samples`.
+    """
+    check_table(samples, "SAMPLES", "slot_clear_probability")
+    model = scenario.weather
+    values = np.full(len(samples), 1.0 if model.p_clear is None else model.p_clear)
+    if model.model not in ("clear_sky", "constant"):
+        windows = list(samples.groupby("window_id", sort=False).indices.values())
+        ogs, elevation = samples["ogs"].to_numpy(dtype=object), samples["elevation_deg"].to_numpy()
+        middle = pd.DatetimeIndex(samples["time"])[[rows[len(rows) // 2] for rows in windows]]
+        covers, chance = outlook(np.array([ogs[rows[0]] for rows in windows], dtype=object), middle, scenario).covers()
+        for i, rows in enumerate(windows):
+            free = cloud_free_probability(covers[i], elevation[rows][:, None], seen_from="space")
+            values[rows] = free @ chance[i]
+    return pd.Series(values, index=samples.index, name="p_clear")
+
+
+def clear_probability(samples: pd.DataFrame, scenario: Scenario) -> pd.Series:
+    """Probability per window that its line of sight is free of cloud, averaged over its own elevations by time.
+
+    Parameters and source are those of `slot_clear_probability`.
+
+    Returns
+    -------
+    Series
         `p_clear` by window_id, in 0..1.
     """
-    check_table(samples, "SAMPLES", "clear_probability")
-    model = scenario.weather
-    windows = [(window_id, part) for window_id, part in samples.groupby("window_id", sort=False)]
-    names = pd.Index([window_id for window_id, _ in windows], name="window_id", dtype=object)
-    if model.model in ("clear_sky", "constant"):
-        return pd.Series(1.0 if model.p_clear is None else model.p_clear, index=names, name="p_clear", dtype=float)
-    ogs = np.array([part["ogs"].iloc[0] for _, part in windows], dtype=object)
-    middle = pd.DatetimeIndex([part["time"].iloc[len(part) // 2] for _, part in windows], tz="UTC")
-    covers, chance = outlook(ogs, middle, scenario).covers()
-    values = [
-        np.average(
-            cloud_free_probability(covers[i], part["elevation_deg"].to_numpy()[:, None], seen_from="space") @ chance[i],
-            weights=part["weight_s"],
-        )
-        for i, (_, part) in enumerate(windows)
-    ]
-    return pd.Series(values, index=names, name="p_clear", dtype=float)
+    value = slot_clear_probability(samples, scenario)
+    weight, window = samples["weight_s"], samples["window_id"]
+    mean = (value * weight).groupby(window, sort=False).sum() / weight.groupby(window, sort=False).sum()
+    return mean.rename("p_clear").rename_axis("window_id")

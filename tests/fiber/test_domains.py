@@ -57,7 +57,9 @@ def test_without_an_agreement_closed_borders_leave_the_demand_unreachable(build)
     scenario = build([between("A1", "B1"), between("A1", "A2")], rule="agreements_only")
     relay = relayed(scenario)
     assert relay.unreachable == ("A1 B1",)
-    assert relay.delivery.groupby("demand")["delivered_bit"].sum().tolist() == pytest.approx([7 * DAY_BIT, 0.0], rel=1e-6)
+    assert relay.delivery.groupby("demand")["delivered_bit"].sum().tolist() == pytest.approx(
+        [7 * DAY_BIT, 0.0], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,9 +85,7 @@ def test_direction_holds_for_every_crossing_of_a_route(build):
 
 def test_quota_holds_per_direction_and_day_over_all_links(build):
     """1 Mbit a day each way over two links of 86.4 Mbit a day; what stays inside a domain has no quota."""
-    scenario = build(
-        [between("A1", "B1"), between("B2", "A2"), between("A1", "A2")], agreement(quota_bit_per_day=1e6)
-    )
+    scenario = build([between("A1", "B1"), between("B2", "A2"), between("A1", "A2")], agreement(quota_bit_per_day=1e6))
     assert per_bin(scenario, "A1 B1") == pytest.approx([1e6] * 7, rel=1e-6)
     assert per_bin(scenario, "B2 A2") == pytest.approx([1e6] * 7, rel=1e-6)
     assert per_bin(scenario, "A1 A2").sum() >= 7 * (DAY_BIT - 2e6)
@@ -148,7 +148,9 @@ def test_agreement_over_named_links_shuts_the_others(build):
 
 def test_a_pair_of_domains_does_not_govern_another(build):
     nodes, links = [*NODES, "C1 CZ South"], [*LINKS, "Z A1 C1"]
-    scenario = build([between("A1", "C1"), between("A1", "B1")], agreement(direction="backward"), nodes=nodes, links=links)
+    scenario = build(
+        [between("A1", "C1"), between("A1", "B1")], agreement(direction="backward"), nodes=nodes, links=links
+    )
     assert relayed(scenario).unreachable == ("A1 B1",)
     shut = build([between("A1", "C1")], agreement(), nodes=nodes, links=links, rule="agreements_only")
     assert relayed(shut).unreachable == ("A1 C1",)

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import linprog
 
 from eqci_space.fiber.fairness import components, max_concurrent, max_min
-from eqci_space.fiber.key_flow import KeyFlowProblem
+from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
 
 MBIT = 1e6
@@ -75,13 +75,15 @@ def test_plenty_is_worth_one_for_fairness_and_its_multiple_for_the_common_share(
 
 
 def test_fairness_uses_detours():
-    """a-b directly 2, over c 3: asked 10 alone gets 5; with c-b asking 2 of the detour's 3, shares are equal at 5/12."""
+    """a-b directly 2, over c 3: 10 asked get 5; with c-b asking 2 of the detour's 3, shares are equal at 5/12."""
     edges, supply = [("a", "b"), ("a", "c"), ("c", "b")], [2, 9, 3]
     assert max_min(problem(edges, supply, [("a", "b")], [10]))[1] == pytest.approx([0.5], abs=1e-6)
     both = problem(edges, supply, [("a", "b"), ("c", "b")], [10, 2])
     assert max_min(both)[1] == pytest.approx([5 / 12, 5 / 12], abs=1e-6)
     # A demand of 1 is served in full by a share of 5/11.
-    assert max_concurrent(problem(edges, supply, [("a", "b"), ("c", "b")], [10, 1]))[1] == pytest.approx([5 / 11] * 2, abs=1e-6)
+    assert max_concurrent(problem(edges, supply, [("a", "b"), ("c", "b")], [10, 1]))[1] == pytest.approx(
+        [5 / 11] * 2, abs=1e-6
+    )
 
 
 def test_share_is_over_the_period():
@@ -96,9 +98,7 @@ def test_share_is_over_the_period():
 
 def test_islands_and_the_unreachable_leave_others_alone():
     """Two islands of shares 0.5 and 0.25; a demand between them and one to a node without links have no path."""
-    p = problem(
-        [("a", "b"), ("x", "y")], [5, 1], [("a", "b"), ("x", "y"), ("a", "x"), ("b", "nowhere")], [10, 4, 1, 1]
-    )
+    p = problem([("a", "b"), ("x", "y")], [5, 1], [("a", "b"), ("x", "y"), ("a", "x"), ("b", "nowhere")], [10, 4, 1, 1])
     group = components(p)
     assert group[[2, 3]].tolist() == [-1, -1]
     assert len(set(group[:2])) == 2
@@ -175,7 +175,13 @@ def test_common_share_is_that_of_flows_on_arcs(seed):
     """Largest share by a linear programme on arcs with the share as a variable."""
     rng = np.random.default_rng(seed)
     nodes, pairs = list("abcde"), list(itertools.combinations("abcde", 2))
-    edges = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"), *(pairs[i] for i in rng.choice(len(pairs), 3, replace=False))]
+    edges = [
+        ("a", "b"),
+        ("b", "c"),
+        ("c", "d"),
+        ("d", "e"),
+        *(pairs[i] for i in rng.choice(len(pairs), 3, replace=False)),
+    ]
     supply, asked = rng.uniform(1, 6, len(edges)), rng.uniform(1, 4, 3)
     ends = [("a", "e"), ("b", "d"), ("c", "a")]
     arcs = [(u, v) for a, b in edges for u, v in ((a, b), (b, a))]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eqci_space.fiber.key_flow import SLOPES, ChoiceLimit, KeyFlowProblem, solve_key_flow
+from eqci_space.fiber.key_flow import SLOPES, solve_key_flow
+from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
 from eqci_space.schedule.joint import solve_joint
 

@@ -13,7 +13,7 @@ SEEDS = range(40)
 
 def random_graph(rng, nodes=6, edges=11):
     """Distinct random pairs, and two of them doubled as parallel edges."""
-    pairs = [pair for pair in itertools.combinations("abcdefghij"[:nodes], 2)]
+    pairs = list(itertools.combinations("abcdefghij"[:nodes], 2))
     chosen = [pairs[i] for i in rng.choice(len(pairs), min(edges, len(pairs)), replace=False)]
     chosen += [chosen[i][::-1] for i in rng.choice(len(chosen), 2, replace=False)]
     return KeyGraph(tuple((f"e{i}", a, b) for i, (a, b) in enumerate(chosen)))
@@ -51,7 +51,9 @@ def within(between, limits):
 
 def brute(graph, ends, rule, cost):
     """Least cost over all admissible routes, or None."""
-    paths = [p for p in every_path(graph, ends, np.frombuffer(rule.arcs, dtype=bool), cost) if within(p[2], rule.limits)]
+    paths = [
+        p for p in every_path(graph, ends, np.frombuffer(rule.arcs, dtype=bool), cost) if within(p[2], rule.limits)
+    ]
     if rule.shares == 1:
         return min((p[0] for p in paths), default=None)
     pairs = (
@@ -215,5 +217,10 @@ def test_many_demands_at_once_give_what_each_gives_alone():
 def test_nothing_open_means_no_route():
     closed = np.full(14, np.inf)
     everyone = np.ones(5, dtype=bool).tobytes()
-    for rule in (PathRule(ALL), PathRule(ALL, ((everyone, 3),)), PathRule(ALL, (), 2), PathRule(ALL, ((everyone, 1),), 2)):
+    for rule in (
+        PathRule(ALL),
+        PathRule(ALL, ((everyone, 3),)),
+        PathRule(ALL, (), 2),
+        PathRule(ALL, ((everyone, 1),), 2),
+    ):
         assert cheapest_routes(LADDER, [("a", "b")], [rule], [0], closed) == {}

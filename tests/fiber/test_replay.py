@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 import eqci_space as eq
 from eqci_space.errors import PlanError
-from eqci_space.fiber.key_flow import KeyFlowProblem
+from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
 from eqci_space.fiber.replay import replay_routes, replay_steps, request_trace
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from plan_cases import planned
 
 from eqci_space.errors import PlanError
 from eqci_space.fiber.relay import relay_keys
@@ -24,18 +25,20 @@ def certain(scenario):
 @pytest.fixture(scope="module")
 def result(study, scenario):
     return simulate_plan(
-        study.plan, study.budget, study.keys, scenario, candidates=study.candidates, network=study.network, trials=60,
-        rng=5, regret_trials=2, workers=1,
+        study.plan, study.budget, study.contact_keys, scenario, candidates=study.candidates, network=study.network,
+        trials=60, rng=5, regret_trials=2, workers=1,
     )  # fmt: skip
 
 
 def test_without_clouds_and_uncertainties_every_world_is_the_clear_sky_plan(study, scenario):
     clear = certain(scenario).model_copy(update={"weather": type(scenario.weather)(model="clear_sky")})
-    found = simulate_plan(study.plan, study.budget, study.keys, clear, network=study.network, trials=10, workers=1)
+    found = simulate_plan(
+        study.plan, study.budget, study.contact_keys, clear, network=study.network, trials=10, workers=1
+    )
     assert (found.delivered_bit.std() < 1).all()
-    planned = study.plan.contacts
-    assert_allclose(found.space_key_bit, planned["skl_bit"].sum(), rtol=2e-4)
-    deposits = study.deposits.assign(bit=planned["skl_bit"].to_numpy())
+    contacts = planned(study.plan)
+    assert_allclose(found.space_key_bit, contacts["skl_bit"].sum(), rtol=2e-4)
+    deposits = study.deposits.assign(bit=contacts["skl_bit"].to_numpy())
     relay = relay_keys(deposits, clear, network=study.network).delivery.groupby("demand")["delivered_bit"].sum()
     assert_allclose(found.delivered_bit.iloc[0], relay.reindex(found.delivered_bit.columns), rtol=1e-3, atol=2000)
 
@@ -43,8 +46,8 @@ def test_without_clouds_and_uncertainties_every_world_is_the_clear_sky_plan(stud
 def test_mean_space_key_is_the_expected_key_of_the_plan_and_what_cirrus_leaves(study, scenario):
     """p_clear times the key, to three standard errors; cirrus adds what it lets through."""
     none = certain(scenario).model_copy(update={"weather": type(scenario.weather)(cirrus_share=0.0)})
-    contacts = study.plan.contacts
-    responses = simulate._responses(contacts, study.budget, study.keys, none)
+    contacts = planned(study.plan)
+    responses = simulate._responses(contacts, study.budget, study.contact_keys, none)
     thin, block = (
         simulate._key_bit(responses, sample_worlds(contacts, s, trials=5000, rng=3)).sum(axis=1)
         for s in (certain(scenario), none)
@@ -74,8 +77,8 @@ def test_stated_ninety_percent_holds_in_ninety_of_a_hundred_new_worlds(study, sc
 
     One thousand worlds alone scatter by 1 %.
     """
-    contacts = study.plan.contacts
-    responses = simulate._responses(contacts, study.budget, study.keys, scenario)
+    contacts = planned(study.plan)
+    responses = simulate._responses(contacts, study.budget, study.contact_keys, scenario)
     stated, *others = (
         simulate._key_bit(responses, sample_worlds(contacts, scenario, trials=n, rng=seed)).sum(axis=1)
         for n, seed in ((20_000, 1), *((1000, seed) for seed in range(2, 12)))
@@ -87,8 +90,8 @@ def test_stated_ninety_percent_holds_in_ninety_of_a_hundred_new_worlds(study, sc
 
 
 def test_all_stated_uncertainties_widen_the_band(study, scenario):
-    contacts = study.plan.contacts
-    responses = simulate._responses(contacts, study.budget, study.keys, scenario)
+    contacts = planned(study.plan)
+    responses = simulate._responses(contacts, study.budget, study.contact_keys, scenario)
     weather, everything = (
         simulate._key_bit(responses, sample_worlds(contacts, scenario, trials=3000, rng=1, only=only)).sum(axis=1)
         for only in ("sky", None)
@@ -97,11 +100,11 @@ def test_all_stated_uncertainties_widen_the_band(study, scenario):
 
 
 def test_worlds_draw_the_stated_distributions(study, scenario):
-    worlds = sample_worlds(study.plan.contacts, scenario, trials=20_000, rng=8)
+    worlds = sample_worlds(planned(study.plan), scenario, trials=20_000, rng=8)
     assert_allclose([worlds.link_loss_bias_db.mean(), worlds.link_loss_bias_db.std()], [0.0, 2.0], atol=0.06)
     assert_allclose(worlds.takes_place.mean(), 0.915, atol=0.005)
     assert_allclose(np.log(worlds.fibre_factor).std(), 0.5, atol=0.01)
-    few = sample_worlds(study.plan.contacts, scenario, trials=7, rng=8)
+    few = sample_worlds(planned(study.plan), scenario, trials=7, rng=8)
     assert (few.link_loss_bias_db == worlds.link_loss_bias_db[:7]).all()
     assert (few.takes_place == worlds.takes_place[:7]).all()
 
@@ -115,7 +118,7 @@ def test_shares_of_causes_name_every_stated_one(result, scenario):
 
 def test_errors_of_the_climate_alone_move_the_expected_key(study, scenario):
     """Against the mean over 40,000 skies drawn with one and the same shift of 0.5 in logits at all stations."""
-    contacts = study.plan.contacts
+    contacts = planned(study.plan)
     shift = np.full((40_000, len(contacts)), 0.5)
     sky = sample_sky(contacts, scenario, trials=40_000, rng=3, cover_logit_shift=shift)
     clear = 1 - (sky.blocked | (sky.extra_loss_db > 0)).mean(axis=0)
@@ -124,7 +127,7 @@ def test_errors_of_the_climate_alone_move_the_expected_key(study, scenario):
 
 
 def test_key_of_the_contacts_adds_up_in_order_of_time(result, study):
-    starts = study.plan.contacts.loc[result.contact_bit.columns, "start"]
+    starts = planned(study.plan).loc[result.contact_bit.columns, "start"]
     assert starts.is_monotonic_increasing
     assert_allclose(result.space_key_bit, result.contact_bit.to_numpy().sum(axis=1))
     assert result.weather_only_contact_bit.shape == result.contact_bit.shape
@@ -145,7 +148,9 @@ def test_fibre_delivers_by_its_factor_and_space_by_the_sky(study, scenario):
             for d in scenario.demands
         ),
     })  # fmt: skip
-    found = simulate_plan(study.plan, study.budget, study.keys, starved, network=study.network, trials=50, rng=3)
+    found = simulate_plan(
+        study.plan, study.budget, study.contact_keys, starved, network=study.network, trials=50, rng=3
+    )
     shares = found.demands.filter(like="share_")
     assert list(shares.columns) == ["share_sky", "share_commissioning_factor"]
     assert shares.loc["data centres Berlin-Prague", "share_commissioning_factor"] > 0.6
@@ -156,8 +161,8 @@ def test_fibre_delivers_by_its_factor_and_space_by_the_sky(study, scenario):
 
 def test_the_correlation_of_the_sky_can_be_that_of_a_fit(study, scenario):
     """Skies alike at all stations and times spread the key from space more than those without any relation."""
-    contacts, spread = study.plan.contacts, []
-    responses = simulate._responses(contacts, study.budget, study.keys, scenario)
+    contacts, spread = planned(study.plan), []
+    responses = simulate._responses(contacts, study.budget, study.contact_keys, scenario)
     for length, tau in ((1e-3, 1e-3), (1e9, 1e6)):
         model = SkyModel(tau_h=(tau, tau), length_km=(length, length))
         worlds = sample_worlds(contacts, scenario, trials=2000, rng=1, only="sky", model=model)
@@ -168,7 +173,7 @@ def test_the_correlation_of_the_sky_can_be_that_of_a_fit(study, scenario):
 def test_result_does_not_depend_on_the_tasks(study, scenario, result, monkeypatch):
     monkeypatch.setattr(simulate, "_TRIALS_PER_TASK", 17)
     again = simulate_plan(
-        study.plan, study.budget, study.keys, scenario, network=study.network, trials=60, rng=5, workers=2
+        study.plan, study.budget, study.contact_keys, scenario, network=study.network, trials=60, rng=5, workers=2
     )
     pd.testing.assert_series_equal(again.delivered_bit.sum(axis=1), result.delivered_bit.sum(axis=1), rtol=1e-6)
     assert np.isnan(again.regret_bit)
@@ -180,9 +185,9 @@ def test_thin_tails_are_told(result):
 
 def test_what_cannot_be_simulated_is_refused(study, scenario):
     with pytest.raises(PlanError, match="trials = 3"):
-        simulate_plan(study.plan, study.budget, study.keys, scenario, trials=3)
+        simulate_plan(study.plan, study.budget, study.contact_keys, scenario, trials=3)
     with pytest.raises(PlanError, match="candidates for a regret"):
-        simulate_plan(study.plan, study.budget, study.keys, scenario, trials=20, regret_trials=2)
+        simulate_plan(study.plan, study.budget, study.contact_keys, scenario, trials=20, regret_trials=2)
 
 
 @pytest.mark.parametrize(
@@ -208,5 +213,7 @@ def test_distributions_that_say_nothing_or_nonsense_are_refused(values, named):
 
 def test_plan_stays_as_it_was(study, scenario):
     before = study.plan.contacts.copy(deep=True)
-    simulate_plan(replace(study.plan), study.budget, study.keys, scenario, network=study.network, trials=10, workers=1)
+    simulate_plan(
+        replace(study.plan), study.budget, study.contact_keys, scenario, network=study.network, trials=10, workers=1
+    )
     pd.testing.assert_frame_equal(study.plan.contacts, before)

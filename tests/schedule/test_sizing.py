@@ -7,20 +7,16 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-import eqci_space as eq
 from eqci_space.network_records import Service, asked_bit_per_day
 from eqci_space.schedule.simulate import simulate_plan
 from eqci_space.schedule.sizing import service_levels, store_sizes
 
 
 @pytest.fixture(scope="module")
-def study():
-    return eq.Study(eq.load_scenario("quant-gpicz"))
-
-
-@pytest.fixture(scope="module")
 def simulation(study):
-    return simulate_plan(study.plan, study.budget, study.keys, study.scenario, network=study.network, trials=40, rng=3)
+    return simulate_plan(
+        study.plan, study.budget, study.contact_keys, study.scenario, network=study.network, trials=40, rng=3
+    )
 
 
 def test_one_aes_key_a_minute_is_11_megabit_in_30_days(study):

@@ -1,0 +1,202 @@
+"""Contacts as iCalendar (RFC 5545), updated by later plans: same events, higher sequence, cancellations (RFC 5546)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from icalendar import Alarm, Calendar, Event, vCalAddress
+
+from eqci_space.errors import DataError
+from eqci_space.schedule.diff import match_contacts
+from eqci_space.report.release import Released
+
+__all__ = ["CANCELLED_FILE", "write_calendar"]
+
+CANCELLED_FILE = "contacts-cancelled.ics"
+"""Beside the calendar of a re-plan, for programs that take cancellations only as METHOD:CANCEL."""
+_ALARM_BEFORE = timedelta(minutes=30)
+_SATELLITE, _OGS = "X-EQCI-SATELLITE", "X-EQCI-OGS"
+_COMPARED = ("dtstart", "dtend", "status", "summary", "description")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An event, and what it is matched by."""
+
+    uid: str
+    sequence: int
+    satellite: str
+    ogs: str
+    start: datetime
+    end: datetime
+    event: Event
+
+
+def write_calendar(path: Path, released: Released, *, earlier: Path | None = None) -> None:
+    """Write CONTACTS as a published calendar, tentative until confirmed; the stamp is the period's start.
+
+    Place and position are those at the contact's start, for a mobile station where it then stands, and stand there
+    only if they are released. Stations that do not operate yet say so.
+
+    Parameters
+    ----------
+    path : path
+    released : Released
+    earlier : path, optional
+        Directory of the earlier run whose calendar this one replaces. A contact that overlaps one of the same satellite
+        and station there keeps its UID, and its SEQUENCE rises if anything about it changed. What was planned to start
+        in the new period and is in the plan no longer stays as STATUS:CANCELLED, and stands in `CANCELLED_FILE`
+        beside `path` under METHOD:CANCEL as well.
+
+    Raises
+    ------
+    DataError
+        The earlier directory has no calendar, or it is not one of ours.
+    """
+    before = [] if earlier is None else _read(earlier / path.name)
+    now = [_entry(str(i), row, released) for i, row in released.tables["contacts"].iterrows()]
+    entries = _updated(now, before, released)
+    dropped = [e for e in entries if str(e.event["status"]) == "CANCELLED"]
+    path.write_bytes(_calendar(entries, "PUBLISH", released))
+    if earlier is not None and dropped:
+        (path.parent / CANCELLED_FILE).write_bytes(_calendar(dropped, "CANCEL", released))
+
+
+def _read(path: Path) -> list[_Entry]:
+    if not path.is_file():
+        raise DataError(
+            f"write_calendar: no {path.name} in the earlier run '{path.parent.name}'; give a run's directory"
+        )
+    try:
+        events = Calendar.from_ical(path.read_bytes()).walk("VEVENT")
+        return [
+            _Entry(
+                str(e["uid"]), int(e.get("sequence", 0)), str(e[_SATELLITE]), str(e[_OGS]), e.decoded("dtstart"),
+                e.decoded("dtend"), e,
+            )
+            for e in events
+        ]  # fmt: skip
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"write_calendar: {path.name} of '{path.parent.name}' is no calendar of this tool ({error}); run again"
+        ) from error
+
+
+def _updated(now: list[_Entry], before: list[_Entry], released: Released) -> list[_Entry]:
+    """The new events under the UIDs of those they replace, and the cancelled ones, in order of time."""
+    pairs = dict(match_contacts(_frame(now), _frame(before)))
+    taken = {before[j].uid for j in pairs.values()}
+    entries = []
+    for i, entry in enumerate(now):
+        old = before[pairs[i]] if i in pairs else None
+        if old is None:
+            uid, rank = entry.uid, 1
+            while uid in taken:
+                rank += 1
+                uid = entry.uid.replace("@", f"/{rank}@", 1)
+            taken.add(uid)
+            entries.append(replace(entry, uid=uid))
+        else:
+            changed = any(entry.event.decoded(k) != old.event.decoded(k) for k in _COMPARED)
+            entries.append(replace(entry, uid=old.uid, sequence=old.sequence + changed))
+    gone = [e for j, e in enumerate(before) if j not in set(pairs.values())]
+    start, end = released.start.to_pydatetime(), released.end.to_pydatetime()
+    entries += [_cancelled(e, released) for e in gone if start <= e.start < end]
+    return sorted(entries, key=lambda e: (e.start, e.uid))
+
+
+def _cancelled(entry: _Entry, released: Released) -> _Entry:
+    """The event of a dropped contact; one that was cancelled before stays as it is."""
+    old = entry.event
+    again = str(old.get("status")) == "CANCELLED"
+    event = _event(released, entry.satellite, entry.ogs, entry.start, entry.end)
+    event.add("summary", str(old["summary"]) if again else f"Cancelled: {old['summary']}")
+    event.add("status", "CANCELLED")
+    event.add("transp", "TRANSPARENT")
+    event.add("description", str(old["description"]) if again else "No longer in the plan.")
+    return replace(entry, sequence=entry.sequence + (not again), event=event)
+
+
+def _frame(entries: Iterable[_Entry]) -> pd.DataFrame:
+    rows = [(e.satellite, e.ogs, e.start, e.end) for e in entries]
+    table = pd.DataFrame(rows, columns=["satellite", "ogs", "start", "end"])
+    return table.assign(start=pd.to_datetime(table["start"], utc=True), end=pd.to_datetime(table["end"], utc=True))
+
+
+def _calendar(entries: list[_Entry], method: str, released: Released) -> bytes:
+    calendar = Calendar()
+    calendar.add("prodid", "-//eqci_space//contact plan//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    calendar.add("x-wr-calname", f"{released.name}: QKD contacts")
+    organizer = vCalAddress("mailto:contact-plan@eqci-space.invalid")
+    organizer.params["CN"] = "contact plan"
+    for entry in entries:
+        event = Event()
+        event.add("uid", entry.uid)
+        event.add("sequence", entry.sequence)
+        event.add("organizer", organizer)
+        for key, value in entry.event.items():
+            event[key] = value
+        for alarm in entry.event.subcomponents:
+            event.add_component(alarm)
+        calendar.add_component(event)
+    return calendar.to_ical()
+
+
+def _event(released: Released, satellite: str, ogs: str, start: datetime, end: datetime) -> Event:
+    event = Event()
+    event.add("dtstamp", released.start.to_pydatetime())
+    event.add("dtstart", start)
+    event.add("dtend", end)
+    event.add(_SATELLITE, satellite)
+    event.add(_OGS, ogs)
+    return event
+
+
+def _entry(contact_id: str, row: pd.Series, released: Released) -> _Entry:
+    start, end = (row[c].to_pydatetime().astimezone(UTC).replace(microsecond=0) for c in ("start", "end"))
+    place = _place(row, released)
+    real = place["status_class"] == "operational"
+    note = "" if real else f" ({place['status_class']} station)"
+    warning = "" if real else f" The station is {place['status_class']}; it does not operate yet."
+    event = _event(released, row["satellite"], row["ogs"], start, end)
+    kind = {"planned": "QKD", "backup": "QKD backup", "cancelled": "Cancelled: QKD"}[row["status"]]
+    event.add("summary", f"{kind} {row['satellite']} – {row['ogs']}{note}")
+    if "latitude_deg" in place:
+        event.add("location", place["name"] + (f", {_degrees(place)}" if place["mobile"] else ""))
+        event.add("geo", (round(place["latitude_deg"], 6), round(place["longitude_deg"], 6)))
+    event.add("status", "CANCELLED" if row["status"] == "cancelled" else "TENTATIVE")
+    event.add("transp", "OPAQUE" if row["status"] == "planned" else "TRANSPARENT")
+    why = f"; {row['reason']}" if row["reason"] else ""
+    event.add("description", (
+        f"Clear-sky key {row['skl_bit'] / 1e3:.0f} kbit, chance of a clear sky {100 * row['p_clear']:.0f} %, "
+        f"expected {row['expected_skl_bit'] / 1e3:.0f} kbit{why}.{warning}"
+    ))  # fmt: skip
+    if row["status"] != "cancelled":
+        alarm = Alarm()
+        alarm.add("action", "DISPLAY")
+        alarm.add("trigger", -_ALARM_BEFORE)
+        alarm.add("description", str(event["summary"]))
+        event.add_component(alarm)
+    return _Entry(f"{contact_id}@eqci_space", 0, row["satellite"], row["ogs"], start, end, event)
+
+
+def _place(row: pd.Series, released: Released) -> dict[str, Any]:
+    """The row of SITES that holds at a contact's start."""
+    places = released.tables["sites"].loc[[row["ogs"]]]
+    if len(places) > 1:
+        holds = places[(places["valid_from"] <= row["start"]) & (row["start"] < places["valid_to"])]
+        places = holds if len(holds) else places
+    return dict(places.iloc[0])
+
+
+def _degrees(place: dict[str, Any]) -> str:
+    """Position in words, such as ``52.4100° N 16.9200° E``."""
+    north, east = place["latitude_deg"], place["longitude_deg"]
+    return f"{abs(north):.4f}° {'N' if north >= 0 else 'S'} {abs(east):.4f}° {'E' if east >= 0 else 'W'}"

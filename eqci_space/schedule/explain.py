@@ -1,0 +1,147 @@
+"""Why a pass was not taken, and why a demand is short, from the tables of a run."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pandas as pd
+
+from eqci_space.errors import PlanError, near_matches
+
+__all__ = ["explain", "explain_demand"]
+
+
+class HasTables(Protocol):
+    """A run: its tables by name, and its manifest."""
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables of `report.run_io.TABLE_NAMES`."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What `run.json` holds."""
+
+
+def explain(run: HasTables, pass_id: str) -> str:
+    """Why a pass carries a contact or none, in a few lines.
+
+    Parameters
+    ----------
+    run : Run
+        In memory, or reloaded by `load_run`.
+    pass_id : str
+        Id of a pass, or of one of its windows, candidates or contacts.
+
+    Raises
+    ------
+    PlanError
+        The run has no such pass.
+    """
+    passes, windows = run.tables["passes"], run.tables["windows"]
+    found = pass_id if pass_id in passes.index else _pass_of(run, pass_id)
+    if found is None:
+        hint = near_matches(pass_id, passes.index)
+        raise PlanError(f"explain: no pass '{pass_id}' in the run; {hint}")
+    row = passes.loc[found]
+    lines = [
+        f"{found}: {row['satellite']} over {row['ogs']}, {row['aos']:%Y-%m-%d %H:%M:%S} to {row['los']:%H:%M:%S} UTC, "
+        f"culmination {row['max_elevation_deg']:.0f} deg"
+    ]
+    mine = windows[windows["pass_id"] == found]
+    if mine.empty:
+        return "\n".join([*lines, "not taken: no part of it is observable (daylight, mask, keep-out or maintenance)"])
+    for window_id in mine.index:
+        lines += _of_window(run, str(window_id))
+    return "\n".join(lines)
+
+
+def _pass_of(run: HasTables, name: str) -> str | None:
+    """The pass of a window, candidate or contact."""
+    windows = run.tables["windows"]
+    for table in ("contacts", "candidates"):
+        if name in run.tables[table].index:
+            name = str(run.tables[table].loc[name, "window_id"])
+    return str(windows.loc[name, "pass_id"]) if name in windows.index else None
+
+
+def _of_window(run: HasTables, window_id: str) -> list[str]:
+    keys, candidates, contacts = (run.tables[t] for t in ("keys", "candidates", "contacts"))
+    taken = contacts[(contacts["window_id"] == window_id) & (contacts["status"] == "planned")]
+    if len(taken):
+        return [_taken(row) for _, row in taken.iterrows()]
+    if window_id in keys.index and not keys.loc[window_id, "skl_bit"] > 0:
+        return [f"not taken: no key even in a clear sky ({keys.loc[window_id, 'reason']})"]
+    offers = candidates[candidates["window_id"] == window_id]
+    if offers.empty:
+        return ["not taken: satellite or station is booked or out of order"]
+    best = offers.loc[(offers["skl_bit"] * offers["p_clear"]).idxmax()]
+    value = float(best["skl_bit"] * best["p_clear"])
+    lines = [
+        f"best offer: {_bits(value)} expected ({_bits(best['skl_bit'])} in a clear sky, {best['p_clear']:.0%} clear)"
+    ]
+    rivals = _rivals(best, contacts[contacts["status"] == "planned"], run.manifest["plan"])
+    if rivals.empty:
+        reason = "its key helps no demand within the period (see the other end's store), or a duty or quota is used up"
+        return [*lines, f"not taken: {reason}"]
+    for contact_id, rival in rivals.iterrows():
+        shared = "satellite" if rival["satellite"] == best["satellite"] else "station"
+        lines.append(
+            f"not taken: the {shared} serves {contact_id} then ({rival['satellite']} over {rival['ogs']}, "
+            f"{_bits(rival['expected_skl_bit'])} expected), which is worth more to the demands"
+        )
+    backup = contacts[(contacts["window_id"] == window_id) & (contacts["status"] == "backup")]
+    return lines + [f"it is {row['reason']}" for _, row in backup.iterrows()]
+
+
+def _taken(row: pd.Series) -> str:
+    return (
+        f"taken: {row['start']:%H:%M:%S} to {row['end']:%H:%M:%S} UTC, {_bits(row['expected_skl_bit'])} expected "
+        f"({_bits(row['skl_bit'])} in a clear sky, {row['p_clear']:.0%} clear); {row['reason']}"
+    )
+
+
+def _rivals(offer: pd.Series, planned: pd.DataFrame, rules: dict[str, Any]) -> pd.DataFrame:
+    """Planned contacts of the same satellite or station that leave no room."""
+    blocking = pd.Series(False, index=planned.index)
+    for resource, pause_s in (("satellite", rules["slew_s"]), ("ogs", rules["turnaround_s"])):
+        pause = pd.Timedelta(seconds=pause_s)
+        near = (planned["start"] < offer["end"] + pause) & (planned["end"] > offer["start"] - pause)
+        blocking |= (planned[resource] == offer[resource]) & near
+    return planned[blocking].sort_values("start")
+
+
+def _bits(value: float) -> str:
+    for unit, size in (("Gbit", 1e9), ("Mbit", 1e6), ("kbit", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.0f} bit"
+
+
+def explain_demand(run: HasTables, demand: str) -> str:
+    """Why a demand gets less than it asks for: the edges that cut it off, with what more key on them is worth.
+
+    Raises
+    ------
+    PlanError
+        The run has no such demand.
+    """
+    delivery = run.tables["delivery"]
+    mine = delivery[delivery["demand"] == demand]
+    if mine.empty:
+        hint = near_matches(demand, delivery["demand"].unique())
+        raise PlanError(f"explain_demand: no demand '{demand}' in the run; {hint}")
+    asked, given = float(mine["asked_bit"].sum()), float(mine["delivered_bit"].sum())
+    lines = [f"{demand}: {_bits(given)} of {_bits(asked)} ({given / asked:.0%})"]
+    if given >= asked * (1 - 1e-6):
+        return "\n".join([*lines, "served in full"])
+    routes, prices = run.tables["routes"], run.tables["prices"]
+    used = {e for edges in routes.loc[routes["demand"] == demand, "edges"] for e in edges}
+    if not used:
+        return "\n".join([*lines, "no path of its class carries key: none exists, or its stores are empty"])
+    cut = prices[prices["edge"].isin(used)].groupby("edge")["worth_per_mbit"].mean().sort_values(ascending=False)
+    lines += [f"short of key on {edge}: one more Mbit is worth {price:.3g} of the objective" for edge, price in
+              cut.head(5).items() if price > 1e-3]  # fmt: skip
+    first = mine[mine["shortage_bit"] > 1]["bin"].min()
+    lines.append(f"first short on {first:%Y-%m-%d}")
+    return "\n".join(lines)

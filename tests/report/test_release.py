@@ -1,0 +1,129 @@
+"""The public release: what must not leave is in no byte of what is written."""
+
+import json
+import sqlite3
+import struct
+import zipfile
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from eqci_space.errors import DataError
+from eqci_space.report.compare import compare_runs
+from eqci_space.report.release import PUBLIC_COLUMNS, release
+from eqci_space.report.run_io import load_run
+from eqci_space.tables import check_table
+
+
+def contents(path):
+    """All bytes of a file, what it compresses unpacked."""
+    blobs = [path.read_bytes()]
+    if path.suffix == ".xlsx":
+        with zipfile.ZipFile(path) as archive:
+            blobs += [archive.read(n) for n in archive.namelist()]
+    elif path.suffix == ".parquet":
+        table = pq.read_table(path)
+        blobs += [str(table.schema).encode(), table.to_pandas().to_csv().encode()]
+        blobs += [c.to_numpy().tobytes() for c in table.columns if str(c.type) == "double"]
+    elif path.suffix == ".gpkg":
+        with sqlite3.connect(path) as base:
+            blobs += ["\n".join(base.iterdump()).encode()]
+    elif path.suffix == ".ics":
+        blobs = [blobs[0].replace(b"\r\n ", b"")]
+    return b"\n".join(blobs)
+
+
+def numbers(values):
+    """A number as it may stand in a file: text of four digits or more, and both orders of its bytes."""
+    for value in values:
+        text = f"{value:.6f}".rstrip("0")
+        if len(text.partition(".")[2]) >= 3:
+            yield text.encode()
+        yield struct.pack("<d", value)
+        yield struct.pack(">d", value)
+
+
+@pytest.fixture(scope="module")
+def secrets(study, material):
+    """What must stay behind, by kind, as bytes."""
+    stations = list(study.scenario.stations.values())
+    routes, links, stores = (material.tables[n] for n in ("routes", "links", "stores"))
+    between = {n for path in routes["path"] for n in path[1:-1] if "/" in n or n.startswith("OGS-")}
+    exact = [t.strftime(f) for t in material.tables["contacts"]["start"] for f in ("T%H%M%S", "T%H:%M:%S")]
+    crew = material.tables["crew"]
+    return {
+        "station coordinates": set(numbers([s.latitude_deg for s in stations] + [s.longitude_deg for s in stations])),
+        "node coordinates": set(numbers([p.x for p in material.tables["nodes"].geometry][::5])),
+        "station names": {s.name.encode() for s in stations},
+        "pointing": set(numbers(crew["rise_azimuth_deg"])),
+        "exact times": {t.encode() for t in exact if not t.endswith("00")},
+        "relay routes": {n.encode() for n in between},
+        "fibre routes": {str(link).encode() for link in links.index[::5]},
+        "stocks": {b"stock_bit", b"initial_bit", *numbers(stores["stock_bit"].nlargest(1000).unique()[:40])},
+        "prices": {b"worth_per_mbit", *numbers(material.tables["prices"]["worth_per_mbit"].unique()[:40])},
+        "free text": {b"chosen over", b"stands in for the first", b"no rival"},
+    }  # fmt: skip
+
+
+KINDS = [
+    "station coordinates", "node coordinates", "station names", "pointing", "exact times",
+    "relay routes", "fibre routes", "stocks", "prices", "free text",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_public_files_hold_nothing_that_must_stay(exported, secrets, kind):
+    everything = {p.name: contents(p) for p in exported["public"].iterdir()}
+    assert {"contacts.ics", "contacts.csv", "contacts.parquet", "tables.xlsx", "qkdn.json"} <= set(everything)
+    found = {(name, s) for name, blob in everything.items() for s in secrets[kind] if s in blob}
+    assert not found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_scan_finds_it_in_the_internal_files(exported, secrets, kind):
+    everything = b"\n".join(contents(p) for p in exported["internal"].iterdir())
+    assert any(s in everything for s in secrets[kind])
+
+
+def test_only_listed_columns_are_released_whatever_is_added_later(material):
+    extra = {n: pd.DataFrame(t).assign(vault="x") for n, t in material.tables.items()}
+    grown = type(material)(material.name, material.start, material.end, {**extra, "vaults": extra["bins"]},
+                           {**material.manifest, "vault": 1}, material.orbits)  # fmt: skip
+    public = release(grown, "public")
+    filled = {"contacts": {"candidate_id", "window_id", "reason"}}
+    assert {n: set(t.columns) - filled.get(n, set()) for n, t in public.tables.items()} == {
+        n: set(c) for n, c in PUBLIC_COLUMNS.items()
+    }
+    assert "vault" not in public.manifest
+    assert not public.orbits
+    assert {"vaults", "routes", "stores", "links", "prices", "crew", "ephemerides"} <= set(public.withheld)
+    demands = material.tables["demands"]
+    assert set(public.tables["nodes"].index) == {*demands["a"], *demands["b"]}
+
+
+def test_public_times_are_whole_minutes_around_the_contact(material):
+    contacts, public = material.tables["contacts"], release(material, "public").tables["contacts"]
+    assert ((contacts["start"].array - public["start"].array) < pd.Timedelta(minutes=1)).all()
+    assert (public["start"].array <= contacts["start"].array).all()
+    assert (public["end"].array >= contacts["end"].array).all()
+    assert (public["start"].dt.second == 0).all()
+    assert public.index.is_unique
+    assert (check_table(public, "CONTACTS", "test")[["candidate_id", "window_id", "reason"]] == "").all(axis=None)
+    assert public.index[0] == "EAGLE1-LIKE/PQSAT/20270301T2005Z"
+
+
+def test_a_public_run_reloads_and_compares(exported):
+    run = load_run(exported["public"])
+    assert set(run.tables) == {"contacts", "delivery"}
+    assert run.manifest["release"] == "public"
+    found = compare_runs(run, load_run(exported["internal"]))
+    assert set(found.contacts["change"]) <= {"moved", "same"}
+    assert (found.delivery["difference_bit"] == 0).all()
+    manifest = json.loads((exported["public"] / "run.json").read_text(encoding="utf-8"))
+    assert "inputs" not in manifest["scenario"]
+
+
+def test_an_unknown_level_is_refused(material):
+    with pytest.raises(DataError, match="level 'publik'; did you mean 'public'"):
+        release(material, "publik")

@@ -1,0 +1,94 @@
+"""The bound with fibre priced and contacts whole, against the enumeration of every choice."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_joint import MBIT, best_choice, nothing, random_offers
+
+from eqci_space.fiber.key_flow import RelayProgramme
+from eqci_space.fiber.key_problem import ChoiceLimit, Risk
+from eqci_space.schedule.certificate import fibre_priced_bound
+from eqci_space.schedule.joint import solve_joint
+
+
+def certified(problem, price=None):
+    """Bound at the prices of the relaxation, or at others."""
+    programme = RelayProgramme(problem)
+    relaxed = programme.relax()
+    rows = relaxed.solution.row_price if price is None else price(relaxed.solution.row_price)
+    return fibre_priced_bound(programme, rows, relative_gap=1e-8), relaxed.bound
+
+
+def with_fibre(problem, mbit):
+    supply = problem.supply_bit.copy()
+    supply[3] = mbit * MBIT
+    return replace(problem, supply_bit=supply)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_bound_is_no_less_than_the_best_of_all_choices(seed, weighted):
+    p = random_offers(600 + seed, most=8, weighted=weighted)
+    best = best_choice(p, nothing(p), nothing(p))
+    bound, relaxed = certified(p)
+    assert bound >= best * (1 - 1e-7)
+    assert bound <= relaxed * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("scale", [0.0, 0.3, 2.0])
+def test_any_prices_of_fibre_give_a_bound(seed, scale):
+    p = random_offers(700 + seed, most=7, weighted=True)
+    best = best_choice(p, nothing(p), nothing(p))
+    bound, _ = certified(p, lambda price: scale * price)
+    assert bound >= best * (1 - 1e-7)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_where_fibre_is_slack_the_bound_is_the_optimum(seed):
+    """Fibre g0-g1 beyond all demand has no price, and nothing is lost by pricing it."""
+    p = with_fibre(random_offers(800 + seed, most=8, weighted=True), 50.0)
+    best = best_choice(p, nothing(p), nothing(p))
+    bound, relaxed = certified(p)
+    assert bound == pytest.approx(best, rel=1e-6)
+    assert relaxed >= bound * (1 - 1e-9)
+
+
+def test_bound_closes_what_the_relaxation_leaves_open():
+    """One of two offers that share a limit of 1.5 times their weight: the relaxation takes one and a half."""
+    p = with_fibre(random_offers(1, most=6), 50.0)
+    n = len(p.offer_bit)
+    p = replace(p, limits=[ChoiceLimit(np.arange(n), np.ones(n), 1.5)])
+    bound, relaxed = certified(p)
+    best = best_choice(p, nothing(p), nothing(p))
+    assert bound == pytest.approx(best, rel=1e-6)
+    assert relaxed > best * 1.01
+    found = solve_joint(p, relative_gap=1e-7)
+    assert found.nodes == 1
+    assert found.gap <= 1e-7
+
+
+def test_bound_keeps_to_offers_that_are_fixed():
+    p = with_fibre(random_offers(3, most=8), 50.0)
+    barred = nothing(p)
+    barred[np.argmax(p.offer_bit)] = True
+    programme = RelayProgramme(p)
+    programme.fix(np.zeros(len(barred)), 1.0 - barred)
+    price = programme.relax().solution.row_price
+    assert fibre_priced_bound(programme, price, relative_gap=1e-8) == pytest.approx(
+        best_choice(p, nothing(p), barred), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("change", ["satellites", "shares", "risk"])
+def test_bound_is_infinite_where_ways_through_space_are_not_few(change):
+    p = random_offers(2, most=6)
+    changed = {
+        "satellites": {"edges": [("s-g0", "s", "g0"), ("t-g1", "t", "g1"), *p.edges[2:]]},
+        "shares": {"rules": [replace(p.rules[0], shares=2), *p.rules[1:]]},
+        "risk": {"risk": Risk(np.zeros(3, dtype=int), 0.5, 0.5)},
+    }[change]
+    programme = RelayProgramme(p)
+    programme.problem = replace(p, **changed)
+    assert fibre_priced_bound(programme, np.zeros(programme.base.row_upper.size), relative_gap=1e-6) == np.inf

@@ -1,0 +1,182 @@
+"""Useful parts of windows: where they lie, what they are worth, what hand-over gains and costs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from plan_cases import chosen, only, planned, with_policy
+
+from eqci_space.errors import PlanError
+from eqci_space.scenario import Booking, Outage
+from eqci_space.schedule.candidates import contact_candidates
+from eqci_space.schedule.contacts import schedule_contacts
+from eqci_space.schedule.refine import reoptimise_contacts
+from eqci_space.schedule.verify import verify_plan
+
+
+@pytest.fixture(scope="module")
+def parts(study):
+    table = study.candidates
+    return table[table.index.str.contains("@")]
+
+
+@pytest.fixture(scope="module")
+def without(study, scenario):
+    """Candidates and plan without hand-over."""
+    policy = with_policy(scenario, hand_over_step_s=0.0)
+    candidates = contact_candidates(study.budget, study.keys, policy)
+    return candidates, schedule_contacts(candidates, policy, network=study.network)
+
+
+def test_parts_lie_in_the_usable_interval_on_the_grid_and_are_long_enough(study, scenario, parts):
+    window = study.keys.loc[parts["window_id"]]
+    first, last = (pd.DatetimeIndex(window[c]) for c in ("usable_start", "usable_end"))
+    start, end = pd.DatetimeIndex(parts["start"]), pd.DatetimeIndex(parts["end"])
+    assert len(parts) == len(study.candidates) - 46
+    assert ((start >= first) & (end <= last)).all()
+    assert ((start > first) | (end < last)).all()
+    assert (end - start >= pd.Timedelta(seconds=scenario.schedule.min_contact_s)).all()
+    for edge, own in ((start, first), (end, last)):
+        since = (edge - pd.Timestamp(scenario.start)).total_seconds().to_numpy()
+        assert ((edge == own) | (np.abs(since % 60) < 1e-6)).all()
+    assert (parts.index == parts["window_id"] + start.strftime("@%H%M%S-") + end.strftime("%H%M%S")).all()
+
+
+def test_parts_are_worth_less_than_their_window_and_hold_no_shorter_part_with_as_much(study, parts):
+    assert (parts["skl_bit"].to_numpy() < study.keys.loc[parts["window_id"], "skl_bit"].to_numpy()).all()
+    assert (parts["skl_bit"] > 0).all()
+    for _, group in parts.groupby("window_id"):
+        for name, row in group.iterrows():
+            inner = group[(group["start"] >= row["start"]) & (group["end"] <= row["end"])].drop(index=name)
+            assert (inner["skl_bit"] < row["skl_bit"]).all()
+
+
+def test_windows_that_share_no_crossing_stay_whole(study, scenario, parts):
+    slew = pd.Timedelta(seconds=scenario.schedule.slew_s)
+    whole = study.candidates[~study.candidates.index.str.contains("@")]
+    for name, row in whole.iterrows():
+        others = whole.drop(index=name)
+        meets = ((others["start"] < row["end"] + slew) & (others["end"] + slew > row["start"])).any()
+        assert meets or name not in set(parts["window_id"])
+    assert set(parts["window_id"]) < set(whole.index)
+
+
+def test_hand_over_raises_the_plan_from_116_94_to_121_17(study, scenario, without):
+    candidates, plan = without
+    assert len(candidates) == 46
+    assert plan.objective == pytest.approx(116.937, abs=2e-3)
+    assert study.plan.objective == pytest.approx(121.173, abs=2e-3)
+    assert study.plan.without_space == plan.without_space == pytest.approx(69.9985, abs=1e-3)
+    assert study.plan.gain == pytest.approx(51.174, abs=3e-3)
+    again = schedule_contacts(study.candidates, scenario, network=study.network, ban=[c for c in study.candidates.index
+                              if "@" in c])  # fmt: skip
+    assert again.objective == pytest.approx(plan.objective, rel=1e-4)
+    assert not any("@" in c for c in chosen(again))
+
+
+@pytest.mark.parametrize(("step_s", "objective"), [(30.0, 40.8674), (60.0, 40.8674), (120.0, 38.5936)])
+def test_hand_over_never_loses(study, scenario, step_s, objective):
+    """Three nights of government keys alone; a step of two minutes leaves no part that helps."""
+    policy = with_policy(only(scenario, "government"), hand_over_step_s=step_s)
+    nights = study.keys[pd.DatetimeIndex(study.keys["usable_end"]) < pd.Timestamp("2027-03-04T12:00Z")]
+    budget = study.budget[study.budget["window_id"].isin(nights.index)]
+    plans = [
+        schedule_contacts(contact_candidates(budget, nights, p), p, network=study.network)
+        for p in (policy, with_policy(policy, hand_over_step_s=0.0))
+    ]
+    assert plans[1].objective == pytest.approx(38.5936, abs=2e-3)
+    assert plans[0].objective == pytest.approx(objective, abs=2e-3)
+    assert plans[0].objective >= plans[1].objective - 2e-4  # ties for more key are worth that much
+
+
+def test_satellite_slews_between_two_stations_of_a_crossing(study, scenario):
+    contacts = planned(study.plan).sort_values("start")
+    pause = (contacts["start"].iloc[1:].to_numpy() - contacts["end"].iloc[:-1].to_numpy()) / np.timedelta64(1, "s")
+    assert pause.min() >= scenario.schedule.slew_s
+    assert (pause < 600).sum() == 4
+    assert pause.min() == pytest.approx(60.0, abs=1e-6)
+    longer = with_policy(scenario, slew_s=150.0)
+    plan = schedule_contacts(contact_candidates(study.budget, study.keys, longer), longer, network=study.network)
+    contacts = planned(plan).sort_values("start")
+    pause = (contacts["start"].iloc[1:].to_numpy() - contacts["end"].iloc[:-1].to_numpy()) / np.timedelta64(1, "s")
+    assert pause.min() >= 150
+    assert plan.objective <= study.plan.objective + 1e-6
+    verify_plan(plan, study.windows, longer)
+
+
+def test_chosen_parts_are_reoptimised_and_never_lose(study, scenario):
+    offered = schedule_contacts(study.candidates, scenario, network=study.network)
+    plan, keys = reoptimise_contacts(offered, study.budget, study.keys, scenario)
+    before, after = offered.contacts["skl_bit"], plan.contacts["skl_bit"]
+    part = offered.contacts["candidate_id"].str.contains("@")
+    assert (after[~part] == before[~part]).all()
+    assert (after[part] >= before[part]).all()
+    assert (after[part] > before[part]).any()
+    assert (plan.contacts["expected_skl_bit"] == plan.contacts["skl_bit"] * plan.contacts["p_clear"]).all()
+    assert (plan.objective, plan.bound) == (offered.objective, offered.bound)
+    own = keys.index.difference(study.keys.index)
+    assert set(own) <= set(offered.contacts.loc[part, "candidate_id"])
+    assert (keys.loc[own, "skl_bit"] == plan.contacts.drop_duplicates("candidate_id").set_index("candidate_id")
+            .loc[own, "skl_bit"]).all()  # fmt: skip
+    pd.testing.assert_frame_equal(keys.loc[study.keys.index], study.keys)
+
+
+def test_plan_of_whole_windows_has_nothing_to_reoptimise(study, scenario, without):
+    _, plan = without
+    same, keys = reoptimise_contacts(plan, study.budget, study.keys, scenario)
+    assert same is plan
+    assert keys is study.keys
+
+
+def test_chance_of_a_clear_sky_is_the_mean_over_the_part(study, parts):
+    """A part near the culmination of its window sees the sky through less cloud than the whole does."""
+    whole = study.candidates.loc[parts["window_id"], "p_clear"].to_numpy()
+    part = parts["p_clear"].to_numpy()
+    assert (part != whole).any()
+    assert np.abs(part - whole).max() < 0.05
+    name = "EAGLE1-LIKE/PQSAT/20270301T200508Z/1"
+    table = study.candidates
+    assert table.loc[f"{name}@200700-200800", "p_clear"] > table.loc[name, "p_clear"]
+
+
+@pytest.mark.parametrize("kind", [Booking, Outage])
+@pytest.mark.parametrize("what", [{"satellite": "EAGLE1-LIKE"}, {"station": "PQSAT"}])
+def test_bookings_and_outages_take_what_they_touch(study, scenario, kind, what):
+    start, end = pd.Timestamp("2027-03-01T20:07:30Z"), pd.Timestamp("2027-03-01T20:09:30Z")
+    time = kind(start=start.to_pydatetime(), end=end.to_pydatetime(), **what)
+    field = "bookings" if kind is Booking else "outages"
+    left = contact_candidates(study.budget, study.keys, scenario.model_copy(update={field: (time,)}))
+    table = study.candidates
+    mine = (table["ogs"] == "PQSAT") | ("satellite" in what)
+    gone = table.index[mine & (table["start"] < end) & (table["end"] > start)]
+    assert set(table.index) - set(left.index) == set(gone)
+    assert len(gone) == (23 if "satellite" in what else 11)
+    pd.testing.assert_frame_equal(left, table.drop(index=gone))
+
+
+def test_whole_period_booked_leaves_no_candidate_and_an_empty_plan(study, scenario):
+    booked = scenario.model_copy(update={"bookings": (
+        Booking(satellite="EAGLE1-LIKE", start=scenario.start, end=scenario.end),)})  # fmt: skip
+    left = contact_candidates(study.budget, study.keys, booked)
+    assert left.empty
+    plan = schedule_contacts(left, booked, network=study.network)
+    assert plan.contacts.empty
+    assert plan.objective == pytest.approx(study.plan.without_space, rel=1e-6)
+
+
+def test_post_processing_delays_key_and_what_comes_too_late_is_not_planned(study, scenario):
+    slow = with_policy(scenario, post_processing_s=2 * 86400.0)
+    candidates = contact_candidates(study.budget, study.keys, slow)
+    assert (candidates["available_at"] - candidates["end"] == pd.Timedelta("2D")).all()
+    plan = schedule_contacts(candidates, slow, network=study.network)
+    assert planned(plan)["end"].max() < pd.Timestamp(scenario.end) - pd.Timedelta("2D")
+    assert study.plan.without_space < plan.objective < study.plan.objective
+
+
+def test_verifier_refuses_a_hand_over_without_slew(study, scenario):
+    contacts = study.plan.contacts.copy()
+    name = "EAGLE1-LIKE/DLR-TRAUEN/20270301T213942Z/1@214200-214400"
+    contacts.loc[name, "start"] -= pd.Timedelta(seconds=1)
+    with pytest.raises(PlanError, match=r"satellite 'EAGLE1-LIKE' is free from .*21:42:00.*, after"):
+        verify_plan(replace(study.plan, contacts=contacts), study.windows, scenario)
