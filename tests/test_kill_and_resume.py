@@ -19,6 +19,8 @@ from eqci_space.parallel import ChunkError, run_chunks
 sys.path.append(str(Path(__file__).parent))
 import chunk_functions as cf
 
+pytestmark = pytest.mark.slow
+
 CHUNK_DAY, CHUNKS = 0.2, 20
 DRIVER = """
 import sys
@@ -165,7 +167,6 @@ def test_two_processes_give_the_same_bytes(four_days, through, tmp_path):
     assert files(tmp_path) == through
 
 
-@pytest.mark.slow
 def test_sixty_days_are_the_same_in_process_and_in_two(scenario, tmp_path):
     long = scenario.model_copy(update={"end": scenario.start + timedelta(days=60)})
     run_batch(long, tmp_path / "one")

@@ -20,6 +20,7 @@ def test_committed_notebook_is_its_source_without_outputs(name):
     assert all(not c.get("outputs") for c in committed.cells)
 
 
+@pytest.mark.slow
 @pytest.mark.enable_socket  # the kernel talks over loopback
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_runs(name, tmp_path):

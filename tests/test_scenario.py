@@ -168,7 +168,8 @@ def test_missing_data_file_is_a_data_error():
 def test_model_field_names_and_file_keys_agree():
     aliases = {f.alias for f in Scenario.model_fields.values() if f.alias}
     assert aliases == {
-        "satellite", "stations", "station", "link", "handover", "outage", "booking", "satellite_quota", "demand", "variant", "uncertainty",
+        "satellite", "stations", "station", "link", "handover", "outage", "booking", "satellite_quota", "demand",
+        "variant", "uncertainty",
     }  # fmt: skip
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 from icalendar import Alarm, Calendar, Event, vCalAddress
 
 from eqci_space.errors import DataError
-from eqci_space.schedule.diff import match_contacts
 from eqci_space.report.release import Released
+from eqci_space.schedule.diff import match_contacts
 
 __all__ = ["CANCELLED_FILE", "write_calendar"]
 

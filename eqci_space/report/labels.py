@@ -1,8 +1,11 @@
-"""Labels on maps that keep clear of each other, of markers and of lines; the same input gives the same places."""
+"""Names of stations with their status, and labels on maps that keep clear of each other, of markers and of lines.
+
+The same input gives the same places.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from shapely import LineString, MultiLineString, Polygon, box, transform
 
-__all__ = ["MapLabel", "place_labels"]
+from eqci_space.scenario import Scenario
+
+__all__ = ["MapLabel", "hypothetical_note", "place_labels", "station_label"]
 
 _HALO_PT, _GAP_PT = 2.2, 2.5
 _RINGS_PT = (0.0, 6.0, 14.0, 24.0, 36.0)
@@ -23,6 +28,24 @@ _DIAGONAL = 0.7
 _HORIZONTAL, _VERTICAL = {1: "left", 0: "center", -1: "right"}, {1: "bottom", 0: "center", -1: "top"}
 # In points of line under a label. A covered label or marker, or a label cut by the frame, outweighs any line.
 _COST_OF_COVERING, _COST_OF_RING, _COST_OF_SIDE, _LEADER_WEIGHT = 1e4, 8.0, 0.5, 20.0
+
+
+def station_label(ogs: str, scenario: Scenario) -> str:
+    """Station id, with the status of a station that does not operate yet."""
+    status = scenario.stations[ogs].status_class
+    return ogs if status == "operational" else f"{ogs} ({status})"
+
+
+def hypothetical_note(scenario: Scenario, shown: Iterable[str] | None = None) -> str:
+    """What a title adds about the stations shown (default all) that are hypothetical; empty if none is."""
+    names = [
+        o
+        for o in (scenario.stations if shown is None else shown)
+        if scenario.stations[o].status_class == "hypothetical"
+    ]
+    if len(names) > 3:
+        return f"; {len(names)} stations are hypothetical"
+    return f"; hypothetical: {', '.join(names)}" if names else ""
 
 
 @dataclass(frozen=True)

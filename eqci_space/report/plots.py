@@ -6,20 +6,27 @@ import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
-from matplotlib.patches import Patch
 
 from eqci_space.errors import TableError
 from eqci_space.fiber.exposure import exposure
 from eqci_space.fiber.relay import Relay
 from eqci_space.linkbudget.budget import LOSS_TERMS
-from eqci_space.ogs.windows import night_intervals
-from eqci_space.orbits.earth import times_from
-from eqci_space.orbits.sky import make_sky
+from eqci_space.report.coverage_maps import coverage_difference_map, coverage_map
 from eqci_space.report.key_plots import aggregation_gain, key_profile, key_response
+from eqci_space.report.labels import station_label
 from eqci_space.report.maps import network_map
+from eqci_space.report.network_plots import (
+    bottleneck_map,
+    demand_heatmap,
+    exposure_chart,
+    exposure_frontier_plot,
+    failure_ranking,
+    replay_chart,
+    store_levels,
+)
+from eqci_space.report.schedule_plots import gantt_by_satellite, gantt_by_station, night_keys, scenario_comparison
 from eqci_space.report.sky_plots import elevation_profile, ground_track, sky_track, windows_per_night
-from eqci_space.report.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, new_axes
+from eqci_space.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes
 from eqci_space.report.weather_plots import (
     availability_matrix,
     cause_tornado,
@@ -27,33 +34,45 @@ from eqci_space.report.weather_plots import (
     diversity_map,
     drought_distribution,
 )
-from eqci_space.scenario import Scenario, dated_stations
-from eqci_space.schedule.contacts import Plan
+from eqci_space.scenario import Scenario
 
 __all__ = [
     "aggregation_gain",
     "availability_matrix",
+    "bottleneck_map",
     "cause_tornado",
+    "coverage_difference_map",
+    "coverage_map",
     "delivery",
     "delivery_fan",
+    "demand_heatmap",
     "diversity_map",
     "drought_distribution",
     "elevation_profile",
+    "exposure_chart",
+    "exposure_frontier_plot",
+    "failure_ranking",
     "gantt",
+    "gantt_by_satellite",
+    "gantt_by_station",
     "ground_track",
     "key_profile",
     "key_response",
     "key_stores",
     "loss_profile",
     "network_map",
+    "night_keys",
+    "replay_chart",
+    "scenario_comparison",
     "sky_track",
     "station_label",
+    "store_levels",
     "waterfall",
     "windows_per_night",
 ]
 
 _STACK = [GREY, SKY, GREEN, ORANGE, PURPLE, RED, BLUE]
-_ROW_IN, _LANE_IN, _BAR_GAP = 0.46, 0.17, 0.6
+gantt = gantt_by_station
 _LINE_STYLES = [
     (BLUE, "-"),
     (RED, "-"),
@@ -63,12 +82,6 @@ _LINE_STYLES = [
     (SKY, "--"),
     (GREY, "--"),
 ]
-
-
-def station_label(ogs: str, scenario: Scenario) -> str:
-    """Station id, with the status of a station that does not operate yet."""
-    status = scenario.stations[ogs].status_class
-    return ogs if status == "operational" else f"{ogs} ({status})"
 
 
 def waterfall(budget: pd.DataFrame, window_id: str, *, ax: Axes | None = None) -> Axes:
@@ -140,91 +153,6 @@ def loss_profile(budget: pd.DataFrame, window_id: str, *, ax: Axes | None = None
     ax.legend(handles[::-1], labels[::-1], fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3,
               frameon=False)  # fmt: skip
     return ax
-
-
-def gantt(plan: Plan, scenario: Scenario, *, windows: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
-    """Contacts by station over the period, night shaded, windows not taken in outline.
-
-    Contacts last minutes in a week; each bar is drawn at least 1/250 of the period wide so that it can be seen. Bars
-    that would touch stand in lanes one below the other; rows, and the figure, are as high as their lanes need.
-    """
-    stations = list(scenario.stations)
-    contacts = plan.contacts[plan.contacts["ogs"].isin(stations)].set_index("candidate_id")
-    outlined = contacts.iloc[:0] if windows is None else windows[windows["ogs"].isin(stations)]
-    widest = pd.Timedelta((scenario.end - scenario.start) / 250)
-    lanes = _lanes(contacts, outlined, widest)
-    counts = (lanes.groupby("ogs")["lane"].max() + 1).reindex(stations, fill_value=1)
-    heights = (_LANE_IN * counts).clip(lower=_ROW_IN)
-    tops = heights.cumsum() - heights
-    ax = ax or new_axes(10, 1.1 + max(2 * _ROW_IN, heights.sum()))
-    for ogs in stations:
-        _nights(ax, scenario, ogs, (tops[ogs] + 0.05 * _ROW_IN, heights[ogs] - 0.1 * _ROW_IN))
-    lane_in = (heights - 0.3 * _ROW_IN) / counts
-    rows = tops[lanes["ogs"]].to_numpy() + 0.15 * _ROW_IN + lane_in[lanes["ogs"]].to_numpy() * (lanes["lane"] + 0.1)
-    boxes = pd.DataFrame({"top": rows, "height": 0.8 * lane_in[lanes["ogs"]].to_numpy()}, index=lanes.index)
-    _bars(ax, outlined, boxes, widest, "white", GREY)
-    _bars(ax, contacts, boxes, widest, BLUE, BLUE)
-    ax.set_yticks(tops + heights / 2, [station_label(o, scenario) for o in stations])
-    ax.set_ylim(max(heights.sum(), _ROW_IN), 0)
-    _label_days(ax, scenario)
-    handles = [
-        Patch(facecolor=BLUE, label="planned contact"),
-        Patch(facecolor="white", edgecolor=GREY, label="window not taken"),
-        Patch(facecolor=NIGHT, label="night"),
-    ]
-    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, fontsize=8, frameon=False)
-    return ax
-
-
-def _lanes(contacts: pd.DataFrame, windows: pd.DataFrame, widest: pd.Timedelta) -> pd.DataFrame:
-    """Station and lane of each window, and of contacts without a window: the first lane that is free again.
-
-    A contact stands in the lane of its window, and may be drawn beyond it.
-    """
-    bars = pd.concat([windows, contacts[~contacts.index.isin(windows.index)]])[["ogs", "start", "end"]]
-    until = bars["end"].where(bars["end"] > bars["start"] + widest, bars["start"] + widest)
-    beyond = (contacts["start"] + widest).reindex(bars.index)
-    bars["until"] = until.where(~(beyond > until), beyond) + _BAR_GAP * widest
-    free: dict[str, list[pd.Timestamp]] = {}
-    lanes = {}
-    for bar in bars.sort_values(["start", "until"]).itertuples():
-        ends = free.setdefault(bar.ogs, [])
-        lane = next((i for i, end in enumerate(ends) if end <= bar.start), len(ends))
-        ends[lane : lane + 1] = [bar.until]
-        lanes[bar.Index] = lane
-    return bars[["ogs"]].assign(lane=pd.Series(lanes, dtype=int))
-
-
-def _bars(ax: Axes, table: pd.DataFrame, boxes: pd.DataFrame, widest: pd.Timedelta, face: str, edge: str) -> None:
-    """Rectangles from start to end, each in its lane."""
-    low = boxes["top"].reindex(table.index).to_numpy()
-    high = low + boxes["height"].reindex(table.index).to_numpy()
-    ends = table["end"].where(table["end"] > table["start"] + widest, table["start"] + widest)
-    left, right = (mdates.date2num(times.dt.tz_convert(None).to_numpy()) for times in (table["start"], ends))
-    corners = np.stack([[left, low], [left, high], [right, high], [right, low]]).transpose(2, 0, 1)
-    ax.add_collection(PolyCollection(list(corners), linewidths=0.8, facecolors=face, edgecolors=edge))
-
-
-def _nights(ax: Axes, scenario: Scenario, ogs: str, rows: tuple[float, float]) -> None:
-    """Shade the nights of a station, of a mobile one where and while it stands."""
-    length_s = (scenario.end - scenario.start).total_seconds()
-    sky = make_sky(scenario.start, scenario.end)
-    station = scenario.stations[ogs]
-    for place in dated_stations(station):
-        for night in night_intervals(sky, place, length_s, place.sun_max_elevation_deg):
-            start, end = times_from(scenario.start, np.array(night))
-            if station.positions and place.valid_from and place.valid_to:
-                start, end = max(start, pd.Timestamp(place.valid_from)), min(end, pd.Timestamp(place.valid_to))
-            if end > start:
-                ax.broken_barh([(start, end - start)], rows, facecolor=NIGHT)
-
-
-def _label_days(ax: Axes, scenario: Scenario) -> None:
-    ax.set_xlim(mdates.date2num(scenario.start), mdates.date2num(scenario.end))
-    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=4, maxticks=9))
-    ax.xaxis.set_major_formatter(mdates.DateFormatter("%a %d %b", tz="UTC"))
-    ax.set_xlabel("UTC (ticks at 00:00)")
-    ax.set_title("Contacts by station", fontsize=10, loc="left")
 
 
 def key_stores(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> Axes:

@@ -19,7 +19,7 @@ def judged(folder):
     """Exit code and verdict of every row."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/cases", "--cases-dir", str(folder), "-q", "-rA", "--tb=no",
-         "-p", "no:cacheprovider"],
+         "-n0", "-p", "no:cacheprovider"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     verdicts = {}

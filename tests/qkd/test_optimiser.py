@@ -188,6 +188,7 @@ def _report(wrong):
 # No false zero, and the global optimum.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_no_key_is_missed_in_a_thousand_windows(batch):
     """1000 windows: loss 25 to 60 dB, noise 1e-8 to 1e-5, errors 0 to 6 %, 1e8 to 1e13 pulses; two decoys, Chernoff.

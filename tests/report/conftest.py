@@ -26,7 +26,8 @@ def contacts(study):
     more = pd.concat([spare, idle.iloc[[0]].assign(status="cancelled", reason="given up")])
     more = more.assign(candidate_id=more.index.astype(str), expected_skl_bit=more["skl_bit"] * more["p_clear"])
     more.index = pd.Index(more.index.astype(str), name="contact_id")
-    return pd.concat([planned, more.reindex(columns=planned.columns, fill_value="")]).sort_values("start", kind="stable")
+    more = more.reindex(columns=planned.columns, fill_value="")
+    return pd.concat([planned, more]).sort_values("start", kind="stable")
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from eqci_space.report.compare import compare_runs
-from eqci_space.schedule.diff import match_contacts
 from eqci_space.report.run_io import Run
+from eqci_space.schedule.diff import match_contacts
 
 
 def plan(*rows):

@@ -4,10 +4,7 @@ import csv
 import hashlib
 import itertools
 import json
-import re
-from dataclasses import replace
 from datetime import timedelta
-from html.parser import HTMLParser
 
 import geopandas as gpd
 import icalendar
@@ -20,8 +17,9 @@ from eqci_space.data import data_path
 from eqci_space.errors import DataError
 from eqci_space.orbits.ephemeris import make_ephemeris, motion, satellite_elements
 from eqci_space.orbits.oem_io import write_oem
-from eqci_space.report.exports import write_contacts_ics
-from eqci_space.report.html import format_bits, write_report
+from eqci_space.report.contact_calendar import write_calendar
+from eqci_space.report.html import format_bits
+from eqci_space.report.release import export_material, release
 from eqci_space.report.run_io import TABLE_NAMES, load_run, write_directory
 from eqci_space.scenario import StationPosition
 from eqci_space.scenario_io import load_scenario
@@ -42,7 +40,10 @@ def test_calendar_holds_the_contacts_without_overlap(study, run_directory):
     events = sorted((e.decoded("dtstart"), e.decoded("dtend"), str(e["uid"])) for e in calendar.walk("VEVENT"))
     assert len(events) == len(study.plan.contacts)
     assert len({uid for _, _, uid in events}) == len(events)
-    for (_, end, _), (start, _, _) in itertools.pairwise(events):
+    booked = [e for e in calendar.walk("VEVENT") if str(e["transp"]) == "OPAQUE"]  # backups wait beside them
+    spans = sorted((e.decoded("dtstart"), e.decoded("dtend")) for e in booked)
+    assert len(spans) == (study.plan.contacts["status"] == "planned").sum()
+    for (_, end), (start, _) in itertools.pairwise(spans):
         assert end < start  # one satellite serves one station at a time
 
 
@@ -85,7 +86,7 @@ def test_calendar_holds_the_places_of_a_mobile_station_at_the_time(study, tmp_pa
     positions = [StationPosition(**p, height_ellipsoid_m=1, height_msl_m=1, node="WAW") for p in places]
     station = study.scenario.stations["PQSAT"].model_copy(update={"positions": tuple(positions)})
     scenario = study.scenario.model_copy(update={"stations": {**study.scenario.stations, "PQSAT": station}})
-    write_contacts_ics(tmp_path / "c.ics", contacts, scenario)
+    write_calendar(tmp_path / "c.ics", release(export_material(scenario, {"contacts": contacts}, {})))
     found = sorted((e.decoded("dtstart"), e) for ogs, e in events(tmp_path / "c.ics") if ogs == "PQSAT")
     assert len(found) == len(mine) >= 3
     where = [(e["geo"].latitude, e["geo"].longitude, str(e["location"])) for _, e in found]
@@ -158,69 +159,6 @@ def test_foreign_directory_is_left_alone_and_a_failed_run_leaves_nothing(tmp_pat
     with pytest.raises(OSError, match="disk full"):
         write_directory(tmp_path / "new", fail)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["precious"]
-
-
-class _Links(HTMLParser):
-    """Collects whatever a page would load, and images without alternative text."""
-
-    def __init__(self):
-        super().__init__()
-        self.loads: list[str] = []
-        self.mute: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        if tag in ("script", "link", "iframe", "object", "embed"):
-            self.loads.append(tag)
-        for key in ("src", "href", "srcset"):
-            value = found.get(key) or ""
-            if value and not value.startswith(("data:", "#")):
-                self.loads.append(value)
-        if tag == "img" and not found.get("alt"):
-            self.mute.append(found.get("src", "")[:40])
-
-
-def test_report_loads_nothing_and_every_figure_has_text(run_directory):
-    html = (run_directory / "report.html").read_text(encoding="utf-8")
-    parser = _Links()
-    parser.feed(html)
-    assert parser.loads == []
-    assert parser.mute == []
-    assert html.count("<img") == 5
-    assert not re.search(r"@import|url\(", html)
-    assert '<html lang="en">' in html
-
-
-def test_stores_that_never_held_key_are_left_out_and_counted(study, tmp_path):
-    def table(stores):
-        findings = replace(study._findings(), relay=replace(study.relay, stores=stores))
-        write_report(tmp_path / "report.html", findings)
-        html = (tmp_path / "report.html").read_text(encoding="utf-8")
-        return html[html.index("<h2>Key stores</h2>") : html.index("<h2>Other hardware</h2>")]
-
-    stores = study.relay.stores
-    space = stores["edge"].str.contains("|", regex=False)
-    totals = stores[space].groupby("edge")[["deposited_bit", "used_bit", "spilled_bit", "stock_bit"]].sum()
-    held = totals.index[(totals >= 0.5).any(axis=1)]
-    assert 0 < len(held) < len(totals)
-    text = table(stores)
-    for edge in totals.index:
-        assert (f"EAGLE1-LIKE – {edge.split('|')[1]}" in text) == (edge in held)
-    left_out = len(totals) - len(held)
-    assert f"<p>{left_out} store{'s' * (left_out > 1)} of a satellite and a station that never held key" in text
-    empty = stores.assign(**{c: stores[c].where(~space, 0.0) for c in totals.columns})
-    assert "<table>" not in table(empty)
-    assert f"<p>{len(totals)} stores of a satellite and a station that never held key are left out.</p>" in table(empty)
-    full = stores.assign(deposited_bit=stores["deposited_bit"].where(~space, 1e3))
-    assert "left out" not in table(full)
-
-
-def test_report_escapes_names_from_the_scenario(edited, tmp_path):
-    path = edited(('name = "QUANT-GPICz"', 'name = "<script>alert(1)<&>"'.replace("/", "")))
-    Study(load_scenario(path)).save(tmp_path / "out")
-    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "<script" not in html
-    assert "&lt;script&gt;" in html
 
 
 def test_amounts_are_readable():

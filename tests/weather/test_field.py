@@ -187,7 +187,7 @@ def test_trials_do_not_depend_on_their_number_or_on_the_threads(monkeypatch):
     many = sample_latent(times, place, factors, MODEL, trials=100, seed=9)
     limits = np.zeros((50, 5))
     bits = np.concatenate(list(hourly_blocked(limits, factors, MODEL, trials=70, seed=9)))
-    monkeypatch.setattr(field.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(field, "threads_per_process", lambda: 1)
     assert (sample_latent(times, place, factors, MODEL, trials=37, seed=9) == many[:37]).all()
     assert (np.concatenate(list(hourly_blocked(limits, factors, MODEL, trials=33, seed=9))) == bits[:33]).all()
 
