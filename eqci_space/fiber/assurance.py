@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_flow
 
 from eqci_space.fiber.domains import Border, borders, crossing_mask
 from eqci_space.fiber.network import Network
@@ -83,10 +84,12 @@ def vertex_connectivity(edges: pd.DataFrame, a: str, b: str) -> int:
 
     An attacker has to hold that many nodes to see everything; a direct edge counts as one path.
     """
-    graph: nx.Graph[str] = nx.Graph()
-    graph.add_nodes_from([a, b])
-    graph.add_edges_from(zip(edges["a"], edges["b"], strict=True))
-    direct = graph.has_edge(a, b)
-    if direct:
-        graph.remove_edge(a, b)
-    return int(nx.node_connectivity(graph, a, b)) + int(direct)
+    number = {node: i for i, node in enumerate(dict.fromkeys([a, b, *edges["a"], *edges["b"]]))}
+    tail, head = (edges[end].map(number).to_numpy(dtype=np.int32) for end in ("a", "b"))
+    # A node is an entry 2v and an exit 2v + 1 with room for one path between them, and so is an edge in each direction.
+    inner = np.arange(len(number), dtype=np.int32)
+    start = np.concatenate([2 * tail + 1, 2 * head + 1, 2 * inner])
+    end = np.concatenate([2 * head, 2 * tail, 2 * inner + 1])
+    arcs = np.unique(np.stack([start, end]), axis=1)
+    graph = csr_matrix((np.ones(arcs.shape[1], dtype=np.int32), arcs), shape=(2 * len(number), 2 * len(number)))
+    return int(maximum_flow(graph, 2 * number[a] + 1, 2 * number[b]).flow_value)

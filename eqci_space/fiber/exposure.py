@@ -9,7 +9,7 @@ import pandas as pd
 
 from eqci_space.errors import near_matches
 from eqci_space.fiber.assurance import node_owners, path_rules, vertex_connectivity
-from eqci_space.fiber.domains import crossing_bits
+from eqci_space.fiber.domains import borders, crossing_bits
 from eqci_space.fiber.edges import key_edges
 from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.network import Network, build_network
@@ -35,12 +35,19 @@ def exposure(relay: Relay, scenario: Scenario) -> pd.DataFrame:
         fibre_connectivity and connectivity (node-disjoint paths without and with satellites); main_path.
     """
     edges = key_edges(relay.network, scenario)
-    rows = [_of_demand(d, relay, scenario, edges) for d in scenario.demands]
+    owners = node_owners(relay.network, scenario)
+    bridged = {
+        str(edges.index[b.edge])
+        for b in borders(edges, scenario)
+        if b.agreement is not None and b.agreement.protection == "pqc"
+    }
+    rows = [_of_demand(d, relay, scenario, edges, owners, bridged) for d in scenario.demands]
     return pd.DataFrame(rows).set_index("demand")
 
 
-def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, edges: pd.DataFrame) -> dict[str, object]:
-    owners = node_owners(relay.network, scenario)
+def _of_demand(
+    demand: Demand, relay: Relay, scenario: Scenario, edges: pd.DataFrame, owners: pd.DataFrame, bridged: set[str]
+) -> dict[str, object]:
     satellites = {s.name for s in scenario.satellites}
     mine = relay.routes[relay.routes["demand"] == demand.name]
     amount = relay.delivery[relay.delivery["demand"] == demand.name]
@@ -52,9 +59,6 @@ def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, edges: pd.DataF
     crossed = [_crossings(steps, edges) for steps in mine["edges"]]
     everyone = set().union(*(set(p) for p in mine["path"])) if len(mine) else set()
     used = set().union(*(set(e) for e in mine["edges"])) if len(mine) else set()
-    pqc = {f"HO-{h.name}" for h in scenario.handovers if h.protection == "pqc"}
-    crossing = crossing_bits(mine, edges, scenario)
-    computational = bool(used & pqc) or bool(len(crossing) and (crossing["protection"] == "pqc").any())
     by_path = mine.groupby(mine["path"].map(tuple))["bit"].sum()
     return {
         "demand": demand.name, "assurance": assurance_text(demand), "asked_bit": amount["asked_bit"].sum(),
@@ -67,7 +71,7 @@ def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, edges: pd.DataF
         "operators": _listed([owners["operator"].get(n, "") for n in everyone]
                              + [edges["operator"].get(e, "") for e in used]),
         "satellites": _listed(everyone & satellites),
-        "security": "computational" if computational else "information-theoretic",
+        "security": "computational" if used & bridged else "information-theoretic",
         "fibre_connectivity": vertex_connectivity(edges[edges["kind"] == "fibre"], *demand.between),
         "connectivity": vertex_connectivity(edges, *demand.between),
         "main_path": " – ".join(by_path.idxmax()) if len(by_path) else "",
