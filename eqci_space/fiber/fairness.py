@@ -83,10 +83,11 @@ def max_concurrent(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
     programme = RelayProgramme(replace(problem, share_goal=goal))
     relaxed = programme.relax()
     paths = programme.paths(relaxed.solution)
-    share = _delivered(problem, paths) / problem.asked_bit.sum(axis=1)
+    flow = FlowResult(paths, relaxed.objective, relaxed.bound, relaxed.rounds, relaxed.edge_price)
+    share = flow.delivered_bit(len(group)) / problem.asked_bit.sum(axis=1)
     least = [share[group == g].min() for g in range(group.max() + 1)]
     shares = np.array([least[g] if g >= 0 else 0.0 for g in group])
-    return FlowResult(paths, relaxed.objective, relaxed.bound, relaxed.rounds, relaxed.edge_price), shares
+    return flow, shares
 
 
 def max_min(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
@@ -130,10 +131,3 @@ def max_min(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
     paths = programme.paths(relaxed.solution)
     result = FlowResult(paths, float(floor.sum()), float(floor.sum()), relaxed.rounds, relaxed.edge_price)
     return result, floor
-
-
-def _delivered(problem: KeyFlowProblem, paths: list) -> np.ndarray:
-    total = np.zeros(len(problem.ends))
-    for k, _, _, bit in paths:
-        total[k] += bit
-    return total

@@ -74,6 +74,13 @@ class FlowResult:
         """Relative distance of the bound from the objective."""
         return max(0.0, self.bound - self.objective) / max(abs(self.bound), 1e-12)
 
+    def delivered_bit(self, demands: int) -> np.ndarray:
+        """Bits that each demand gets in all bins (demands,)."""
+        total = np.zeros(demands)
+        for k, _, _, bit in self.paths:
+            total[k] += bit
+        return total
+
 
 def solve_key_flow(problem: KeyFlowProblem, *, known: Sequence[Column] = ()) -> FlowResult:
     """Solve a relay problem with nothing to choose.
@@ -381,8 +388,7 @@ class RelayProgramme:
         p = self.problem
         price = price.copy()
         if level:
-            stock = price[self.stock_row]
-            price[self.stock_row] = np.maximum.accumulate(stock[:, ::-1], axis=1)[:, ::-1]
+            self.level_prices(price)
         pay, cost = price[self.demand_row], edge_cost(p)
         reduced = self.base.objective - self._matrix @ price
         at = np.where(reduced > 0, np.where(np.isfinite(self.base.upper), self.base.upper, 0.0), self.base.lower)
@@ -400,6 +406,11 @@ class RelayProgramme:
                     if surplus > 1e-9 * max(1.0, pay[k, t]):
                         columns.append((k, t, route))
         return columns, bound
+
+    def level_prices(self, price: np.ndarray) -> None:
+        """Raise row prices, in place, so that key kept is worth no less earlier than later: then no stock gains."""
+        stock = price[self.stock_row]
+        price[self.stock_row] = np.maximum.accumulate(stock[:, ::-1], axis=1)[:, ::-1]
 
     def arc_price(self, price: np.ndarray, t: int) -> np.ndarray:
         """Price (2E,) of key along each arc in a bin, at prices of the rows; infinite where the edge is closed."""

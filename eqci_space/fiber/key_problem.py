@@ -138,6 +138,11 @@ class KeyFlowProblem:
         return self.asked_bit * (self.share_goal.most if self.share_goal else 1.0)
 
     @cached_property
+    def edge_number(self) -> dict[str, int]:
+        """Row of every edge, by id."""
+        return {edge: i for i, (edge, _, _) in enumerate(self.edges)}
+
+    @cached_property
     def graph(self) -> KeyGraph:
         """Nodes and arcs."""
         return KeyGraph(tuple(self.edges))

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import dijkstra
 from eqci_space.errors import InfeasibleError
 from eqci_space.solver import Programme, maximise
 
-__all__ = ["KeyGraph", "PathRule", "Route", "cheapest_routes", "route_arcs"]
+__all__ = ["ArcSearch", "KeyGraph", "PathRule", "Route", "cheapest_routes", "route_arcs"]
 
 Route = tuple[tuple[int, ...], ...]
 _SMALLEST_COST = 1e-15
@@ -121,7 +121,7 @@ def _plain(
 ) -> dict[int, tuple[Route, float]]:
     """Cheapest paths without counting, by one run of Dijkstra per source."""
     tail, head = graph.tail_head
-    search = _Search(len(graph.number), tail, head, np.flatnonzero(allowed & np.isfinite(cost)), cost)
+    search = ArcSearch(len(graph.number), tail, head, np.flatnonzero(allowed & np.isfinite(cost)), cost)
     found: dict[int, tuple[Route, float]] = {}
     distance, before = search.run(sorted({a for a, _ in wanted.values()}))
     row = {source: i for i, source in enumerate(sorted({a for a, _ in wanted.values()}))}
@@ -132,7 +132,7 @@ def _plain(
     return found
 
 
-class _Search:
+class ArcSearch:
     """Dijkstra on some arcs; of parallel arcs the cheapest."""
 
     def __init__(self, nodes: int, tail: np.ndarray, head: np.ndarray, arcs: np.ndarray, cost: np.ndarray):
@@ -183,7 +183,7 @@ def _counted(graph: KeyGraph, a: int, b: int, rule: PathRule, cost: np.ndarray) 
     row, layer = np.nonzero(fits)
     used = arcs[row]
     start, end = tail[used] * layers + layer, head[used] * layers + layer + rise[head[used]]
-    search = _Search(len(graph.number) * layers, start, end, np.arange(len(used)), cost[used])
+    search = ArcSearch(len(graph.number) * layers, start, end, np.arange(len(used)), cost[used])
     distance, before = search.run([a * layers])
     last = b * layers + int(np.argmin(distance[0, b * layers : (b + 1) * layers]))
     if not np.isfinite(distance[0, last]):
@@ -212,7 +212,7 @@ def _disjoint(graph: KeyGraph, a: int, b: int, arcs: np.ndarray, cost: np.ndarra
     end = np.concatenate([2 * head[arcs], 2 * np.arange(nodes) + 1])
     weight = np.concatenate([cost[arcs], np.zeros(nodes)])
     every = np.arange(len(start))
-    first = _Search(2 * nodes, start, end, every, weight)
+    first = ArcSearch(2 * nodes, start, end, every, weight)
     distance, before = first.run([2 * a + 1])
     source, target = 2 * a + 1, 2 * b
     if not np.isfinite(distance[0, target]):
@@ -226,7 +226,7 @@ def _disjoint(graph: KeyGraph, a: int, b: int, arcs: np.ndarray, cost: np.ndarra
     start2 = np.concatenate([start[kept], end[once]])
     end2 = np.concatenate([end[kept], start[once]])
     weight2 = np.concatenate([np.maximum(reduced[kept], 0.0), np.zeros(len(once))])
-    second = _Search(2 * nodes, start2, end2, np.arange(len(start2)), weight2)
+    second = ArcSearch(2 * nodes, start2, end2, np.arange(len(start2)), weight2)
     distance2, before2 = second.run([source])
     if not np.isfinite(distance2[0, target]):
         return None

@@ -14,10 +14,11 @@ from eqci_space.fiber.edges import closed_bins, edge_supply_bit, key_edges
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network
 from eqci_space.network_records import asked_bit_per_day, assurance_text
+from eqci_space.orbits.earth import times_from
 from eqci_space.scenario import Scenario
 from eqci_space.tables import check_table
 
-__all__ = ["bin_edges", "bin_of", "demand_table", "flow_problem"]
+__all__ = ["bin_edges", "bin_of", "bin_starts", "demand_table", "flow_problem"]
 
 
 def bin_edges(scenario: Scenario) -> list[datetime]:
@@ -31,6 +32,12 @@ def bin_edges(scenario: Scenario) -> list[datetime]:
         edges.append(edge)
         edge += step
     return [*edges, scenario.end]
+
+
+def bin_starts(scenario: Scenario) -> pd.DatetimeIndex:
+    """Start of every bin."""
+    seconds = [(start - scenario.start).total_seconds() for start in bin_edges(scenario)[:-1]]
+    return times_from(scenario.start, np.array(seconds))
 
 
 def bin_of(times: pd.Series | pd.DatetimeIndex, scenario: Scenario) -> np.ndarray:

@@ -15,9 +15,8 @@ from eqci_space.fiber.key_flow import FlowResult, solve_key_flow
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.paths import cheapest_routes, route_arcs
-from eqci_space.fiber.problem import bin_edges, bin_of, flow_problem
+from eqci_space.fiber.problem import bin_of, bin_starts, flow_problem
 from eqci_space.fiber.stores import store_levels
-from eqci_space.orbits.earth import times_from
 from eqci_space.scenario import Scenario
 from eqci_space.tables import check_table
 
@@ -155,10 +154,7 @@ def relay_bin_by_bin(deposits: pd.DataFrame, scenario: Scenario, *, network: Net
 
 
 def _shares(flow: FlowResult, problem: KeyFlowProblem) -> np.ndarray:
-    total = np.zeros(len(problem.ends))
-    for k, _, _, bit in flow.paths:
-        total[k] += bit
-    return total / problem.asked_bit.sum(axis=1)
+    return flow.delivered_bit(len(problem.ends)) / problem.asked_bit.sum(axis=1)
 
 
 def _weighted(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
@@ -181,7 +177,7 @@ def with_deposits(problem: KeyFlowProblem, deposits: pd.DataFrame, scenario: Sce
     PlanError
         A deposit on an edge that does not exist.
     """
-    index = {e: i for i, (e, _, _) in enumerate(problem.edges)}
+    index = problem.edge_number
     unknown = [e for e in deposits["edge"] if e not in index]
     if unknown:
         hint = near_matches(str(unknown[0]), index)
@@ -199,15 +195,10 @@ def _prices(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd
     edge, t = np.nonzero(flow.edge_price > _SMALLEST_PRICE)
     names = np.array([e for e, _, _ in problem.edges], dtype=object)
     table = pd.DataFrame({
-        "bin": _starts(scenario)[t], "edge": names[edge], "worth_per_mbit": flow.edge_price[edge, t],
+        "bin": bin_starts(scenario)[t], "edge": names[edge], "worth_per_mbit": flow.edge_price[edge, t],
     }).astype({"edge": str})  # fmt: skip
     order = ["bin", "worth_per_mbit", "edge"]
     return table.sort_values(order, ascending=[True, False, True], ignore_index=True)
-
-
-def _starts(scenario: Scenario) -> pd.DatetimeIndex:
-    seconds = [(a - scenario.start).total_seconds() for a in bin_edges(scenario)[:-1]]
-    return times_from(scenario.start, np.array(seconds))
 
 
 def _unreachable(problem: KeyFlowProblem, scenario: Scenario) -> tuple[str, ...]:
@@ -219,7 +210,7 @@ def _unreachable(problem: KeyFlowProblem, scenario: Scenario) -> tuple[str, ...]
 
 def _routes(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd.DataFrame:
     """One row per path; the two shares of an XOR stand in two rows of one bundle."""
-    starts, names = _starts(scenario), list(problem.graph.number)
+    starts, names = bin_starts(scenario), list(problem.graph.number)
     total: dict[tuple[int, int], float] = {}
     for k, t, _, bit in flow.paths:
         total[k, t] = total.get((k, t), 0.0) + bit
@@ -242,7 +233,7 @@ def _stores(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd
         np.add.at(used[:, t], [arc >> 1 for arc in route_arcs(route)], bit)
     levels = store_levels(problem.supply_bit, used, problem.initial_bit, problem.capacity_bit, problem.life_bins)
     table = pd.DataFrame({
-        "bin": np.repeat(_starts(scenario), n_edges),
+        "bin": np.repeat(bin_starts(scenario), n_edges),
         "edge": np.tile(np.array([e for e, _, _ in problem.edges], dtype=object), n_bins),
         "initial_bit": levels.initial_bit.T.ravel(), "deposited_bit": problem.supply_bit.T.ravel(),
         "used_bit": used.T.ravel(), "spilled_bit": levels.spilled_bit.T.ravel(),
@@ -256,7 +247,7 @@ def _delivery(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> 
     delivered = np.zeros((n_demands, n_bins))
     for k, t, _, bit in flow.paths:
         delivered[k, t] += bit
-    starts = _starts(scenario)
+    starts = bin_starts(scenario)
     table = pd.DataFrame({
         "bin": np.repeat(starts, n_demands),
         "demand": np.tile(np.array([d.name for d in scenario.demands], dtype=object), n_bins),

@@ -9,7 +9,6 @@ waits longer than the patience is blocked. Stores give their oldest key first.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -17,10 +16,9 @@ import pandas as pd
 
 from eqci_space.errors import PlanError
 from eqci_space.fiber.key_problem import KeyFlowProblem
-from eqci_space.fiber.problem import bin_edges, flow_problem
+from eqci_space.fiber.problem import bin_edges, bin_starts, flow_problem
 from eqci_space.fiber.relay import Relay
 from eqci_space.kernels import kernel
-from eqci_space.orbits.earth import times_from
 from eqci_space.scenario import Scenario
 from eqci_space.tables import check_table
 
@@ -119,7 +117,7 @@ def _deposit_events(
     deposits: pd.DataFrame, problem: KeyFlowProblem, scenario: Scenario, step_s: float, steps: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Deposits by edge: where each edge's begin, their steps and bits, in order of time."""
-    index = {e: i for i, (e, _, _) in enumerate(problem.edges)}
+    index = problem.edge_number
     unknown = [e for e in deposits["edge"] if e not in index]
     if unknown:
         raise PlanError(f"replay_routes: deposit on unknown edge '{unknown[0]}'")
@@ -162,7 +160,7 @@ def request_trace(
 
 def _route_arrays(relay: Relay, problem: KeyFlowProblem) -> tuple[np.ndarray, ...]:
     """Routes as flat arrays: per bin and demand the first route, per route its planned bits and its edges."""
-    index = {e: i for i, (e, _, _) in enumerate(problem.edges)}
+    index = problem.edge_number
     n_demands, n_bins = problem.asked_bit.shape
     bundles: dict[tuple[int, int], list[tuple[float, list[int]]]] = {}
     table = relay.routes
@@ -335,7 +333,7 @@ def _demand_table(
     given = on_time + late
     planned = relay.delivery["delivered_bit"].to_numpy(dtype=float)
     return pd.DataFrame({
-        "bin": np.repeat(_bin_starts(scenario), len(scenario.demands)),
+        "bin": np.repeat(bin_starts(scenario), len(scenario.demands)),
         "demand": np.tile(np.array([d.name for d in scenario.demands], dtype=object), problem.asked_bit.shape[1]),
         "requested_bit": requested, "on_time_bit": on_time, "late_bit": late, "blocked_bit": blocked,
         "planned_bit": planned, "over_age_bit": over,
@@ -344,16 +342,11 @@ def _demand_table(
     }).astype({"demand": str})  # fmt: skip
 
 
-def _bin_starts(scenario: Scenario) -> pd.DatetimeIndex:
-    seconds = [(a - scenario.start).total_seconds() for a, _ in pairwise(bin_edges(scenario))]
-    return times_from(scenario.start, np.array(seconds))
-
-
 def _store_table(levels: np.ndarray, problem: KeyFlowProblem, scenario: Scenario) -> pd.DataFrame:
     names = ("initial_bit", "deposited_bit", "used_bit", "spilled_bit", "expired_bit", "stock_bit")
     n_edges, n_bins = problem.supply_bit.shape
     table = pd.DataFrame({
-        "bin": np.repeat(_bin_starts(scenario), n_edges),
+        "bin": np.repeat(bin_starts(scenario), n_edges),
         "edge": np.tile(np.array([e for e, _, _ in problem.edges], dtype=object), n_bins),
         **{name: part.T.ravel() for name, part in zip(names, levels, strict=True)},
     }).astype({"edge": str})  # fmt: skip

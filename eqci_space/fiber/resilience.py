@@ -116,7 +116,7 @@ def _failed(
     scenario: Scenario,
 ) -> tuple:
     hit = set(edges.tolist())
-    before = _by_demand(problem, base)
+    before = base.delivered_bit(len(problem.ends))
     if not any(arc >> 1 in hit for _, _, route, _ in base.paths for arc in route_arcs(route)):
         # Nothing relayed passes here: the optimum stays.
         after, objective = before, base.objective
@@ -124,7 +124,7 @@ def _failed(
         closed = problem.closed.copy() if problem.closed.size else np.zeros(problem.supply_bit.shape, dtype=bool)
         closed[edges] = True
         flow = solve_key_flow(replace(problem, closed=closed), known=known)
-        after, objective = _by_demand(problem, flow), flow.objective
+        after, objective = flow.delivered_bit(len(problem.ends)), flow.objective
     at_ends = np.array([kind == "node" and name in pair for pair in problem.ends])
     lost = float((before - after).sum())
     left = np.divide(after, before, out=np.ones_like(after), where=before > 0)
@@ -132,13 +132,6 @@ def _failed(
     share = (base.objective - objective) / max(base.objective, 1e-300)
     return (f"{kind} {name}", kind, float(after.sum()), lost, lost / 256, share, float((before - after)[at_ends].sum()),
             scenario.demands[worst].name, float(left[worst]))  # fmt: skip
-
-
-def _by_demand(problem: KeyFlowProblem, flow: FlowResult) -> np.ndarray:
-    total = np.zeros(len(problem.ends))
-    for k, _, _, bit in flow.paths:
-        total[k] += bit
-    return total
 
 
 @dataclass(frozen=True)

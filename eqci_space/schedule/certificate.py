@@ -11,18 +11,15 @@ from __future__ import annotations
 from itertools import permutations
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
 from eqci_space.fiber.key_flow import RelayProgramme, edge_cost
 from eqci_space.fiber.key_problem import Column
-from eqci_space.fiber.paths import PathRule
+from eqci_space.fiber.paths import ArcSearch, PathRule
 from eqci_space.solver import Programme, maximise
 
 __all__ = ["fibre_priced_bound"]
 
 _MBIT = 1e6
-_SMALLEST_COST = 1e-15
 _MOST_NODES = 20_000
 _MOST_COLUMNS = 50_000
 
@@ -50,8 +47,7 @@ def fibre_priced_bound(programme: RelayProgramme, row_price: np.ndarray, *, rela
     if stations * (stations - 1) * np.count_nonzero(problem.asked_bit) > _MOST_COLUMNS:
         return float("inf")
     price = row_price.copy()
-    stock = price[programme.stock_row]
-    price[programme.stock_row] = np.maximum.accumulate(stock[:, ::-1], axis=1)[:, ::-1]
+    programme.level_prices(price)
     ground = ~problem.delayed[programme.held]
     dual_rows = np.concatenate([programme.stock_row[ground].ravel(), programme.quota_row.ravel()])
     columns = _columns(programme, price)
@@ -84,31 +80,22 @@ def _routes(
     tail, head = problem.graph.tail_head
     usable = np.frombuffer(rule.arcs, dtype=bool) & np.isfinite(cost)
     late = np.repeat(problem.delayed, 2)
-    ground, nodes = np.flatnonzero(usable & ~late), len(problem.graph.number)
-    order = ground[np.argsort(cost[ground], kind="stable")]
-    keys, first = np.unique(tail[order] * nodes + head[order], return_index=True)
-    kept = order[first]
-    graph = csr_array((np.maximum(cost[kept], _SMALLEST_COST), (tail[kept], head[kept])), shape=(nodes, nodes))
+    ground = np.flatnonzero(usable & ~late)
+    search = ArcSearch(len(problem.graph.number), tail, head, ground, cost)
     # Edges of a satellite run from it to the station: the second arc of each goes up.
     space = np.flatnonzero(problem.delayed)
     up = [int(2 * e + 1) for e in space if usable[2 * e + 1]]
     down = [int(2 * e) for e in space if usable[2 * e]]
     ends = {k: tuple(problem.graph.number[n] for n in problem.ends[k]) for k in group}
     sources = sorted({int(head[a]) for a in down} | {a for a, _ in ends.values()})
-    if not len(kept) or not sources:
+    if not len(ground) or not sources:
         return []
-    distance, before = dijkstra(graph, directed=True, indices=sources, return_predecessors=True)
+    distance, before = search.run(sources)
     place = {node: i for i, node in enumerate(sources)}
 
     def path(source: int, node: int) -> tuple[int, ...] | None:
-        if not np.isfinite(distance[place[source], node]):
-            return None
-        steps = []
-        while node != source:
-            previous = int(before[place[source], node])
-            steps.append(previous * nodes + node)
-            node = previous
-        return tuple(int(a) for a in kept[np.searchsorted(keys, steps[::-1])]) if steps else ()
+        row = place[source]
+        return search.arcs_to(before[row], source, node) if np.isfinite(distance[row, node]) else None
 
     found = []
     for k, (a, b) in ends.items():

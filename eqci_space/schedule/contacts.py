@@ -161,7 +161,7 @@ def _solve(
 
 def offered_problem(problem: KeyFlowProblem, inside: pd.DataFrame, scenario: Scenario) -> KeyFlowProblem:
     """The problem with expected key of candidates as offers, and what they exclude."""
-    edge = {e: i for i, (e, _, _) in enumerate(problem.edges)}
+    edge = problem.edge_number
     bits = (inside["skl_bit"] * inside["p_clear"]).to_numpy(dtype=float)
     at = bin_of(inside["available_at"], scenario)
     held = np.flatnonzero(at >= 0)

@@ -170,12 +170,8 @@ def _late(late: pd.DataFrame, deposits: pd.DataFrame, until: datetime) -> pd.Dat
 
 def _relayed(problem: KeyFlowProblem, deposits: pd.DataFrame, part: Scenario) -> tuple[FlowResult, KeyFlowProblem]:
     """Relay over the horizon from what the plan brings."""
-    filled = with_deposits(offered_problem(problem, _none_offered(), part), deposits, part)
+    filled = with_deposits(offered_problem(problem, empty_table("CANDIDATES"), part), deposits, part)
     return value_of_choice(filled, np.zeros(0)), filled
-
-
-def _none_offered() -> pd.DataFrame:
-    return empty_table("CANDIDATES")
 
 
 def _advance(

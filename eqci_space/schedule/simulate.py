@@ -187,7 +187,7 @@ class _Slots:
 
 
 def _slots(contacts: pd.DataFrame, scenario: Scenario, problem: KeyFlowProblem) -> _Slots:
-    index = {e: i for i, (e, _, _) in enumerate(problem.edges)}
+    index = problem.edge_number
     ready = contacts["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s)
     edge = [index[f"{s}|{o}"] for s, o in zip(contacts["satellite"], contacts["ogs"], strict=True)]
     return _Slots(np.array(edge, dtype=int), bin_of(ready, scenario))
