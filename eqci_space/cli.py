@@ -91,7 +91,7 @@ def run(
     with _Progress(len(STAGES) + 1, quiet) as advance:
         result = study.save(out, level=release, previous=previous, progress=advance)
     delivered = study.relay.delivery.groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum()
-    contacts = study.plan.contacts
+    contacts = study.plan.contacts[study.plan.contacts["status"] == "planned"]
     typer.echo(
         f"{loaded.name}: {len(study.passes)} passes, {len(study.windows)} windows, {len(contacts)} contacts, "
         f"{format_bits(contacts['expected_skl_bit'].sum())} expected from space"

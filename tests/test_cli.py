@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 
 from eqci_space.report.run_io import load_run
@@ -23,6 +24,16 @@ def test_help_is_quick_and_names_the_commands():
     assert done.returncode == 0
     assert all(word in done.stdout for word in ("run", "check", "schema", "passes", "doctor"))
     assert fastest < 1.0
+
+
+def test_the_headline_counts_planned_contacts_and_not_their_backups(tmp_path):
+    done = eqci("run", "quant-gpicz", "--out", str(tmp_path / "run"), "--quiet")
+    assert done.returncode == 0
+    contacts = pd.read_parquet(tmp_path / "run" / "contacts.parquet")
+    planned = contacts[contacts["status"] == "planned"]
+    assert 0 < len(planned) < len(contacts)
+    expected = planned["expected_skl_bit"].sum() / 1e6
+    assert f"{len(planned)} contacts, {expected:.2f} Mbit expected from space" in done.stdout
 
 
 def test_check_lists_what_is_assumed():
