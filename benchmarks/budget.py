@@ -9,16 +9,23 @@ import numpy as np
 import pandas as pd
 
 import eqci_space as eq
-from benchmarks.timing import alternating_s
+from benchmarks.timing import alternating_s, peak_memory_mb
 from eqci_space.errors import ModelValidityWarning
 from eqci_space.linkbudget.lookup import LossLookup, lookup_loss_db, make_lookup
 from eqci_space.linkbudget.terms import Link
 
-__all__ = ["run"]
+__all__ = ["many_samples", "run"]
 
 SIZES = {"smoke": (20_000, 1), "full": (1_000_000, 5)}
 
 Row = tuple[str, float, str]
+
+_MEMORY = """
+import eqci_space as eq
+from benchmarks.budget import many_samples
+scenario = eq.load_scenario("quant-gpicz")
+eq.link_budget(many_samples(scenario, {count}), scenario)
+"""
 
 
 def run(size: str) -> list[Row]:
@@ -27,8 +34,7 @@ def run(size: str) -> list[Row]:
     count, rounds = SIZES[size]
     scenario = eq.load_scenario("quant-gpicz")
     modelled = _modelled(scenario)
-    samples = eq.sample_windows(eq.observable_windows(eq.find_passes(scenario), scenario), scenario)
-    many = pd.concat([samples] * (count // len(samples) + 1), ignore_index=True).iloc[:count]
+    many = many_samples(scenario, count)
     where = {c: many[c].to_numpy() for c in ("elevation_deg", "range_m", "angular_rate_rad_s")}
     plain, lagging = _lookup(scenario), _lookup(modelled)
     times = alternating_s(
@@ -49,7 +55,15 @@ def run(size: str) -> list[Row]:
         ("lookup less exact, largest (asked: at most 0.005)", _gap_db(many, scenario, plain), "dB"),
         ("the same, turbulence modelled", _gap_db(many, modelled, lagging), "dB"),
         ("cost when samples double (2 is linear)", _growth(many, scenario, rounds), ""),
+        ("peak memory of the exact budget", peak_memory_mb(_MEMORY.format(count=count)), "MB"),
+        ("peak memory of half of it", peak_memory_mb(_MEMORY.format(count=count // 2)), "MB"),
     ]
+
+
+def many_samples(scenario: eq.Scenario, count: int) -> pd.DataFrame:
+    """Samples of the scenario's windows over and over."""
+    samples = eq.sample_windows(eq.observable_windows(eq.find_passes(scenario), scenario), scenario)
+    return pd.concat([samples] * (count // len(samples) + 1), ignore_index=True).iloc[:count]
 
 
 def _lookup(scenario: eq.Scenario) -> LossLookup:

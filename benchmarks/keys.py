@@ -11,17 +11,26 @@ import numpy as np
 import pandas as pd
 
 import eqci_space as eq
+from benchmarks.timing import peak_memory_mb
 from eqci_space.qkd.blocks import BlockTable, running_tables
 from eqci_space.qkd.intervals import optimise_interval
 from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.response import key_response, part_lengths
 
-__all__ = ["run"]
+__all__ = ["run", "window_copies"]
 
 SIZES = {"smoke": (300, 50), "full": (100_000, 1_000)}
 PEER_S = 3.6  # SatQuMA v2, mean CPU time of one optimised pass, measured on a machine of this kind
 
 Row = tuple[str, float, str]
+
+_MEMORY = """
+import eqci_space as eq
+from benchmarks.keys import window_copies
+scenario = eq.load_scenario("quant-gpicz")
+samples = eq.sample_windows(eq.observable_windows(eq.find_passes(scenario), scenario), scenario)
+eq.window_keys(window_copies(eq.link_budget(samples, scenario), {copies}), scenario)
+"""
 
 
 def run(size: str) -> list[Row]:
@@ -65,24 +74,38 @@ def run(size: str) -> list[Row]:
 def _all_cores(budget: pd.DataFrame, scenario: eq.Scenario, windows: int, many: int) -> list[Row]:
     """Copies of the scenario's windows, worked on in portions that fit into memory."""
     copies = max(1, min(20, many // windows))
-    ids = [budget["window_id"].astype(str) + f"#{i}" for i in range(copies)]
-    portion = pd.concat([budget.assign(window_id=names) for names in ids], ignore_index=True)
+    portion = window_copies(budget, copies)
     eq.window_keys(budget, scenario)
     begin, cpu, done = time.perf_counter(), time.process_time(), 0
     while done < many:
         done += len(eq.window_keys(portion, scenario))
     wall_s, cpu_s = (time.perf_counter() - begin) * many / done, (time.process_time() - cpu) * many / done
+    part, twice = window_copies(budget, max(1, copies // 2)), window_copies(budget, 2 * max(1, copies // 2))
+    growth = _cpu_s(lambda: eq.window_keys(twice, scenario), 2) / _cpu_s(lambda: eq.window_keys(part, scenario), 2)
     return [
         (f"{many:,} windows to KEYS on {os.cpu_count()} cores (asked: 100,000 in at most 240 s)", wall_s, "s"),
         ("CPU per window, tables and reporting included", 1e3 * cpu_s / many, "ms"),
+        ("cost when windows double (2 is linear)", growth, ""),
+        (f"peak memory with the budget of {copies * windows:,} windows", _memory_mb(copies), "MB"),
+        ("peak memory with one of half as many", _memory_mb(max(1, copies // 2)), "MB"),
     ]
 
 
-def _cpu_s(func: Callable[[], object]) -> float:
-    """Median CPU time of five calls."""
+def window_copies(budget: pd.DataFrame, copies: int) -> pd.DataFrame:
+    """A budget whose windows stand in it several times."""
+    ids = [budget["window_id"].astype(str) + f"#{i}" for i in range(copies)]
+    return pd.concat([budget.assign(window_id=names) for names in ids], ignore_index=True)
+
+
+def _memory_mb(copies: int) -> float:
+    return peak_memory_mb(_MEMORY.format(copies=copies))
+
+
+def _cpu_s(func: Callable[[], object], calls: int = 5) -> float:
+    """Median CPU time of some calls after a warm one."""
     func()
     times = []
-    for _ in range(5):
+    for _ in range(calls):
         begin = time.process_time()
         func()
         times.append(time.process_time() - begin)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 import eqci_space as eq
+from benchmarks.rolling import rolling_rows
 from benchmarks.synthetic import Instance, make_instance
 from benchmarks.timing import peak_memory_mb
 from eqci_space.fiber.key_flow import solve_key_flow
@@ -24,6 +25,7 @@ __all__ = ["joint_week", "key_problem", "run"]
 
 SIZES = {"smoke": ((1, 2),), "full": ((10, 7), (20, 7))}
 YEARS = {"smoke": (2, 14), "full": (20, 365)}
+ROLLING = {"smoke": (1, 9), "full": (10, 365)}
 _SLEW_S, _TURNAROUND_S = 60.0, 120.0
 _CAPACITY_BIT = 1e10
 
@@ -42,7 +44,7 @@ def run(size: str) -> list[Row]:
         rows += joint_week(satellites, days)
         memory_mb = peak_memory_mb(_MEMORY.format(satellites=satellites, days=days))
         rows.append((f"{satellites} satellites x {days} days: peak memory", memory_mb, "MB"))
-    return rows + _year(*YEARS[size])
+    return rows + _year(*YEARS[size]) + rolling_rows(*ROLLING[size])
 
 
 def _quant_gpicz() -> list[Row]:

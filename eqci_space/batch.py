@@ -15,7 +15,8 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -32,6 +33,7 @@ from eqci_space.ogs.sampling import sample_windows
 from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.passes import find_passes
 from eqci_space.parallel import run_chunks
+from eqci_space.parquet_io import read_table
 from eqci_space.qkd.window_keys import window_keys, window_responses
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.candidates import contact_candidates
@@ -256,11 +258,11 @@ def load_batch(directory: str | Path) -> dict[str, pd.DataFrame]:
     except (OSError, ValueError) as error:
         raise DataError(f"load_batch: no finished batch in '{folder}'; expected batch.json from run_batch") from error
     if version != SCHEMA_VERSION:
-        raise DataError(f"load_batch: schema version {version}; this version reads {SCHEMA_VERSION}; run again")
-    try:
-        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in BATCH_TABLES}
-    except (OSError, ValueError) as error:
-        raise DataError(f"load_batch: a table in '{folder}' is missing or damaged; run again") from error
+        raise DataError(
+            f"load_batch: batch.json in '{folder}' has schema version {version}; this version reads {SCHEMA_VERSION}; "
+            "run the batch again"
+        )
+    tables = {name: read_table(folder / f"{name}.parquet", f"load_batch: '{folder}'") for name in BATCH_TABLES}
     return {name: check_table(table, name.upper(), "load_batch") for name, table in tables.items()}
 
 
@@ -320,31 +322,40 @@ class _Writer:
         if self._writer is None:
             self._append(template)
         if self._writer is not None:
-            self._writer.close()
+            with self._named():
+                self._writer.close()
 
     def publish(self) -> int:
         """Give the file its name; returns its number of rows."""
-        os.replace(self._work, self._path)
+        with self._named():
+            os.replace(self._work, self._path)
         return self._rows
 
     def discard(self) -> None:
         """Drop what was not published."""
         if self._writer is not None and self._writer.is_open:
-            self._writer.close()
+            with suppress(OSError):  # the disk may still be full
+                self._writer.close()
         self._work.unlink(missing_ok=True)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of the disk with the name of the file and a remedy."""
+        try:
+            yield
+        except OSError as error:
+            raise DataError(
+                f"run_batch: cannot write '{self._path.name}' to '{self._path.parent}': {error}; make room or choose "
+                "another folder, then run again: finished chunks are kept"
+            ) from error
 
     def _append(self, table: pd.DataFrame) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         content = pa.Table.from_pandas(table)
-        try:
+        with self._named():
             if self._writer is None:
                 self._writer = pq.ParquetWriter(self._work, content.schema)
             self._writer.write_table(content)
-        except OSError as error:
-            raise DataError(
-                f"run_batch: cannot write '{self._path.name}' to '{self._path.parent}': {error}; make room or choose "
-                "another folder, then run again: finished chunks are kept"
-            ) from error
         self._rows += len(table)

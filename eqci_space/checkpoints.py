@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-import io
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -94,6 +93,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from error
 
 
+def _fits(shape: str, has_value: bool, parts: set[str]) -> bool:
+    """Whether a note has what its shape stands for."""
+    return {"value": has_value and not parts, "table": parts == {"table"}, "tables": bool(parts)}.get(shape, False)
+
+
 class Checkpoints:
     """Results of chunks in a folder.
 
@@ -133,7 +137,7 @@ class Checkpoints:
         sums = {}
         for part, table in tables.items():
             content = table.to_parquet()
-            write_atomically(self.folder / f"{name}.{part}.parquet", content)
+            write_atomically(self._path(name, part), content)
             sums[part] = hashlib.sha256(content).hexdigest()
         note = {
             "schema_version": _SCHEMA_VERSION, "function": self._function, "version": self._version,
@@ -153,27 +157,34 @@ class Checkpoints:
         DataError
             It is missing or damaged.
         """
-        import pandas as pd
+        from eqci_space.parquet_io import read_table
 
         note = self._note(name)
         if note is None:
             raise DataError(f"check-point '{name}' in '{self.folder}' is missing or damaged; run again")
         if note["shape"] == "value":
             return note["value"]
-        tables = {part: pd.read_parquet(io.BytesIO(self._bytes(name, part))) for part in note["sha256"]}
+        where = f"check-point '{name}' in '{self.folder}'"
+        tables = {part: read_table(self._bytes(name, part), where) for part in note["sha256"]}
         return tables["table"] if note["shape"] == "table" else tables
 
+    def _path(self, name: str, part: str) -> Path:
+        if not part or set(part) & set("/\\\0"):
+            raise ValueError(f"check-point: '{part}' is no name of a table; use one without slashes")
+        return self.folder / f"{name}.{part}.parquet"
+
     def _bytes(self, name: str, part: str) -> bytes:
-        return (self.folder / f"{name}.{part}.parquet").read_bytes()
+        return self._path(name, part).read_bytes()
 
     def _note(self, name: str) -> dict[str, Any] | None:
-        """What is known of a check-point whose tables are as they were written."""
+        """What is known of a check-point of this schema whose tables are as they were written."""
         try:
             note = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-            sound = note["schema_version"] == _SCHEMA_VERSION and all(
-                hashlib.sha256(self._bytes(name, part)).hexdigest() == sum_ for part, sum_ in note["sha256"].items()
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            parts = note["sha256"].items()
+            whole = _fits(note["shape"], "value" in note, {part for part, _ in parts})
+            sound = note["schema_version"] == _SCHEMA_VERSION and whole
+            sound = sound and all(hashlib.sha256(self._bytes(name, part)).hexdigest() == sum_ for part, sum_ in parts)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return note if sound else None
 

@@ -22,6 +22,7 @@ from eqci_space.key_lookup import exact_keys, make_key_lookup, reference_budget,
 from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.earth import seconds_from
 from eqci_space.orbits.passes import find_passes
+from eqci_space.progress import notebook_bar
 from eqci_space.scenario import Satellite, Scenario, Station, Weather
 from eqci_space.weather.line_of_sight import cloud_free_probability
 from eqci_space.weather.outlook import outlook
@@ -48,6 +49,7 @@ _SKY_BATCH = 4096
 Region = tuple[float, float, float, float]
 
 
+@notebook_bar("points")
 def coverage(
     scenario: Scenario,
     *,

@@ -43,6 +43,9 @@ __all__ = [
 ]
 
 
+_SHOWN = 100
+
+
 class EqciError(Exception):
     """Root of all errors that the toolkit raises on purpose."""
 
@@ -57,8 +60,10 @@ class ScenarioError(EqciError):
     def __init__(self, source: str, problems: list[tuple[str, str]], names: Mapping[str, str] | None = None):
         self.source = source
         self.problems = problems
-        shown = [(_with_name(path, names or {}), message) for path, message in problems]
+        shown = [(_with_name(path, names or {}), message) for path, message in problems[:_SHOWN]]
         lines = [f"  {path}: {message}" if path else f"  {message}" for path, message in shown]
+        if len(problems) > _SHOWN:
+            lines.append(f"  and {len(problems) - _SHOWN} more")
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(f"{source}: {count}\n" + "\n".join(lines))
 

@@ -1,22 +1,40 @@
 """One decorator for compiled kernels: the compilation is cached where a cache can be written.
 
-numba refuses to cache when neither the source folder nor the user's cache folder is writable;
-the kernel is then compiled in memory, which costs time but changes no result.
+numba refuses to cache when neither the source folder nor the user's cache folder is writable, and fails when the disk
+fills up while it caches; the kernel then stays in memory, which costs time but changes no result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
 
 __all__ = ["kernel"]
 
 
 def kernel(func: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `func` in nopython mode without fast-math, cached on disk if possible; it releases the interpreter."""
-    try:
-        return numba.njit(func, cache=True, nogil=True, error_model="numpy")
-    except RuntimeError:
-        return numba.njit(func, nogil=True, error_model="numpy")
+    compiled = numba.njit(func, nogil=True, error_model="numpy")
+    with suppress(RuntimeError):
+        compiled._cache = _OptionalCache(func)
+    return compiled
+
+
+class _OptionalCache(FunctionCache):
+    """A cache on disk without which the work goes on: full, read-only or taken away meanwhile."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except (OSError, EOFError):
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except (OSError, EOFError):
+            self.disable()

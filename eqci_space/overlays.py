@@ -89,10 +89,10 @@ def _named(
     problem: Callable[[str, str], None],
 ) -> list[Any]:
     merged = list(base) if isinstance(base, list) else []
-    place = {entry.get(_NAMED[kind]): i for i, entry in enumerate(merged) if isinstance(entry, dict)}
+    place = {name: i for i, entry in enumerate(merged) if (name := _name(entry, kind)) is not None}
     for entry in overlay:
-        name = entry.get(_NAMED[kind]) if isinstance(entry, dict) else None
-        if name in place:
+        name = _name(entry, kind)
+        if name is not None and name in place:
             old = merged[place[name]]
             if kind == "demand" and set(entry) & set(_AMOUNTS):
                 old = {key: value for key, value in old.items() if key not in _AMOUNTS}
@@ -101,5 +101,11 @@ def _named(
             merged.append(copy.deepcopy(entry))
             _note(entry, f"{kind}.{len(merged) - 1}", changed)
         else:
-            problem(kind, f"no {kind} '{name}' to change; {near_matches(str(name), filter(None, place))}")
+            known = near_matches(name or "", place)
+            problem(kind, f"no {kind} '{name}' to change; {known}" if name else f"an entry has no name; {known}")
     return merged
+
+
+def _name(entry: Any, kind: str) -> str | None:
+    name = entry.get(_NAMED[kind]) if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else None

@@ -19,6 +19,7 @@ from typing import Any
 
 from eqci_space.checkpoints import Checkpoints, function_name, record_text
 from eqci_space.errors import EqciError
+from eqci_space.progress import notebook_bar
 from eqci_space.workers import one_thread_each, spawned_pool
 
 __all__ = ["ChunkError", "ChunkFailure", "run_chunks"]
@@ -61,6 +62,7 @@ def _times(attempts: int) -> str:
     return "once" if attempts == 1 else f"{attempts} times"
 
 
+@notebook_bar("chunks")
 def run_chunks(
     func: Callable[[Any], Any],
     chunks: Iterable[Any],

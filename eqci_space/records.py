@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from eqci_space.input_rules import name_problem
+
 __all__ = ["Record"]
 
 
@@ -24,14 +26,15 @@ def _to_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _finite_name(value: str) -> str:
-    if not value.strip() or any(c in value for c in "|/\n\r\t"):
-        raise ValueError(f"{value!r} is no name; use text without '|', '/' and line breaks")
+def _sound_name(value: str) -> str:
+    problem = name_problem(value)
+    if problem:
+        raise ValueError(problem)
     return value
 
 
 UtcTime = Annotated[datetime, BeforeValidator(_require_zone), AfterValidator(_to_utc)]
-Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_finite_name)]
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_sound_name)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

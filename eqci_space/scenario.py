@@ -7,13 +7,24 @@ their units; ranges are part of the type, so a record that exists is a record in
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from eqci_space.errors import near_matches
-from eqci_space.network_records import Demand, FiberNetwork, Handover, LinkRules, Outage, PairSource, QkdDevice
+from eqci_space.html_table import format_bits, html_summary, html_table, short_list
+from eqci_space.network_records import (
+    Demand,
+    FiberNetwork,
+    Handover,
+    LinkRules,
+    Outage,
+    PairSource,
+    QkdDevice,
+    asked_bit_per_day,
+)
 from eqci_space.records import (
     Angle,
     Elevation,
@@ -66,6 +77,7 @@ __all__ = [
     "Variant",
     "Walker",
     "Weather",
+    "assumed_values",
     "dated_stations",
     "placed",
     "unknown_pair",
@@ -102,6 +114,8 @@ Orbit = Annotated[SunSynchronousOrbit | CircularOrbit, Field(discriminator="kind
 
 
 _MOST_SATELLITES = 10_000
+_MOST_ROWS = 12
+_NOT_MEASURED = ("assumed", "recalled", "derived-", "chosen", "typical")
 
 
 def _unfilled_planes(satellites: int, planes: int) -> str:
@@ -601,7 +615,7 @@ class Scenario(Record):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     satellites: tuple[Satellite, ...] = Field(default=(), alias="satellite")
     station_rules: StationRules | None = Field(None, alias="stations")
-    stations: dict[str, Station] = Field(default_factory=dict, alias="station")
+    stations: dict[Name, Station] = Field(default_factory=dict, alias="station")
     atmosphere: Atmosphere = Atmosphere()
     weather: Weather = Weather()
     protocol: Protocol = Protocol()
@@ -633,12 +647,38 @@ class Scenario(Record):
             ("handover", [h.name for h in self.handovers]),
             ("uncertainty", [str(u.quantity) for u in self.uncertainties]),
         ):
-            twice = sorted({n for n in names if names.count(n) > 1})
+            twice = sorted(n for n, times in Counter(names).items() if times > 1)
             if twice:
                 raise ValueError(f"{kind} names must differ; '{twice[0]}' stands twice")
         if self.satellites and not self.stations:
             raise ValueError("satellites need stations; add [stations] with use = [...], or drop the satellites")
         return self
+
+    def _repr_html_(self) -> str:
+        stations = [o if s.status_class != "hypothetical" else f"{o} [hypothetical]" for o, s in self.stations.items()]
+        facts = {
+            "period": f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC",
+            "satellites": f"{len(self.satellites)} ({short_list([s.name for s in self.satellites]) or 'none'})",
+            "stations": f"{len(self.stations)} ({short_list(stations) or 'none'})",
+            "demands": f"{len(self.demands)}, in all {format_bits(sum(map(asked_bit_per_day, self.demands)))} per day",
+            "values": f"{len(self.sources)} with a source, of them {len(assumed_values(self))} assumed, recalled or "
+            "derived",
+        }
+        head = ("demand", "=between", "purpose", "class", ">asked per day", ">weight")
+        rows = [
+            (d.name, " – ".join(d.between), d.purpose.replace("_", " "), ", ".join(d.assurance),
+             format_bits(asked_bit_per_day(d)), f"{d.weight:g}")
+            for d in self.demands[:_MOST_ROWS]
+        ]  # fmt: skip
+        caption = (
+            "Demands" if len(rows) == len(self.demands) else f"The first {len(rows)} of {len(self.demands)} demands"
+        )
+        return html_summary(f"Scenario {self.name}", facts, [html_table(caption, head, rows)])
+
+
+def assumed_values(scenario: Scenario) -> list[tuple[str, str, str]]:
+    """Values of a scenario that are assumed, recalled, chosen or derived, each with the ground it stands on."""
+    return [s for s in scenario.sources if any(word in s[2].lower() for word in _NOT_MEASURED)]
 
 
 def with_variant(scenario: Scenario, variant: Variant) -> Scenario:

@@ -18,8 +18,21 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from eqci_space.constellations import members
-from eqci_space.data import data_path, shipped_names
+from eqci_space.data import data_path, sha256_of, shipped_names
 from eqci_space.errors import DataError, ScenarioError, close_names, near_matches
+from eqci_space.input_rules import (
+    DEMAND_BINS,
+    FIRST_YEAR,
+    GRID_BYTES,
+    LAST_YEAR,
+    SATELLITES,
+    SCENARIO_BYTES,
+    STATION_DAYS,
+    dotted_key_problem,
+    file_beside,
+    oversize,
+    tree_problems,
+)
 from eqci_space.network_names import unknown_names
 from eqci_space.overlays import lay_over
 from eqci_space.scenario import Constellation, Scenario, Station
@@ -27,7 +40,6 @@ from eqci_space.sites_io import keyed_rows, read_horizon_mask, read_maintenance,
 
 __all__ = ["load_scenario", "scenario_schema"]
 
-_MAX_BYTES = 5_000_000
 _PRESETS = {"terminal": "terminals", "receiver": "receivers", "device": "devices"}
 _CATALOGUE_COLUMNS = (
     "name", "country", "latitude_deg", "longitude_deg", "height_ellipsoid_m", "height_msl_m", "status_class", "status",
@@ -38,6 +50,7 @@ _CATALOGUE_COLUMNS = (
 _COMMON_RULES = ("min_elevation_deg", "sun_max_elevation_deg", "sun_keep_out_deg", "moon_keep_out_deg")
 
 
+_MOST_PROBLEMS = 1000
 _UNION_TAGS = ("circular", "sun_synchronous", "walker_delta", "walker_star", "train")
 
 
@@ -71,10 +84,13 @@ class _Reading:
 
     def file(self, name: str) -> Path:
         """Path of a file named in the scenario, its content noted."""
-        path = self.base / name
+        path = file_beside(self.base, name)
         if not path.is_file():
             raise DataError(f"no file '{name}' beside the scenario")
-        self.inputs[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        problem = oversize(path, GRID_BYTES)
+        if problem:
+            raise DataError(f"{path.name}: {problem}")
+        self.inputs[name] = sha256_of(path)
         return path
 
 
@@ -113,6 +129,7 @@ def load_scenario(name_or_path: str | Path, *, overlays: Sequence[str | Path] = 
     scenario = _validate(raw, path, reading)
     if scenario is not None:
         scenario = _connected(scenario, reading)
+        reading.problems += _too_large(scenario)
     if reading.problems or scenario is None:
         raise reading.error(str(name_or_path))
     sources = tuple((p, value, source) for p, (value, source) in sorted(reading.sources.items()))
@@ -128,17 +145,34 @@ def load_scenario(name_or_path: str | Path, *, overlays: Sequence[str | Path] = 
 
 
 def _read_toml(path: Path) -> tuple[bytes, dict[str, Any]]:
-    content = path.read_bytes()
-    if len(content) > _MAX_BYTES:
-        raise ScenarioError(path.name, [("", f"{len(content)} bytes; expected at most {_MAX_BYTES}")])
+    """Content of a file, and its tree; sound in size, depth and texts."""
     try:
-        return content, tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = oversize(path, SCENARIO_BYTES)
+        content = b"" if problem else path.read_bytes()
+    except OSError as error:
+        raise ScenarioError(path.name, [("", f"cannot be read: {error.strerror}; give a file that can")]) from error
+    problem = problem or dotted_key_problem(content)
+    if problem:
+        raise ScenarioError(path.name, [("", problem)])
+    try:
+        tree = tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ScenarioError(path.name, [("", f"not valid TOML: {error}")]) from error
+    problems = list(tree_problems(tree))
+    if problems:
+        raise ScenarioError(path.name, problems)
+    return content, tree
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or no name of a file at all
+        return False
 
 
 def _existing(path: Path) -> Path:
-    if not path.is_file():
+    if not _is_file(path):
         raise ScenarioError(str(path), [("", "no such overlay file")])
     return path
 
@@ -205,7 +239,7 @@ def _locate(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text or "\\" in text:
         path = Path(text)
-        if not path.is_file():
+        if not _is_file(path):
             raise ScenarioError(text, [("", f"no such file; shipped names: {', '.join(_shipped())}")])
         return path
     if text not in _shipped():
@@ -275,6 +309,8 @@ def _expand_constellations(raw: dict[str, Any], reading: _Reading) -> None:
         return
     satellites = raw.setdefault("satellite", [])
     for i, table in enumerate(tables):
+        if isinstance(satellites, list) and len(satellites) > SATELLITES:
+            return  # refused for their number
         try:
             constellation = Constellation.model_validate(table)
         except ValidationError as error:
@@ -479,7 +515,7 @@ def _validate(raw: dict[str, Any], path: Path, reading: _Reading) -> Scenario | 
     try:
         return Scenario.model_validate(raw)
     except ValidationError as error:
-        items = error.errors()
+        items = error.errors()[:_MOST_PROBLEMS]
         common = {item["loc"][1:]: _explain(item) for item in items if item["loc"][:1] == ("stations",)}
         for item in items:
             if item["input"] is None and any(_says(p, item["loc"]) for p, _ in reading.problems):
@@ -551,6 +587,26 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
+def _too_large(scenario: Scenario) -> list[tuple[str, str]]:
+    """Problems of a scenario that is far beyond what can be planned."""
+    problems = []
+    if scenario.start.year < FIRST_YEAR or scenario.end.year > LAST_YEAR:
+        period = f"{scenario.start.isoformat()} to {scenario.end.isoformat()}"
+        problems.append(("start", f"the period {period}; expected the years {FIRST_YEAR} to {LAST_YEAR}; move it"))
+    days = (scenario.end - scenario.start).total_seconds() / 86400
+    bins = days * 24 / float(scenario.schedule.bin.replace("1D", "24h").removesuffix("h"))
+    for path, what, got, limit, remedy in (
+        ("satellite", "satellites", len(scenario.satellites), SATELLITES, "plan a part of them"),
+        ("end", "satellites times stations times days", len(scenario.satellites) * len(scenario.stations) * days,
+         STATION_DAYS, "shorten the period, or plan a part of satellites and stations"),
+        ("schedule.bin", "demands times bins", len(scenario.demands) * bins, DEMAND_BINS,
+         "take longer bins or a shorter period"),
+    ):  # fmt: skip
+        if got > limit:
+            problems.append((path, f"{got:.0f} {what}; expected at most {limit}; {remedy}"))
+    return problems
+
+
 def _connected(scenario: Scenario, reading: _Reading) -> Scenario:
     """The scenario, every station and demand checked to end at a node of the network.
 
@@ -558,9 +614,12 @@ def _connected(scenario: Scenario, reading: _Reading) -> Scenario:
     """
     name = scenario.fiber.network
     try:
-        folder = reading.base / name if "/" in name else data_path("fiber", name)
-        nodes = keyed_rows(folder / "nodes.csv", "node")
-        links = keyed_rows(folder / "links.csv", "link")
+        nodes, links = (
+            keyed_rows(
+                file_beside(reading.base, f"{name}/{kind}s.csv") if "/" in name
+                else data_path("fiber", name) / f"{kind}s.csv", kind
+            ) for kind in ("node", "link")
+        )  # fmt: skip
     except (DataError, OSError) as error:
         reading.problems.append(("fiber.network", str(error)))
         return scenario

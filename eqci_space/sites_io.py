@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from eqci_space.errors import DataError
+from eqci_space.input_rules import CALENDAR_OCCURRENCES, TABLE_BYTES, control_problem, name_problem, oversize
 
 __all__ = ["keyed_rows", "read_horizon_mask", "read_maintenance", "row_lines"]
 
-_MAX_BYTES = 5_000_000
-_MOST_OCCURRENCES = 10_000
 _BEGIN, _END = (re.compile(rf"^{word}:VCALENDAR\s*$", re.MULTILINE | re.IGNORECASE) for word in ("BEGIN", "END"))
 _UNTIL = re.compile(r"UNTIL=(?P<day>\d{8})(?P<clock>T\d{6})?(?!\d|Z|T)")
 _TOO_OFTEN = re.compile(r"FREQ=(SECONDLY|MINUTELY)", re.IGNORECASE)
@@ -26,16 +25,20 @@ _TOO_OFTEN = re.compile(r"FREQ=(SECONDLY|MINUTELY)", re.IGNORECASE)
 
 def _text(path: Path) -> str:
     """Content of a file of sane size, in UTF-8."""
-    size = path.stat().st_size
-    if size > _MAX_BYTES:
-        raise DataError(f"{path.name}: {size} bytes; expected at most {_MAX_BYTES}")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        problem = oversize(path, TABLE_BYTES)
+        text = "" if problem else path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name}: not UTF-8 text ({error})") from error
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read: {error.strerror}; give a file that can") from error
+    problem = problem or control_problem(text)
+    if problem:
+        raise DataError(f"{path.name}: {problem}")
+    return text
 
 
-def _rows(path: Path, required: tuple[str, ...] = ()) -> list[tuple[int, dict[str, str]]]:
+def _rows(path: Path, required: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
     """Rows of a CSV file with the number of the line on which each ends; lines that begin with # are comments."""
     numbers: list[int] = []
 
@@ -47,30 +50,48 @@ def _rows(path: Path, required: tuple[str, ...] = ()) -> list[tuple[int, dict[st
 
     try:
         reader = csv.DictReader(kept(), skipinitialspace=True)
-        missing = [c for c in required if c not in (reader.fieldnames or [])]
+        found = list(reader.fieldnames or [])
+        missing = [c for c in required if c not in found]
         if missing:
-            raise DataError(f"{path.name}: column '{missing[0]}' is missing; found {reader.fieldnames}")
+            raise DataError(f"{path.name}: column '{missing[0]}' is missing; found {found}; add it")
+        twice = [c for c in required if found.count(c) > 1]
+        if twice:
+            raise DataError(f"{path.name}: column '{twice[0]}' stands twice; keep one of them")
         return [(numbers[-1], {str(k): v or "" for k, v in row.items() if k is not None}) for row in reader]
     except csv.Error as error:
         raise DataError(f"{path.name}: not valid CSV: {error}") from error
 
 
-def keyed_rows(path: Path, key: str) -> dict[str, dict[str, str]]:
+def keyed_rows(path: Path, key: str, columns: Sequence[str] = ()) -> dict[str, dict[str, str]]:
     """Rows of a CSV file by the column `key`; the file is read again only when it has changed.
+
+    Parameters
+    ----------
+    path : Path
+    key : str
+        Column of ids.
+    columns : sequence of str
+        Others that the file must have.
 
     Raises
     ------
     DataError
-        The file is no CSV text, the column is missing, or a key stands twice.
+        The file is missing or no CSV text, a column is missing, a key stands twice or can be no id.
     """
-    state = path.stat()
-    return _keyed_rows(path, key, (state.st_mtime_ns, state.st_size))
+    try:
+        state = path.stat()
+    except (OSError, ValueError) as error:
+        raise DataError(f"no file '{path.name}' in '{path.parent.name}'; add it or mend its name") from error
+    return _keyed_rows(path, key, tuple(columns), (state.st_mtime_ns, state.st_size))
 
 
 @lru_cache(maxsize=8)
-def _keyed_rows(path: Path, key: str, stamp: tuple[int, int]) -> dict[str, dict[str, str]]:
+def _keyed_rows(path: Path, key: str, columns: tuple[str, ...], stamp: tuple[int, int]) -> dict[str, dict[str, str]]:
     rows: dict[str, dict[str, str]] = {}
-    for number, row in _rows(path, (key,)):
+    for number, row in _rows(path, (key, *columns)):
+        problem = name_problem(row[key])
+        if problem:
+            raise DataError(f"{path.name} line {number}: {key} {problem}")
         if row[key] in rows:
             raise DataError(f"{path.name} line {number}: {key} '{row[key]}' stands twice; ids must differ")
         rows[row[key]] = row
@@ -251,13 +272,13 @@ def _occurrences(event: Any, first: date | datetime, start: datetime, end: datet
                 for item in group.dts:
                     add(_utc(item.dt, f"{where}: {key}").astimezone(origin.tzinfo))
         for t in repeated.xafter(start.astimezone(origin.tzinfo), inc=True):
-            if t > end or len(found) > _MOST_OCCURRENCES:
+            if t > end or len(found) > CALENDAR_OCCURRENCES:
                 break
             found.append(t)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(f"{where}: cannot repeat it: {error}") from error
-    if len(found) > _MOST_OCCURRENCES:
-        raise DataError(f"{where}: more than {_MOST_OCCURRENCES} occurrences in the period")
+    if len(found) > CALENDAR_OCCURRENCES:
+        raise DataError(f"{where}: more than {CALENDAR_OCCURRENCES} occurrences in the period")
     return [_utc(t, where) for t in found]
 
 

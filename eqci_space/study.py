@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
 from eqci_space.fiber.resilience import single_failures
+from eqci_space.html_table import html_summary, html_table
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.ogs.sampling import sample_windows
 from eqci_space.ogs.windows import observable_windows
@@ -21,17 +25,20 @@ from eqci_space.orbits.earth import orientation_end
 from eqci_space.orbits.elements import age_day
 from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
 from eqci_space.orbits.passes import find_passes
+from eqci_space.progress import shown_bar
 from eqci_space.qkd.part_keys import part_keys
 from eqci_space.qkd.window_keys import window_keys
 from eqci_space.report.compare import compare_runs
 from eqci_space.report.export_set import write_exports
 from eqci_space.report.html import Findings, write_report
+from eqci_space.report.input_ages import age_records, input_ages
 from eqci_space.report.release import Level, export_material, release
-from eqci_space.report.run_io import SCHEMA_VERSION, Run, write_directory
+from eqci_space.report.run_io import SCHEMA_VERSION, Run, load_run, require_target, write_directory
 from eqci_space.scenario import Scenario, with_variant
 from eqci_space.schedule.candidates import contact_candidates
 from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.refine import reoptimise_contacts
+from eqci_space.schedule.simulate import Simulation, simulate_plan
 from eqci_space.schedule.verify import verify_plan
 
 __all__ = ["STAGES", "Study"]
@@ -86,7 +93,15 @@ class Study:
 
     def __init__(self, scenario: Scenario, tables: dict[str, pd.DataFrame] | None = None):
         self.scenario = scenario
+        self._simulation: Simulation | None = None
         vars(self).update(tables or {})
+
+    def _repr_html_(self) -> str:
+        """Which stages there are by now; asking for the others computes them."""
+        rows = [(stage, _state(vars(self).get(stage))) for stage in STAGES]
+        facts = {"scenario": self.scenario.name, "satellites": str(len(self.scenario.satellites)),
+                 "stations": str(len(self.scenario.stations)), "demands": str(len(self.scenario.demands))}  # fmt: skip
+        return html_summary("Study", facts, [html_table("Stages", ("stage", "state"), rows)])
 
     @cached_property
     def passes(self) -> pd.DataFrame:
@@ -135,9 +150,12 @@ class Study:
 
     @cached_property
     def _planned(self) -> tuple[Plan, pd.DataFrame]:
-        offered = schedule_contacts(self.candidates, self.scenario, network=self.network)
-        plan, keys = reoptimise_contacts(offered, self.budget, self.keys, self.scenario)
-        verify_plan(plan, self.windows, self.scenario)
+        large = len(self.candidates) > _CANDIDATES_OF_SMALL
+        with shown_bar("planning", 2, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
+            offered = schedule_contacts(self.candidates, self.scenario, network=self.network)
+            advance(1)
+            plan, keys = reoptimise_contacts(offered, self.budget, self.keys, self.scenario)
+            verify_plan(plan, self.windows, self.scenario)
         return plan, keys
 
     @cached_property
@@ -175,6 +193,11 @@ class Study:
         return pd.DataFrame(rows, columns=columns).set_index("variant")
 
     @cached_property
+    def input_ages(self) -> pd.DataFrame:
+        """Inputs with their dates and ages, of `input_ages`."""
+        return input_ages(self.scenario)
+
+    @cached_property
     def run(self) -> Run:
         """All tables and the manifest."""
         tables = {
@@ -190,6 +213,8 @@ class Study:
         *,
         level: Level = "internal",
         previous: str | Path | None = None,
+        trials: int = 0,
+        workers: int = 1,
         progress: Callable[[str], None] | None = None,
     ) -> Run:
         """Compute everything and write tables, exports, report and manifest to a directory, all or nothing.
@@ -199,24 +224,85 @@ class Study:
         directory : path
             New, empty, or an earlier run, which is replaced.
         level : {"internal", "public"}
-            Who may read the files. A public release holds no coordinates, routes, stocks and prices, and no report.
+            Who may read the files, report included. A public release holds no coordinates, routes, stocks and prices.
         previous : path, optional
             Directory of the run that this one re-plans; its calendar is carried on.
+        trials : int
+            Sampled worlds in which the plan is replayed (`simulate_plan`) for the band of the report; 0 for none.
+        workers : int
+            Processes for them.
         progress : callable, optional
             Called with the name of each stage as it begins.
+
+        Raises
+        ------
+        DataError
+            The directory holds something else or cannot be written, or the earlier run is none; before any work.
         """
+        require_target(Path(directory))
+        if previous is not None:
+            load_run(previous)
+        wall_s = self._compute(progress, trials, workers)
+        if progress:
+            progress("report")
+        run = Run(self.run.tables, {**self.run.manifest, **self._simulated(), "wall_s": wall_s})
+        write_directory(Path(directory), lambda folder: self._write(folder, run, level, previous))
+        return run
+
+    def report(
+        self,
+        path: str | Path,
+        *,
+        previous: str | Path | None = None,
+        trials: int = 0,
+        workers: int = 1,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        """Compute everything and write the report alone; parameters as in `save`."""
+        if previous is not None:
+            load_run(previous)
+        self._compute(progress, trials, workers)
+        if progress:
+            progress("report")
+        target = Path(path)
+        work = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            write_report(work, self._findings(previous))
+            os.replace(work, target)
+        finally:
+            work.unlink(missing_ok=True)
+
+    def _compute(self, progress: Callable[[str], None] | None, trials: int, workers: int) -> dict[str, float]:
+        """Every stage, and the simulation if there are trials; returns the wall time of each [s]."""
         wall_s: dict[str, float] = {}
-        for stage in STAGES:
+        for stage in (*STAGES, *(["simulation"] if trials else [])):
             if progress:
                 progress(stage)
             begin = time.perf_counter()
-            getattr(self, stage)
+            if stage == "simulation":
+                self._simulation = simulate_plan(
+                    self.plan, self.budget, self.contact_keys, self.scenario, network=self.network, trials=trials,
+                    workers=workers,
+                )  # fmt: skip
+            else:
+                getattr(self, stage)
             wall_s[stage] = round(time.perf_counter() - begin, 3)
-        if progress:
-            progress("report")
-        run = Run(self.run.tables, {**self.run.manifest, "wall_s": wall_s})
-        write_directory(Path(directory), lambda folder: self._write(folder, run, level, previous))
-        return run
+        return wall_s
+
+    def _simulated(self) -> dict[str, Any]:
+        """Entry of the manifest about the simulation, if there was one."""
+        found = self._simulation
+        if found is None:
+            return {}
+        kept = ["asked_bit", *(f"all_in_{c}_bit" for c in ("exceeded_90pct", "median", "exceeded_10pct"))]
+        low, middle, high = np.quantile(found.space_key_bit, [0.1, 0.5, 0.9]).tolist()
+        return {
+            "simulation": {
+                "trials": len(found.space_key_bit), "seed": self.scenario.seed,
+                "space_exceeded_90pct_bit": low, "space_median_bit": middle, "space_exceeded_10pct_bit": high,
+                "demands": found.demands[kept].to_dict("index"), "warnings": list(found.warnings),
+            }
+        }  # fmt: skip
 
     def _write(self, folder: Path, run: Run, level: Level, previous: str | Path | None) -> None:
         material = export_material(
@@ -232,7 +318,7 @@ class Study:
         small = len(self.network.links) <= _LINKS_OF_SMALL and len(self.candidates) <= _CANDIDATES_OF_SMALL
         return Findings(
             self.scenario, self.passes, self.windows, self.budget, self.keys, self.candidates, self.plan, self.relay,
-            self.fibre_only, self.variants, self.run.manifest,
+            self.fibre_only, self.variants, self.run.manifest, self._simulation,
             comparison=None if previous is None else compare_runs(previous, self.run),
             compared_with="the earlier run" if previous is None else Path(previous).name,
             failures=single_failures(self.deposits, self.scenario, network=self.network, one_bin=True)
@@ -259,6 +345,7 @@ class Study:
                 "seed": scenario.seed, "start": scenario.start.isoformat(), "end": scenario.end.isoformat(),
             },
             "elements": elements,
+            "input_ages": age_records(self.input_ages),
             "earth_orientation_until": orientation_end().isoformat(),
             "plan": {
                 "solver": f"HiGHS {importlib.metadata.version('highspy')}", "objective": self.plan.objective,
@@ -273,6 +360,12 @@ class Study:
             "unreachable_demands": list(self.relay.unreachable),
             "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
         }  # fmt: skip
+
+
+def _state(stage: object) -> str:
+    if stage is None:
+        return "not computed yet"
+    return f"{len(stage):,} rows" if isinstance(stage, pd.DataFrame) else "computed"
 
 
 def _inputs(scenario: Scenario) -> dict[str, dict[str, Any]]:

@@ -25,6 +25,7 @@ from eqci_space.fiber.relay import key_deposits, relay_keys
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.ogs.sampling import sample_windows
 from eqci_space.parallel import run_chunks
+from eqci_space.presets_io import PRESET_FILES, preset_tables, preset_values
 from eqci_space.qkd.window_keys import part_responses
 from eqci_space.scenario import Constellation, Scenario
 from eqci_space.schedule.contacts import Plan, schedule_contacts
@@ -124,7 +125,9 @@ def with_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
         ``atmosphere.visibility_km``. Entries of lists go by number or name, ``*`` stands for all entries of a list or
         table, as in ``satellite.*.terminal.jitter_rad``. Besides: ``satellites`` is the number of satellites, the
         first of the list, or a ``[[constellation]]`` table that replaces them (its terminal that of the first
-        satellite, if it has none); ``stations.use`` names the stations that take part.
+        satellite, if it has none); ``stations.use`` names the stations that take part; ``stations.receiver`` is the
+        receiver of all, whose apertures stay. Terminals, receivers and devices may go by the name of a preset, as in
+        ``satellite.0.terminal = "eagle1-like-optimistic"``.
 
     Raises
     ------
@@ -138,12 +141,15 @@ def with_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
             problems += _set_satellites(raw, value)
         elif path == "stations.use":
             problems += _set_stations(raw, value)
+        elif path == "stations.receiver":
+            problems += _set_receivers(raw, value)
         elif path.partition(".")[0] in _EXPANDED:
             problems.append(
                 (path, f"was resolved when the scenario was read; sweep {_EXPANDED[path.partition('.')[0]]}")
             )
         else:
-            problems += _set(raw, path, value)
+            chosen, unknown = _chosen(path, value)
+            problems += unknown or _set(raw, path, chosen)
     if problems:
         raise ScenarioError("sweep", problems)
     try:
@@ -174,6 +180,28 @@ def _set(raw: dict[str, Any], path: str, value: Any) -> list[tuple[str, str]]:
                 place[key] = list(place[key])
         places = [place[key] for place, key in keys]
     return []
+
+
+def _chosen(path: str, value: Any) -> tuple[Any, list[tuple[str, str]]]:
+    """A value, or the preset that it names, and what is wrong with the name."""
+    key = path.rpartition(".")[2]
+    if not isinstance(value, str) or key not in PRESET_FILES:
+        return value, []
+    known = preset_tables(key)
+    if value not in known:
+        return value, [(path, f"unknown preset '{value}'; {near_matches(value, known)}")]
+    return preset_values(key, value), []
+
+
+def _set_receivers(raw: dict[str, Any], value: Any) -> list[tuple[str, str]]:
+    """One receiver for all stations, behind the telescope that each has."""
+    chosen, problems = _chosen("stations.receiver", value)
+    if not problems and not isinstance(chosen, Mapping):
+        problems = [("stations.receiver", f"{value!r}; expected the name of a preset or a table")]
+    for station in () if problems else raw.get("station", {}).values():
+        aperture = {"aperture_diameter_m": station["receiver"]["aperture_diameter_m"]}
+        station["receiver"] = {**chosen, **aperture}
+    return problems
 
 
 def _keys(place: Any, step: str, *, leaf: bool) -> list[Any]:
@@ -211,6 +239,11 @@ def _set_satellites(raw: dict[str, Any], value: Any) -> list[tuple[str, str]]:
     table = dict(value)
     if satellites:
         table.setdefault("terminal", satellites[0]["terminal"])
+    chosen, problems = _chosen("satellites.terminal", table.get("terminal"))
+    if problems:
+        return problems
+    if chosen is not None:
+        table["terminal"] = chosen
     try:
         constellation = Constellation.model_validate(table)
     except ValidationError as error:

@@ -28,6 +28,7 @@ from eqci_space.scenario import Satellite, SunSynchronousOrbit
 out = Path(os.environ.get("EQCI_NOTEBOOK_OUT", "out"))
 out.mkdir(parents=True, exist_ok=True)
 scn = eq.load_scenario("quant-gpicz")
+scn
 
 # %% [markdown]
 # ## Passes

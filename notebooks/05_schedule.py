@@ -75,9 +75,9 @@ pd.DataFrame({
 # %%
 plan = eq.schedule_contacts(offers, scn, network=study.network)
 planned = plan.contacts[plan.contacts["status"] == "planned"]
-print(f"objective {plan.objective:.3f}, bound {plan.bound:.3f}, gap {plan.gap:.1e}, {plan.nodes} node(s) searched")
-print(f"fibre alone reaches {plan.without_space:.3f}; the satellite adds {plan.gain:.3f}")
-print(f"{len(planned)} contacts, {len(plan.contacts) - len(planned)} of them with a backup station")
+plan
+
+# %%
 eq.plot.gantt_by_station(plan, scn, windows=study.windows).figure
 
 # %% [markdown]

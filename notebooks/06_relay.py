@@ -50,6 +50,12 @@ weight = 3
 scn = eq.load_scenario("quant-gpicz", overlays=[out / "erfurt.toml"])
 study = eq.Study(scn)
 relay = study.relay
+relay
+
+# %% [markdown]
+# The paths of the key of one demand:
+
+# %%
 demand = "government Erfurt-Warsaw"
 routes = relay.routes[relay.routes["demand"] == demand]
 by_path = routes.assign(path=routes["path"].map(" – ".join)).groupby("path", sort=False)

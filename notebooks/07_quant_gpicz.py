@@ -24,6 +24,12 @@ import eqci_space as eq
 
 out = Path(os.environ.get("EQCI_NOTEBOOK_OUT", "out"))
 scn = eq.load_scenario("quant-gpicz")
+scn
+
+# %% [markdown]
+# What the satellite is taken to be, and on what ground:
+
+# %%
 [line for line in scn.sources if line[0].startswith("satellite.0")]
 
 # %% [markdown]
@@ -61,11 +67,16 @@ offers[["ogs", "start", "skl_bit", "p_clear"]].assign(expected_bit=offers["skl_b
 
 # %%
 plan = study.plan
-print(f"objective {plan.objective:.3f}, bound {plan.bound:.3f}, gap {100 * plan.gap:.1f} %")
+plan
+
+# %%
 eq.plot.gantt(plan, scn, windows=windows).figure
 
 # %% [markdown]
 # ## What reaches the cities, and who saw it
+
+# %%
+study.relay
 
 # %%
 eq.exposure(study.relay, scn)[["asked_bit", "delivered_bit", "space_share", "trusted_nodes", "nations"]]
@@ -89,5 +100,8 @@ both, alone = (eq.exposure(r, scn)["delivered_bit"] for r in (study.relay, study
 # ## Keep it
 
 # %%
-run = study.save(out / "quant-gpicz-notebook")
+study.save(out / "quant-gpicz-notebook")
+eq.load_run(out / "quant-gpicz-notebook")
+
+# %%
 sorted(p.name for p in (out / "quant-gpicz-notebook").iterdir())

@@ -219,7 +219,7 @@ def test_an_earlier_batch_is_replaced_and_check_points_are_used(scenario, tmp_pa
         ("{", "no finished batch"),
         ('{"schema_version": 99}', "schema version 99; this version reads 1"),
         ("[]", "schema version None"),
-        ('{"schema_version": 1}', "a table in .* is missing or damaged"),
+        ('{"schema_version": 1}', "load_batch: '.*': passes.parquet is missing or damaged"),
     ],
 )
 def test_what_is_no_batch_is_refused(tmp_path, content, message):
@@ -229,12 +229,17 @@ def test_what_is_no_batch_is_refused(tmp_path, content, message):
         load_batch(tmp_path)
 
 
-def test_a_full_disk_while_tables_are_written_leaves_no_table(scenario, tmp_path, monkeypatch):
-    def full(self, table, **_):
+@pytest.mark.parametrize("step", ["write_table", "close"])
+def test_a_full_disk_while_tables_are_written_leaves_no_table(scenario, tmp_path, monkeypatch, step):
+    end = pq.ParquetWriter.close
+
+    def full(self, *_, **__):
+        if step == "close":
+            end(self)  # what the disk did not take is lost, and the writer is closed
         raise OSError(errno.ENOSPC, "No space left on device")
 
     run_batch(scenario, tmp_path / "first", checkpoint=tmp_path / "kept")
-    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    monkeypatch.setattr(pq.ParquetWriter, step, full)
     with pytest.raises(DataError, match=r"cannot write 'passes\.parquet'.*No space left"):
         run_batch(scenario, tmp_path / "second", checkpoint=tmp_path / "kept")
     assert list((tmp_path / "second").iterdir()) == []

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from eqci_space.errors import ScenarioError, TableError
+from eqci_space.scenario import with_variant
+from eqci_space.scenario_io import load_scenario
 from eqci_space.sweeps import sweep, with_values
 
 LTAN = "satellite.0.orbit.ltan_h"
@@ -58,6 +60,33 @@ def test_a_star_sets_all(scenario):
     assert {s.receiver.detector_efficiency for s in changed.stations.values()} == {0.5}
 
 
+def test_presets_go_by_name(scenario):
+    terminals = {v.name: v.terminal for v in load_scenario("euroqci").variants}
+    for name, terminal in terminals.items():
+        assert with_values(scenario, {"satellite.*.terminal": f"eagle1-like-{name}"}).satellites[0].terminal == terminal
+    graz = with_values(scenario, {"station.GRAZ.receiver": "ogs-1m-si"}).stations["GRAZ"].receiver
+    assert (graz.aperture_diameter_m, graz.field, graz.detector_efficiency) == (1.0, "free_space", 0.5)
+    assert with_values(scenario, {"fiber.device": "snspd-1ghz"}).fiber.device.detector_efficiency == 0.8
+    pattern = {"kind": "walker_delta", "altitude_km": 550, "inclination_deg": 60, "satellites": 2, "planes": 1}
+    table = {"name": "W", "pattern": pattern, "terminal": "eagle1-like-optimistic"}
+    assert with_values(scenario, {"satellites": table}).satellites[1].terminal == terminals["optimistic"]
+
+
+def test_one_receiver_for_all_keeps_their_telescopes(scenario):
+    """As a variant of hardware does."""
+    variant = scenario.variants[0]
+    changed = with_values(scenario, {"stations.receiver": "ogs-80cm-ingaas"})
+    assert changed.stations == with_variant(scenario, variant).stations
+    assert len({s.receiver.aperture_diameter_m for s in changed.stations.values()}) > 1
+
+
+def test_the_table_names_the_presets(short):
+    table = sweep(short, {"satellite.0.terminal": ["eagle1-like-nominal", "eagle1-like-optimistic"]})
+    assert list(table["satellite.0.terminal"]) == ["eagle1-like-nominal", "eagle1-like-optimistic"]
+    assert table["clear_sky_bit"].iloc[0] == sweep(short, [{}])["clear_sky_bit"].iloc[0]
+    assert table["clear_sky_bit"].iloc[1] > 1.2 * table["clear_sky_bit"].iloc[0]
+
+
 def test_satellites_are_counted_or_made_from_a_pattern(scenario):
     pattern = {"kind": "walker_delta", "altitude_km": 550, "inclination_deg": 60, "satellites": 6, "planes": 3}
     many = with_values(scenario, {"satellites": {"name": "W", "pattern": pattern}})
@@ -84,6 +113,16 @@ def test_stations_are_switched_on(scenario):
         ({"satellites": {"name": "W", "pattern": {"kind": "walker"}}}, "satellites.pattern"),
         ({"stations.use": ["GRATZ"]}, "no station 'GRATZ'; did you mean 'GRAZ'"),
         ({"stations.min_elevation_deg": 30.0}, r"was resolved when the scenario was read; sweep station\.\*\.KEY"),
+        (
+            {"satellite.0.terminal": "eagle1-like"},
+            "terminal: unknown preset 'eagle1-like'; did you mean 'eagle1-like-nominal'",
+        ),
+        (
+            {"stations.receiver": "ogs-80cm-snsp"},
+            "receiver: unknown preset 'ogs-80cm-snsp'; did you mean 'ogs-80cm-snspd'",
+        ),
+        ({"stations.receiver": 0.8}, "0.8; expected the name of a preset or a table"),
+        ({"satellites": {"name": "W", "terminal": "x"}}, "satellites.terminal: unknown preset 'x'"),
         ({"constellation.0.pattern.satellites": 3}, "sweep satellites, with a"),
     ],
 )

@@ -73,7 +73,10 @@ def edge_supply_bit(edges: pd.DataFrame, bins: list[tuple[datetime, datetime]], 
         down = _down(edge, scenario.outages, scenario)
         if edge.medium == "courier":
             courier = couriers[edge.a]
-            visits = np.arange(begin, min(end, ends[-1]), courier.interval_day * 86400.0)
+            interval_s = courier.interval_day * 86400.0
+            first = (edge.valid_from - scenario.start).total_seconds()
+            first += max(0.0, np.ceil(-first / interval_s)) * interval_s
+            visits = np.arange(first, min(end, ends[-1]), interval_s)
             visits = visits[[all(not a <= v < b for a, b in down) for v in visits]]
             supply[i] = courier.pad_bit * np.histogram(visits, np.append(starts, ends[-1]))[0]
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -41,22 +41,38 @@ def exposure(relay: Relay, scenario: Scenario) -> pd.DataFrame:
         for b in borders(edges, scenario)
         if b.agreement is not None and b.agreement.protection == "pqc"
     }
-    rows = [_of_demand(d, relay, scenario, edges, owners, bridged) for d in scenario.demands]
+    fibre = edges["kind"] == "fibre"
+    facts = _Facts(
+        edges, edges[fibre], owners["nation"].to_dict(), owners["operator"].to_dict(), edges["operator"].to_dict(),
+        frozenset(edges.index[fibre & (edges["domain_a"] != edges["domain_b"])]), frozenset(bridged),
+    )  # fmt: skip
+    rows = [_of_demand(d, relay, scenario, facts) for d in scenario.demands]
     return pd.DataFrame(rows).set_index("demand")
 
 
-def _of_demand(
-    demand: Demand, relay: Relay, scenario: Scenario, edges: pd.DataFrame, owners: pd.DataFrame, bridged: set[str]
-) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Facts:
+    """Edges, those of fibre, owners of nodes and edges, edges between domains, and those of them with cryptography."""
+
+    edges: pd.DataFrame
+    fibre: pd.DataFrame
+    nation: dict[str, str]
+    operator: dict[str, str]
+    edge_operator: dict[str, str]
+    crossing: frozenset[str]
+    bridged: frozenset[str]
+
+
+def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, facts: _Facts) -> dict[str, object]:
     satellites = {s.name for s in scenario.satellites}
     mine = relay.routes[relay.routes["demand"] == demand.name]
     amount = relay.delivery[relay.delivery["demand"] == demand.name]
     bits = mine["bit"].to_numpy(dtype=float)
     between = [set(p[1:-1]) for p in mine["path"]]
-    home = {str(owners["nation"].get(end, "")) for end in demand.between}
+    home = {str(facts.nation.get(end, "")) for end in demand.between}
     ground = [b - satellites for b in between]
-    foreign = [sum(owners["nation"].get(n, "") not in home for n in g) for g in ground]
-    crossed = [_crossings(steps, edges) for steps in mine["edges"]]
+    foreign = [sum(facts.nation.get(n, "") not in home for n in g) for g in ground]
+    crossed = [sum(step in facts.crossing for step in steps) for steps in mine["edges"]]
     everyone = set().union(*(set(p) for p in mine["path"])) if len(mine) else set()
     used = set().union(*(set(e) for e in mine["edges"])) if len(mine) else set()
     by_path = mine.groupby(mine["path"].map(tuple))["bit"].sum()
@@ -67,13 +83,13 @@ def _of_demand(
         "trusted_nodes": _mean([len(g) for g in ground], bits),
         "most_nodes": max((len(b) for b in between), default=0),
         "foreign_nodes": _mean(foreign, bits), "handovers": _mean(crossed, bits),
-        "nations": _listed(owners["nation"].get(n, "") for n in everyone - satellites),
-        "operators": _listed([owners["operator"].get(n, "") for n in everyone]
-                             + [edges["operator"].get(e, "") for e in used]),
+        "nations": _listed(facts.nation.get(n, "") for n in everyone - satellites),
+        "operators": _listed([facts.operator.get(n, "") for n in everyone]
+                             + [facts.edge_operator.get(e, "") for e in used]),
         "satellites": _listed(everyone & satellites),
-        "security": "computational" if used & bridged else "information-theoretic",
-        "fibre_connectivity": vertex_connectivity(edges[edges["kind"] == "fibre"], *demand.between),
-        "connectivity": vertex_connectivity(edges, *demand.between),
+        "security": "computational" if used & facts.bridged else "information-theoretic",
+        "fibre_connectivity": vertex_connectivity(facts.fibre, *demand.between),
+        "connectivity": vertex_connectivity(facts.edges, *demand.between),
         "main_path": " – ".join(by_path.idxmax()) if len(by_path) else "",
     }  # fmt: skip
 
@@ -84,13 +100,6 @@ def _mean(values: list, bits: np.ndarray) -> float:
 
 def _listed(names: object) -> str:
     return ", ".join(sorted({str(n) for n in names if n}))  # type: ignore[attr-defined]
-
-
-def _crossings(steps: list[str], edges: pd.DataFrame) -> int:
-    """Borders between domains on a path, over fibre."""
-    part = edges.loc[steps]
-    ground = part[part["kind"] == "fibre"]
-    return int((ground["domain_a"] != ground["domain_b"]).sum())
 
 
 def handovers(relay: Relay, scenario: Scenario) -> pd.DataFrame:

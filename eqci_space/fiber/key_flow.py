@@ -34,6 +34,7 @@ _SPACE_COST = 1e-4
 _TIE_WEIGHT = 1e-4
 _TIE_MARGIN = 50.0  # hundredth of a worth over the price of a route by satellite
 _MOST_ROUNDS = 400
+_MOST_IDLE = 3
 _CONVERGED = 1e-9
 _SMOOTHED_FROM = 1e-3
 _ROUND_BIT = 0.5
@@ -264,14 +265,16 @@ class RelayProgramme:
     def _life(self, rows: _Rows, stock: np.ndarray) -> None:
         """A stock holds nothing older than the edge's life: at most what arrived in its last bins."""
         p, n_bins = self.problem, self.problem.asked_bit.shape[1]
+        vintages = p.aged_bit.shape[1]
         for i, e in enumerate(self.held if len(p.life_bins) else ()):
             late, life = int(p.delayed[e]), int(p.life_bins[e])
             for t in range(n_bins):
                 first = t + 1 - life
-                if not life or first < 0:
+                if not life or first <= -vintages:
                     continue
                 window = (p.deposit_edge == e) & (p.deposit_bin >= first) & (p.deposit_bin + late <= t)
-                row = rows.block(np.array([p.supply_bit[e, first : t + 1 - late].sum() / _MBIT]))
+                young = p.supply_bit[e, max(first, 0) : t + 1 - late].sum() + p.aged_bit[e, vintages + first :].sum()
+                row = rows.block(np.array([young / _MBIT]))
                 rows.put(row, stock[i, t : t + 1], 1.0)
                 rows.put(np.repeat(row, window.sum()), p.deposit_offer[window], -p.deposit_bit[window] / _MBIT)
 
@@ -344,10 +347,13 @@ class RelayProgramme:
         self.base.upper[: self.offers] = upper
         self._live.set_bounds(np.arange(self.offers), lower.astype(float), upper.astype(float))
 
-    def relax(self, *, enough: float = _CONVERGED, cutoff: float = -np.inf) -> Relaxation:
+    def relax(
+        self, *, enough: float = _CONVERGED, cutoff: float = -np.inf, goal: float = np.inf, stalled: float = 0.0
+    ) -> Relaxation:
         """Solve the linear programme over all paths, whatever it takes; offers between their bounds.
 
-        It ends early when the relative distance to the bound is below `enough`, or the bound below `cutoff`.
+        It ends early when the relative distance to the bound is below `enough`, the bound below `cutoff`, the objective
+        at `goal`, or when three rounds in a row have raised the objective by no more than the part `stalled` of it.
 
         Raises
         ------
@@ -355,8 +361,11 @@ class RelayProgramme:
             Pricing does not end within 400 rounds.
         """
         best, best_price = np.inf, None
+        reached, idle = -np.inf, 0
         for round_number in range(1, _MOST_ROUNDS + 1):
             solution = self._live.solve()
+            idle = idle + 1 if solution.objective <= reached + stalled * abs(reached) else 0
+            reached = max(reached, solution.objective)
             price = solution.row_price
             distance = (best - solution.objective) / max(abs(solution.objective), 1e-12)
             smooth = best_price is not None and distance > _SMOOTHED_FROM
@@ -369,7 +378,8 @@ class RelayProgramme:
                 gap = (best - solution.objective) / max(abs(best), 1e-12)
                 if added or gap <= enough:
                     break
-            if not added or gap <= enough or best < cutoff:
+            done = solution.objective >= goal or (stalled > 0 and idle >= _MOST_IDLE)
+            if not added or gap <= enough or best < cutoff or done:
                 return self._relaxation(solution, best, round_number)
         raise PlanError(f"solve_key_flow: pricing did not end within {_MOST_ROUNDS} rounds")
 
@@ -383,16 +393,16 @@ class RelayProgramme:
         """Paths that pay more than they cost at given row prices, and the upper bound that the prices prove.
 
         Key that can be kept is worth no less earlier than later. Prices made so (`level`) cost no stock, which
-        tightens the bound of prices that are not optimal; where a cap or a life binds, optimal prices are not so.
+        tightens the bound of prices that are not optimal; where a cap or a life binds, optimal prices are not so. At
+        given prices of edges the bound is least where a demand pays what its cheapest path costs: with more every path
+        gains at least as much as the demand's thirds lose, with less the thirds gain.
         """
         p = self.problem
         price = price.copy()
         if level:
             self.level_prices(price)
         pay, cost = price[self.demand_row], edge_cost(p)
-        reduced = self.base.objective - self._matrix @ price
-        at = np.where(reduced > 0, np.where(np.isfinite(self.base.upper), self.base.upper, 0.0), self.base.lower)
-        bound = float(price @ self.base.row_upper + (reduced * at).sum())
+        best_pay = pay.copy()
         columns = []
         for t in range(p.asked_bit.shape[1]):
             arcs = self.arc_price(price, t)
@@ -401,11 +411,13 @@ class RelayProgramme:
                 group = paying[self.cost_scale[paying] == scale].tolist()
                 priced = arcs + scale * np.repeat(cost, 2)
                 for k, (route, least) in cheapest_routes(p.graph, p.ends, p.rules, group, priced).items():
-                    surplus = pay[k, t] - least * p.asked_bit[k, t] / _MBIT
-                    bound += max(0.0, surplus) * p.most_bit[k, t] / p.asked_bit[k, t]
-                    if surplus > 1e-9 * max(1.0, pay[k, t]):
+                    best_pay[k, t] = least * p.asked_bit[k, t] / _MBIT
+                    if pay[k, t] - best_pay[k, t] > 1e-9 * max(1.0, pay[k, t]):
                         columns.append((k, t, route))
-        return columns, bound
+        price[self.demand_row] = best_pay
+        reduced = self.base.objective - self._matrix @ price
+        at = np.where(reduced > 0, np.where(np.isfinite(self.base.upper), self.base.upper, 0.0), self.base.lower)
+        return columns, float(price @ self.base.row_upper + (reduced * at).sum())
 
     def level_prices(self, price: np.ndarray) -> None:
         """Raise row prices, in place, so that key kept is worth no less earlier than later: then no stock gains."""

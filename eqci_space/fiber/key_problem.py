@@ -79,14 +79,16 @@ class KeyFlowProblem:
     supply_bit : (E, T)
         Key that arrives whatever is chosen.
     initial_bit, capacity_bit : (E,)
+    vintage_bit : (E, V)
+        Parts of the stock at the start by the bin of their arrival, that of the bin before the first last; without
+        them all of it arrived in the bin before.
     ends : list of (node, node) per demand
     weights : (K,)
     asked_bit : (K, T)
     rules : list of PathRule
         Per demand.
     life_bins : (E,) int
-        Key that arrived in bin d can be used until bin d + life; 0 for no limit. Stock at the start counts as arrived
-        in the bin before it.
+        Key that arrived in bin d can be used until bin d + life; 0 for no limit.
     closed : (E, T) bool
         Bins in which no key passes an edge; its stock is kept.
     quota_of_arc : (2E,) int
@@ -116,6 +118,7 @@ class KeyFlowProblem:
     weights: np.ndarray
     asked_bit: np.ndarray
     rules: list[PathRule]
+    vintage_bit: np.ndarray = field(default_factory=lambda: _none(0, 0))
     life_bins: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
     closed: np.ndarray = field(default_factory=lambda: _none(0, 0, kind=bool))
     quota_of_arc: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
@@ -131,6 +134,11 @@ class KeyFlowProblem:
     target_worth: np.ndarray = field(default_factory=lambda: _none(0))
     share_goal: ShareGoal | None = None
     risk: Risk | None = None
+
+    @property
+    def aged_bit(self) -> np.ndarray:
+        """Stock at the start (E, V) by the bin of its arrival, newest last."""
+        return self.vintage_bit if self.vintage_bit.size else self.initial_bit[:, None]
 
     @property
     def most_bit(self) -> np.ndarray:

@@ -9,6 +9,7 @@ import pandas as pd
 from eqci_space.data import data_path
 from eqci_space.errors import DataError, near_matches
 from eqci_space.scenario import Scenario
+from eqci_space.sites_io import keyed_rows
 
 __all__ = ["read_network"]
 
@@ -31,7 +32,7 @@ def read_network(scenario: Scenario) -> tuple[pd.DataFrame, pd.DataFrame]:
     links = _read(folder / "links.csv", "link", _LINK_COLUMNS)
     for column, low, high in (("latitude_deg", -90, 90), ("longitude_deg", -180, 180)):
         _check_range(nodes, column, low, high, "nodes.csv")
-    for column in ("length_km", "loss_db"):
+    for column in ("length_km", "loss_db", "listed_sites"):
         _check_range(links, column, 0, 1e5, "links.csv")
     for end in ("a", "b"):
         unknown = links[~links[end].isin(nodes.index)]
@@ -51,16 +52,10 @@ def _read(path: Path, key: str, columns: list[str]) -> pd.DataFrame:
         raise DataError(
             f"read_network: no file '{path.name}' in '{path.parent.name}'; a network has nodes.csv and links.csv"
         )
-    table = pd.read_csv(path, dtype=dict.fromkeys((key, "a", "b", "country"), str), keep_default_na=False)
-    missing = [c for c in columns if c not in table]
-    if missing:
-        raise DataError(f"{path.name}: lacks columns {missing}; add them")
-    twice = table[key][table[key].duplicated()]
-    if len(twice):
-        raise DataError(
-            f"{path.name}: {key} '{twice.iloc[0]}' stands twice (line {twice.index[0] + 2}); ids must differ"
-        )
-    return table.set_index(key)
+    rows = keyed_rows(path, key, columns)
+    if not rows:
+        raise DataError(f"{path.name}: no row; expected at least one {key}")
+    return pd.DataFrame(list(rows.values()), dtype=str).set_index(key)
 
 
 def _check_range(table: pd.DataFrame, column: str, low: float, high: float, file: str) -> None:

@@ -17,12 +17,14 @@ from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.paths import cheapest_routes, route_arcs
 from eqci_space.fiber.problem import bin_of, bin_starts, flow_problem
 from eqci_space.fiber.stores import store_levels
+from eqci_space.html_table import format_bits, html_summary, html_table, percent, short_list
 from eqci_space.scenario import Scenario
 from eqci_space.tables import check_table
 
 __all__ = ["Relay", "key_deposits", "relay_bin_by_bin", "relay_keys", "with_deposits"]
 
 _SMALLEST_PRICE = 1e-6
+_FULL, _MOST_ROWS, _MOST_STORES = 0.9995, 12, 5
 
 
 class HasContacts(Protocol):
@@ -51,6 +53,41 @@ class Relay:
     objective: float
     bound: float
     gap: float
+
+    def _repr_html_(self) -> str:
+        total = self.delivery.groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum()
+        served = (total["delivered_bit"] / total["asked_bit"].where(total["asked_bit"] > 0)).fillna(1.0)
+        asked, given = (format_bits(total[c].sum()) for c in total.columns)
+        facts = {
+            "delivered": f"{given} of {asked} asked for; in full {(served >= _FULL).sum()} of {len(total)} demands",
+            **({"no path fulfils the class of": short_list(list(self.unreachable))} if self.unreachable else {}),
+        }
+        worst = served.sort_values(kind="stable").index[:_MOST_ROWS]
+        rows = [
+            (str(d), *(format_bits(b) for b in total.loc[d]), percent(served[d], 1))
+            for d in total.index if d in worst
+        ]  # fmt: skip
+        caption = "Demands" if len(rows) == len(total) else f"The {len(rows)} of {len(total)} demands served least"
+        tables = [html_table(caption, ("demand", ">asked", ">delivered", ">share"), rows), *self._covers()]
+        return html_summary("Relay", facts, tables)
+
+    def _covers(self) -> list[str]:
+        """A table of the satellite stores in use that lasted least; a day's need is the mean use."""
+        bins = pd.DatetimeIndex(self.delivery["bin"].unique())
+        stores = self.stores[self.stores["edge"].str.contains("|", regex=False)]
+        stores = stores[stores["edge"].map(stores.groupby("edge")["used_bit"].sum()) > 0]
+        if len(bins) < 2 or stores.empty:
+            return []
+        per_day = pd.Timedelta("1D") / (bins[1] - bins[0])
+        need = stores.groupby("edge")["used_bit"].mean() * per_day
+        cover = stores.sort_values("bin").groupby("edge")["stock_bit"].agg(["min", "last"]).div(need, axis=0)
+        shown = cover.sort_values(["min", "last"], kind="stable").head(_MOST_STORES)
+        rows = [
+            (str(edge), format_bits(need[edge]), f"{row['min']:.1f}", f"{row['last']:.1f}")
+            for edge, row in shown.iterrows()
+        ]
+        head = ("store", ">need per day", ">fewest days of cover", ">at the end")
+        return [html_table(f"{len(rows)} of {len(cover)} satellite stores in use, the emptiest", head, rows)]
 
 
 def key_deposits(plan: HasContacts, scenario: Scenario, *, kind: str = "expected") -> pd.DataFrame:
@@ -146,7 +183,7 @@ def relay_bin_by_bin(deposits: pd.DataFrame, scenario: Scenario, *, network: Net
         price[:, t], objective, rounds = flow.edge_price[:, 0], objective + flow.objective, rounds + flow.rounds
         so_far = slice(0, t + 1)
         stock = store_levels(
-            problem.supply_bit[:, so_far], used[:, so_far], problem.initial_bit, problem.capacity_bit, problem.life_bins
+            problem.supply_bit[:, so_far], used[:, so_far], problem.aged_bit, problem.capacity_bit, problem.life_bins
         ).stock_bit[:, t]
     bound = solve_key_flow(problem).bound
     flow = FlowResult(sorted(paths), objective, bound, rounds, price)
@@ -231,7 +268,7 @@ def _stores(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd
     used = np.zeros((n_edges, n_bins))
     for _, t, route, bit in flow.paths:
         np.add.at(used[:, t], [arc >> 1 for arc in route_arcs(route)], bit)
-    levels = store_levels(problem.supply_bit, used, problem.initial_bit, problem.capacity_bit, problem.life_bins)
+    levels = store_levels(problem.supply_bit, used, problem.aged_bit, problem.capacity_bit, problem.life_bins)
     table = pd.DataFrame({
         "bin": np.repeat(bin_starts(scenario), n_edges),
         "edge": np.tile(np.array([e for e, _, _ in problem.edges], dtype=object), n_bins),

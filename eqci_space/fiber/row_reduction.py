@@ -36,7 +36,8 @@ def held_edges(problem: KeyFlowProblem, supply: np.ndarray) -> np.ndarray:
     needed = (asked > serves).any(axis=1) | wanted
     chain, offered = _chains(problem), np.isin(np.arange(n), problem.deposit_edge)
     life = problem.life_bins if len(problem.life_bins) else np.zeros(n, dtype=int)
-    ranks = np.column_stack([supply, problem.initial_bit, problem.capacity_bit, np.where(life > 0, life, np.inf)])
+    aged = np.cumsum(problem.aged_bit[:, ::-1], axis=1)  # at most so old
+    ranks = np.column_stack([supply, aged, problem.capacity_bit, np.where(life > 0, life, np.inf)])
     members: dict[int, list[int]] = {}
     for e in np.flatnonzero(needed):
         rivals = members.setdefault(int(chain[e]), [])

@@ -6,14 +6,13 @@ import math
 
 import pandas as pd
 
-from eqci_space.errors import InfeasibleError
+from eqci_space.errors import DataError, InfeasibleError
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
+from eqci_space.input_rules import SPANS_PER_LINK
 from eqci_space.network_records import FiberNetwork, LinkRules, QkdDevice
 from eqci_space.qkd.protocols import PROTOCOLS
 
 __all__ = ["link_spans", "place_nodes", "span_device"]
-
-_MOST_SPANS = 10_000
 
 
 def span_device(fiber: FiberNetwork, rules: LinkRules) -> QkdDevice:
@@ -37,18 +36,28 @@ def link_spans(row: pd.Series, fiber: FiberNetwork, rules: LinkRules) -> dict[st
     ----------
     row : Series
         length_km, loss_db, listed_sites of the link.
+
+    Raises
+    ------
+    DataError
+        The link would become more spans than any network has.
     """
     length_km = float(row["length_km"] if rules.length_km is None else rules.length_km)
     loss_db = float(row["loss_db"] if rules.loss_db is None else rules.loss_db)
     if rules.length_km is not None and rules.loss_db is None and row["length_km"] > 0:
         loss_db *= length_km / float(row["length_km"])
     reach_db = rules.reach_db or fiber.reach_db
-    extra = 0
+    parts = [1.0]
     if not int(row["listed_sites"]) and length_km > fiber.unlisted_span_km:
-        extra = math.ceil(length_km / fiber.unlisted_span_km) - 1
+        parts.append(length_km / fiber.unlisted_span_km)
     if (rules.beyond_reach or fiber.beyond_reach) == "split":
-        extra = max(extra, math.ceil(round(loss_db / reach_db, 9)) - 1)
-    spans = extra + 1
+        parts.append(round(loss_db / reach_db, 9))
+    if max(parts) > SPANS_PER_LINK:
+        raise DataError(
+            f"link_spans: {length_km:g} km and {loss_db:g} dB make {max(parts):.3g} spans; expected at most "
+            f"{SPANS_PER_LINK}; check length and loss, unlisted_span_km and reach_db"
+        )
+    spans = max(map(math.ceil, parts))
     loss_db = loss_db / spans
     within = loss_db <= reach_db
     device = span_device(fiber, rules)
@@ -117,8 +126,8 @@ def place_nodes(
             f"place_nodes: length_km={length_km}, attenuation_db_km={attenuation_db_km}, terminal_loss_db="
             f"{terminal_loss_db}; expected a positive length and attenuation, and a loss >= 0"
         )
-    if spans is not None and not 1 <= spans <= _MOST_SPANS:
-        raise ValueError(f"place_nodes: spans={spans}; expected 1 to {_MOST_SPANS}")
+    if spans is not None and not 1 <= spans <= SPANS_PER_LINK:
+        raise ValueError(f"place_nodes: spans={spans}; expected 1 to {SPANS_PER_LINK}")
 
     def rate(n: int) -> float:
         loss = round(attenuation_db_km * length_km / n + terminal_loss_db, 6)
@@ -149,8 +158,8 @@ def place_nodes(
 def _span_range(route_loss_db: float, terminal_loss_db: float, device: QkdDevice) -> tuple[int, int]:
     """Fewest and most spans of a route for which the device has a rate: those within its data sheet, if it has one."""
     if not device.datasheet:
-        return 1, _MOST_SPANS
+        return 1, SPANS_PER_LINK
     least_db, most_db = (device.datasheet[i][0] - terminal_loss_db for i in (0, -1))
-    fewest = math.ceil(round(route_loss_db / most_db, 9)) if most_db > 0 else _MOST_SPANS + 1
-    most = math.floor(round(route_loss_db / least_db, 9)) if least_db > 0 else _MOST_SPANS
-    return max(1, fewest), min(most, _MOST_SPANS)
+    fewest = math.ceil(round(route_loss_db / most_db, 9)) if most_db > 0 else SPANS_PER_LINK + 1
+    most = math.floor(round(route_loss_db / least_db, 9)) if least_db > 0 else SPANS_PER_LINK
+    return max(1, fewest), min(most, SPANS_PER_LINK)

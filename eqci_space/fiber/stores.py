@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["StoreLevels", "bridged_s", "stock_for_availability", "store_levels"]
+__all__ = ["StoreLevels", "bridged_s", "stock_by_age", "stock_for_availability", "store_levels"]
 
 
 @dataclass(frozen=True)
@@ -34,29 +34,49 @@ def store_levels(
     Parameters
     ----------
     deposited_bit, used_bit : (E, T)
-    initial_bit, capacity_bit : (E,)
-        Key at the start counts as deposited in the bin before.
+    initial_bit : (E,) or (E, V)
+        Key at the start; by the bin of its arrival, newest last, or all of it as deposited in the bin before.
+    capacity_bit : (E,)
     life_bins : (E,) int, optional
         Key of bin d is gone after bin d + life; 0 for no limit.
     """
     n_edges, n_bins = deposited_bit.shape
     life = np.zeros(n_edges, dtype=int) if life_bins is None or not len(life_bins) else life_bins
-    arrived = np.cumsum(np.column_stack([np.zeros(n_edges), initial_bit, deposited_bit]), axis=1)
+    aged = np.reshape(initial_bit, (n_edges, -1))
+    vintages = aged.shape[1]
+    arrived = np.cumsum(np.column_stack([np.zeros(n_edges), aged, deposited_bit]), axis=1)
     initial, spilled, expired, stock = (np.zeros((n_edges, n_bins)) for _ in range(4))
-    level = np.asarray(initial_bit, dtype=float).copy()
+    level = aged.sum(axis=1)
     rows = np.arange(n_edges)
     for t in range(n_bins):
         initial[:, t] = level
         level = np.maximum(level + deposited_bit[:, t] - used_bit[:, t], 0.0)
-        # arrived[:, j] is what came before bin j - 1; the stock is the newest of it.
-        first = np.clip(t + 1 - life, -1, None) + 1
-        young = np.where(life > 0, arrived[:, t + 2] - arrived[rows, first], np.inf)
+        # arrived[:, j] is what came before bin j - vintages; the stock is the newest of it.
+        first = np.clip(t + 1 - life + vintages, 0, None)
+        young = np.where(life > 0, arrived[:, t + 1 + vintages] - arrived[rows, first], np.inf)
         expired[:, t] = np.maximum(level - young, 0.0)
         level = level - expired[:, t]
         spilled[:, t] = np.maximum(level - capacity_bit, 0.0)
         level = level - spilled[:, t]
         stock[:, t] = level
     return StoreLevels(initial, spilled, expired, stock)
+
+
+def stock_by_age(stock_bit: np.ndarray, arrived_bit: np.ndarray, vintages: int) -> np.ndarray:
+    """Stock (E, vintages) by the bin of its arrival, newest last, given that the oldest key goes first.
+
+    Parameters
+    ----------
+    stock_bit : (E,)
+    arrived_bit : (E, n)
+        What arrived in the bins up to now, in order of time, and before them what was in stock by its age.
+    vintages : int
+        Kept apart, >= 1; what is older counts with the oldest of them.
+    """
+    newest_first = np.cumsum(arrived_bit[:, ::-1][:, :vintages], axis=1)
+    parts = np.diff(np.minimum(newest_first, stock_bit[:, None]), axis=1, prepend=0.0)
+    parts[:, -1] += stock_bit - parts.sum(axis=1)
+    return parts[:, ::-1]
 
 
 def bridged_s(stock_bit: float, drain_bit_s: float) -> float:

@@ -28,6 +28,7 @@ __all__ = [
     "station_frame",
     "times_from",
     "to_earth_fixed",
+    "utc_to_tai",
 ]
 
 _MJD_ZERO = 2_400_000.5
@@ -38,7 +39,7 @@ def _ut1_minus_tai() -> tuple[np.ndarray, np.ndarray]:
     """Modified Julian dates (UTC, daily) and UT1-TAI [s], free of leap-second steps."""
     with open(astropy_iers_data.IERS_A_FILE, "rb") as stream:
         mjd, dut1 = parse_dut1_from_finals_all(stream)
-    tai = erfa.utctai(np.full(len(mjd), _MJD_ZERO), mjd)
+    tai = utc_to_tai(np.full(len(mjd), _MJD_ZERO), mjd)
     tai_minus_utc_s = np.round(((tai[0] - _MJD_ZERO) + (tai[1] - mjd)) * 86400.0)
     return mjd, dut1 - tai_minus_utc_s
 
@@ -74,13 +75,30 @@ def julian_date(start: datetime, seconds: np.ndarray) -> tuple[np.ndarray, np.nd
     return whole + extra, fraction - extra
 
 
+def utc_to_tai(jd: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """TAI as (whole day, fraction) of a UTC Julian date; the leap seconds known today are taken to stay.
+
+    ERFA calls years beyond its own table dubious at every call; how far the table of Earth orientation reaches is told
+    once.
+
+    Raises
+    ------
+    TimeError
+        A date lies before the calendar that ERFA knows.
+    """
+    day, part, status = erfa.ufunc.utctai(jd, fraction)
+    if np.any(np.asarray(status) < 0):
+        raise TimeError(f"utc_to_tai: Julian date {float(np.min(jd)):.1f} is no date that ERFA knows; use a later one")
+    return day, part
+
+
 def _ut1(jd: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """Fraction of day in UT1 that belongs to the whole day `jd` (UTC)."""
     table_mjd, table_s = _ut1_minus_tai()
     mjd = jd - _MJD_ZERO + fraction
     if mjd.size and float(np.max(mjd)) > table_mjd[-1]:
         _warn_beyond_table()
-    tai_day, tai_fraction = erfa.utctai(jd, fraction)
+    tai_day, tai_fraction = utc_to_tai(jd, fraction)
     ut1_minus_tai_s = np.interp(mjd, table_mjd, table_s)
     return (tai_day - jd) + tai_fraction + ut1_minus_tai_s / 86400.0
 
@@ -116,7 +134,7 @@ def to_earth_fixed(frame: str, jd: np.ndarray, fraction: np.ndarray) -> np.ndarr
         return _rotation_about_z(sidereal_rad(jd, fraction))
     if frame not in ("GCRF", "ICRF", "EME2000"):
         raise ValueError(f"unknown reference frame '{frame}'; known: EME2000, GCRF, ICRF, TEME, ITRF...")
-    tt = erfa.taitt(*erfa.utctai(jd, fraction))
+    tt = erfa.taitt(*utc_to_tai(jd, fraction))
     rotation = np.einsum("nij,njk->nik", _rotation_about_z(earth_rotation_rad(jd, fraction)), erfa.c2i06a(*tt))
     if frame == "EME2000":  # the frame bias turns GCRS into the mean equator and equinox of J2000
         rotation = rotation @ erfa.bp06(2_451_545.0, 0.0)[0].T

@@ -8,14 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from eqci_space.checkpoints import write_atomically
 from eqci_space.errors import BadRecordWarning, ElementsError, near_matches
+from eqci_space.input_rules import ORBIT_BYTES, oversize
 from eqci_space.orbits import omm_io
 from eqci_space.orbits.elements import BadRecord, ElementSet
 from eqci_space.orbits.tle_io import parse_tle
 
 __all__ = ["read_elements", "read_records", "read_text", "select_elements", "sound_sets", "write_omm"]
 
-_MAX_BYTES = 50_000_000
 _SHOWN = 10
 
 
@@ -29,13 +30,15 @@ def read_text(path: Path, where: str) -> str:
     """
     if not path.is_file():
         raise ElementsError(f"{where}: no file '{path}'")
-    size = path.stat().st_size
-    if size > _MAX_BYTES:
-        raise ElementsError(f"{where}: {path.name} has {size} bytes; expected at most {_MAX_BYTES}")
     try:
-        text = path.read_text(encoding="utf-8").lstrip("\ufeff")
+        problem = oversize(path, ORBIT_BYTES)
+        text = "" if problem else path.read_text(encoding="utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
         raise ElementsError(f"{where}: {path.name} is not UTF-8 text ({error})") from error
+    except OSError as error:
+        raise ElementsError(f"{where}: {path.name} cannot be read: {error.strerror}; give a file that can") from error
+    if problem:
+        raise ElementsError(f"{where}: {path.name} has {problem}")
     if not text.strip():
         raise ElementsError(f"{where}: {path.name} is empty")
     return text
@@ -196,6 +199,8 @@ def write_omm(path: str | Path, sets: list[ElementSet], *, created: datetime | N
     ------
     ElementsError
         There is nothing to write, or the suffix names no form.
+    DataError
+        The file cannot be written.
     """
     path = Path(path)
     if not sets:
@@ -203,6 +208,4 @@ def write_omm(path: str | Path, sets: list[ElementSet], *, created: datetime | N
     if path.suffix.lower() not in _FORMATS:
         raise ElementsError(f"write_omm: '{path.name}' ends in none of {', '.join(_FORMATS)}")
     text = _FORMATS[path.suffix.lower()](sets, created or max(s.epoch for s in sets))
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
+    write_atomically(path, text.encode())

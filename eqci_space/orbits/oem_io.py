@@ -9,6 +9,7 @@ from pathlib import Path
 import erfa
 import numpy as np
 
+from eqci_space.checkpoints import write_atomically
 from eqci_space.errors import ElementsError
 from eqci_space.orbits.earth import julian_date, to_earth_fixed
 from eqci_space.orbits.elements_io import read_text
@@ -160,7 +161,8 @@ def _time(text: str, system: str, where: str) -> datetime:
     try:
         tai = utc = time - timedelta(seconds=_AHEAD_OF_TAI_S[system])
         for _ in range(2):  # the second round takes the leap seconds of the UTC day itself
-            utc = tai - timedelta(seconds=float(erfa.dat(utc.year, utc.month, utc.day, 0.0)))
+            tai_minus_utc_s, _ = erfa.ufunc.dat(utc.year, utc.month, utc.day, 0.0)
+            utc = tai - timedelta(seconds=float(tai_minus_utc_s))
     except OverflowError as error:
         raise ElementsError(f"{where}: {text} {system} lies outside the years 1 to 9999 in UTC") from error
     return utc
@@ -230,6 +232,8 @@ def write_oem(
     ------
     ElementsError
         The frame is unknown, or there are fewer than eight states.
+    DataError
+        The file cannot be written.
     """  # fmt: skip
     path, frame = Path(path), frame.upper()
     if len(seconds) < 8:
@@ -248,9 +252,7 @@ def write_oem(
     lines = [f"{k} = {v}" if k else v for k, v in head.items()] + ["META_STOP", ""]
     for time, place, speed in zip(times, places / 1e3, speeds / 1e3, strict=True):
         lines.append(f"{time} " + " ".join(f"{x:.9f}" for x in place) + " " + " ".join(f"{x:.12f}" for x in speed))
-    part = path.with_name(f".{path.name}.part")
-    part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-    part.replace(path)
+    write_atomically(path, ("\n".join(lines) + "\n").encode())
 
 
 def _in_frame(

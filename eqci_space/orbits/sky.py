@@ -14,7 +14,7 @@ import erfa
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from eqci_space.orbits.earth import earth_rotation_rad, julian_date
+from eqci_space.orbits.earth import earth_rotation_rad, julian_date, utc_to_tai
 from eqci_space.units import EARTH_RADIUS_M
 
 __all__ = ["Sky", "make_sky"]
@@ -67,7 +67,7 @@ def make_sky(start: datetime, end: datetime) -> Sky:
 def _spline(start: datetime, length: float, step: float, gcrs) -> CubicSpline:  # type: ignore[no-untyped-def]
     nodes = np.arange(-4, int(np.ceil(length / step)) + 5) * step
     jd, fraction = julian_date(start, nodes)
-    tt = erfa.taitt(*erfa.utctai(jd, fraction))
+    tt = erfa.taitt(*utc_to_tai(jd, fraction))
     to_intermediate = erfa.c2i06a(*tt)
     return CubicSpline(nodes, np.einsum("nij,nj->ni", to_intermediate, gcrs(*tt)))
 

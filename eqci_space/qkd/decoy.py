@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.kernels import kernel
-from eqci_space.qkd.blocks import BlockTable, check_afterpulses, check_slots, clenshaw
+from eqci_space.qkd.blocks import BlockTable, check_afterpulses, check_slots, clenshaw, three_sums
 from eqci_space.qkd.leakage import entropy, leakage_bit
 from eqci_space.qkd.sampling import sampled_error
 from eqci_space.qkd.security import SecurityParameters
@@ -28,7 +28,10 @@ __all__ = [
     "KeyResult",
     "key_length",
     "key_result",
+    "light_counts",
     "proof_name",
+    "set_counts",
+    "share_out",
     "signed_length",
     "slot_counts",
     "table_counts",
@@ -221,22 +224,39 @@ def table_counts(series, light, x):  # type: ignore[no-untyped-def]
     `light` holds the afterpulse probability and the attenuation of the signal beyond the table's.
     """
     out = np.zeros(12)
-    afterpulse, attenuation = light[0], light[1]
-    vacuum_noise = clenshaw(series, 1, 0.0)
-    for k in range(int(x[6]) + 1):
-        mu = x[3 + k] * attenuation
-        chance = x[1 + k] if k < 2 else 1.0 - x[1] - x[2]
-        caught = clenshaw(series, 0, mu) if mu > 0 else 0.0
-        clicks = (1 + afterpulse) * (caught + 2 * clenshaw(series, 1, mu))
-        wrong = vacuum_noise + 0.5 * afterpulse * clicks
-        if mu > 0:
-            wrong += clenshaw(series, 2, mu)
-        key, test = x[0] ** 2 * chance, (1 - x[0]) ** 2 * chance
-        out[k] = key * clicks
-        out[3 + k] = test * clicks
-        out[6 + k] = key * wrong
-        out[9 + k] = test * wrong
+    set_counts(out, series, light, x)
     return out
+
+
+@kernel
+def set_counts(out, series, light, x):  # type: ignore[no-untyped-def]
+    """`table_counts` in place, for loops; what no intensity has is left as it is."""
+    dark = clenshaw(series, 1, 0.0)
+    for k in range(int(x[6]) + 1):
+        clicks, wrong = light_counts(series, light, x[3 + k], dark)
+        share_out(out, k, clicks, wrong, x)
+
+
+@kernel
+def light_counts(series, light, intensity, dark):  # type: ignore[no-untyped-def]
+    """Detections and errors if all pulses had one intensity and met a matching basis; `dark` is S1(0)."""
+    afterpulse, mu = light[0], intensity * light[1]
+    caught, noise, flipped = 0.0, dark, 0.0
+    if mu > 0:
+        caught, noise, flipped = three_sums(series, mu)
+    clicks = (1 + afterpulse) * (caught + 2 * noise)
+    return clicks, dark + 0.5 * afterpulse * clicks + flipped
+
+
+@kernel
+def share_out(out, k, clicks, wrong, x):  # type: ignore[no-untyped-def]
+    """Set the counts of intensity k, those of `light_counts` shared by its probability and the bases'."""
+    chance = x[1 + k] if k < 2 else 1.0 - x[1] - x[2]
+    key, test = x[0] ** 2 * chance, (1 - x[0]) ** 2 * chance
+    out[k] = key * clicks
+    out[3 + k] = test * clicks
+    out[6 + k] = key * wrong
+    out[9 + k] = test * wrong
 
 
 @kernel

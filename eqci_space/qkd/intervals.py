@@ -11,18 +11,11 @@ import numpy as np
 
 from eqci_space.kernels import kernel
 from eqci_space.qkd.blocks import check_afterpulses
+from eqci_space.qkd.coarse_grid import grid_points, grid_starts
 from eqci_space.qkd.decoy import KeyResult, key_result, table_counts
-from eqci_space.qkd.optimiser import (
-    ParameterLimits,
-    block_value,
-    from_free,
-    grid_starts,
-    nelder_mead,
-    settled,
-    to_free,
-    without_steps,
-)
+from eqci_space.qkd.optimiser import ParameterLimits, settled, without_steps
 from eqci_space.qkd.security import SecurityParameters
+from eqci_space.qkd.simplex import block_value_in, from_free, nelder_mead, to_free
 
 __all__ = ["optimise_interval"]
 
@@ -106,19 +99,29 @@ def _part(running, first, last):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _part_value(running, first, last, light, security, x, part, counts):  # type: ignore[no-untyped-def]
+    """`block_value` of some slots, with room for their table and counts."""
+    for row in range(part.shape[1]):
+        for j in range(part.shape[2]):
+            part[0, row, j] = running[last, row, j] - running[first, row, j]
+    return block_value_in(part, light, security, x, counts)
+
+
+@kernel
 def _sweep(running, light, security, x, first, last, value, edges):  # type: ignore[no-untyped-def]
     """Best interval at given parameters: move one edge over all slots, then the other, until neither gains."""
     slots = running.shape[0] - 1
     step = max(1, slots // edges)
+    part, counts = np.empty((1, running.shape[1], running.shape[2])), np.zeros(12)
     moved = True
     while moved:
         moved = False
         for edge in range(0, last, step):
-            found = block_value(_part(running, edge, last), light, security, x)
+            found = _part_value(running, edge, last, light, security, x, part, counts)
             if found > value + 1e-9 * abs(value):
                 first, value, moved = edge, found, True
         for back in range(0, slots - first, step):
-            found = block_value(_part(running, first, slots - back), light, security, x)
+            found = _part_value(running, first, slots - back, light, security, x, part, counts)
             if found > value + 1e-9 * abs(value):
                 last, value, moved = slots - back, found, True
     return first, last, value
@@ -136,10 +139,11 @@ def _climb(running, light, security, limits, x, first, last, size, edges):  # ty
 @kernel
 def _climb_from_cuts(running, light, security, limits, cuts):  # type: ignore[no-untyped-def]
     """Every level of p1 climbs from the cut at which its grid is best."""
-    starts, values = grid_starts(_part(running, cuts[0, 0], cuts[0, 1]), light, security, limits)
+    points = grid_points(limits)
+    starts, values = grid_starts(_part(running, cuts[0, 0], cuts[0, 1]), light, security, points)
     cut = np.zeros(len(values), np.int64)
     for c in range(1, cuts.shape[0]):
-        other, found = grid_starts(_part(running, cuts[c, 0], cuts[c, 1]), light, security, limits)
+        other, found = grid_starts(_part(running, cuts[c, 0], cuts[c, 1]), light, security, points)
         for i in range(len(values)):
             if found[i] > values[i]:
                 starts[i], values[i], cut[i] = other[i], found[i], c

@@ -11,7 +11,7 @@ from eqci_space.errors import TableError
 from eqci_space.qkd.decoy import DecoyParameters
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.response import part_lengths
-from eqci_space.qkd.slots import nearest_edges, window_slots
+from eqci_space.qkd.slots import nearest_numbers, slot_edges_ns, window_slots
 from eqci_space.scenario import Scenario
 from eqci_space.tables import check_table
 
@@ -46,13 +46,15 @@ def part_keys(parts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, sce
     security = security_parameters(scenario.protocol)
     length = np.zeros(len(parts))
     rows = parts.groupby("window_id", sort=False).indices
-    wanted = budget[budget["window_id"].isin(list(rows))]
-    for window in window_slots(wanted, scenario):
-        if window.window_id not in keys.index or not keys.loc[window.window_id, "skl_bit"] > 0:
+    start_ns, end_ns = (pd.DatetimeIndex(parts[end]).as_unit("ns").asi8 for end in ("start", "end"))
+    with_key = keys.loc[keys["skl_bit"] > 0, "parameters"]
+    texts = dict(zip(with_key.index, with_key, strict=True))
+    for window in window_slots(budget[budget["window_id"].isin(list(rows))], scenario):
+        if window.window_id not in texts:
             raise TableError(f"part_keys: window '{window.window_id}' has no key in KEYS; leave its parts out")
-        parameters = DecoyParameters(**json.loads(str(keys.loc[window.window_id, "parameters"])))
-        mine = rows[window.window_id]
-        first, last = (nearest_edges(window, parts[end].iloc[mine]) for end in ("start", "end"))
+        parameters = DecoyParameters(**json.loads(str(texts[window.window_id])))
+        mine, edges_ns = rows[window.window_id], slot_edges_ns(window)
+        first, last = (nearest_numbers(edges_ns, at_ns[mine]) for at_ns in (start_ns, end_ns))
         held = last > first
         length[mine[held]] = part_lengths(
             window.running(parameters.mean_photon_number), first[held], last[held], parameters, security,

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.blocks import live_share, running_tables
+from eqci_space.qkd.blocks import BlockTable, block_table, live_share, running_tables
 from eqci_space.scenario import Receiver, Scenario, Terminal, unknown_pair
 
-__all__ = ["WindowSlots", "nearest_edges", "slot_edges", "window_slots"]
+__all__ = ["WindowSlots", "nearest_edges", "nearest_numbers", "slot_edges", "slot_edges_ns", "window_slots"]
+
+_UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,24 @@ class WindowSlots:
 
     def running(self, mean_photon_number: float = 0.0) -> np.ndarray:
         """`blocks.running_tables` of the window, the detectors' dead time counted at a mean photon number."""
-        pulses = self.pulses
+        return running_tables(
+            self.efficiency, self.extraneous_probability, self.intrinsic_error, self._counted(mean_photon_number)
+        )
+
+    def block(self, first: int, last: int, mean_photon_number: float = 0.0) -> BlockTable:
+        """The slots ``first:last`` as one block, the dead time counted likewise."""
+        columns = (
+            self.efficiency, self.extraneous_probability, self.intrinsic_error, self._counted(mean_photon_number),
+        )  # fmt: skip
+        return block_table(
+            *(c[first:last] for c in columns), afterpulse_probability=self.receiver.afterpulse_probability
+        )
+
+    def _counted(self, mean_photon_number: float) -> np.ndarray:
+        """Pulses that meet a ready detector."""
         if self.receiver.dead_time_s and mean_photon_number:
-            pulses = pulses * self.live(mean_photon_number)
-        return running_tables(self.efficiency, self.extraneous_probability, self.intrinsic_error, pulses)
+            return self.pulses * self.live(mean_photon_number)
+        return self.pulses
 
 
 def window_slots(budget: pd.DataFrame, scenario: Scenario) -> Iterator[WindowSlots]:
@@ -88,14 +104,24 @@ def window_slots(budget: pd.DataFrame, scenario: Scenario) -> Iterator[WindowSlo
 
 def slot_edges(window: WindowSlots) -> pd.DatetimeIndex:
     """Edges of a window's slots; equal slots and quadrature nodes both lie symmetrically in their window."""
-    middle = window.time[0] + (window.time[-1] - window.time[0]) / 2
-    since = np.concatenate([[0.0], np.cumsum(window.weight_s)]) - window.weight_s.sum() / 2
-    return middle + pd.to_timedelta(since, unit="s")
+    return pd.DatetimeIndex(pd.to_datetime(slot_edges_ns(window), unit="ns", utc=True))
+
+
+def slot_edges_ns(window: WindowSlots) -> np.ndarray:
+    """`slot_edges` as whole nanoseconds since 1970, for loops over windows."""
+    stamps, unit_ns = window.time.asi8, _UNIT_NS[window.time.unit]
+    middle_ns = (stamps[0] + (stamps[-1] - stamps[0]) // 2) * unit_ns
+    since_s = np.concatenate([[0.0], np.cumsum(window.weight_s)]) - window.weight_s.sum() / 2
+    whole_s = since_s.astype(np.int64)
+    return middle_ns + whole_s * _UNIT_NS["s"] + (np.round(since_s - whole_s, 9) * 1e9).astype(np.int64)
 
 
 def nearest_edges(window: WindowSlots, times: pd.Series | pd.DatetimeIndex) -> np.ndarray:
     """Number of the slot edge nearest to each time."""
-    edges = slot_edges(window).as_unit("ns").asi8
-    at = pd.DatetimeIndex(times).as_unit("ns").asi8
+    return nearest_numbers(slot_edges_ns(window), pd.DatetimeIndex(times).as_unit("ns").asi8)
+
+
+def nearest_numbers(edges: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Numbers of the rising edges nearest to given ones, the earlier of two equally near."""
     right = np.clip(np.searchsorted(edges, at), 1, len(edges) - 1)
     return np.where(at - edges[right - 1] <= edges[right] - at, right - 1, right)

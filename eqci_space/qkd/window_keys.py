@@ -14,7 +14,7 @@ import pandas as pd
 
 from eqci_space.errors import TableError
 from eqci_space.network_records import PairSource
-from eqci_space.qkd.blocks import BlockTable
+from eqci_space.progress import notebook_bar
 from eqci_space.qkd.decoy import (
     REFERENCE_PARAMETERS,
     DecoyParameters,
@@ -27,7 +27,7 @@ from eqci_space.qkd.optimiser import ParameterLimits, nearest_parameters, optimi
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.response import key_response
 from eqci_space.qkd.security import SecurityParameters
-from eqci_space.qkd.slots import WindowSlots, nearest_edges, slot_edges, window_slots
+from eqci_space.qkd.slots import WindowSlots, nearest_edges, slot_edges_ns, window_slots
 from eqci_space.scenario import Protocol, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
 from eqci_space.workers import threads_per_process
@@ -58,6 +58,7 @@ Used = tuple[KeyResult | EntangledKey, int, int]
 Row = dict[str, object]
 
 
+@notebook_bar("windows", total=lambda budget, **_: budget["window_id"].nunique())
 def window_keys(
     budget: pd.DataFrame, scenario: Scenario, *, progress: Callable[[int], None] | None = None
 ) -> pd.DataFrame:
@@ -104,10 +105,11 @@ def _mapped(
 ) -> list[Row]:
     """Rows in order; the kernels release the interpreter, so that threads share the work."""
     rows: list[Row] = []
-    queue = iter(windows)
-    with ThreadPoolExecutor(max_workers=threads_per_process()) as pool:
+    queue, threads = iter(windows), threads_per_process()
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         while batch := list(islice(queue, _BATCH)):
-            rows += pool.map(func, batch)
+            # A thread of its own would only cost the hand-over.
+            rows += map(func, batch) if threads == 1 else pool.map(func, batch)
             if progress:
                 progress(len(batch))
     return rows
@@ -143,8 +145,8 @@ def best_decoy(
     if best[0].length_bit - security.authentication_bit >= 1:
         return best
     ordinary = nearest_parameters(REFERENCE_PARAMETERS, limits)
-    whole = BlockTable(window.running(ordinary.mean_photon_number)[-1], window.receiver.afterpulse_probability)
-    return key_length(whole, ordinary, security), 0, len(window.efficiency)
+    slots = len(window.efficiency)
+    return key_length(window.block(0, slots, ordinary.mean_photon_number), ordinary, security), 0, slots
 
 
 def _with_dead_time(
@@ -161,7 +163,7 @@ def _with_dead_time(
         before, mean = mean, result.parameters.mean_photon_number
         if np.abs(window.live(mean) / window.live(before) - 1).max() < _DEAD_TIME_SETTLED:
             break
-    return key_length(_block(window, first, last, mean), result.parameters, security), first, last
+    return key_length(window.block(first, last, mean), result.parameters, security), first, last
 
 
 def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Callable[[int], None] | None) -> list[Row]:
@@ -173,7 +175,7 @@ def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Calla
         used = [best_decoy(w, security, limits) for w in mine]
         for _ in range(_COMMON_ROUNDS):
             blocks = [
-                _block(w, first, last, result.parameters.mean_photon_number)
+                w.block(first, last, result.parameters.mean_photon_number)
                 for w, (result, first, last) in zip(mine, used, strict=True)
             ]
             common = optimise_common(blocks, security, limits=limits)[0].parameters
@@ -182,11 +184,6 @@ def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Calla
         if progress:
             progress(len(mine))
     return [_row(w, best[w.window_id], protocol, security) for w in windows]
-
-
-def _block(window: WindowSlots, first: int, last: int, mean_photon_number: float) -> BlockTable:
-    running = window.running(mean_photon_number)
-    return BlockTable(running[last] - running[first], window.receiver.afterpulse_probability)
 
 
 def pair_coincidences(
@@ -246,11 +243,11 @@ def _row(window: WindowSlots, used: Used, protocol: Protocol, security: Security
     """One row of KEYS."""
     result, first, last = used
     length = max(0, math.floor(result.length_bit - security.authentication_bit))
-    edges = slot_edges(window)
+    edges_ns = slot_edges_ns(window)
     return {
         "window_id": window.window_id,
-        "usable_start": edges[first].round("us"),
-        "usable_end": edges[last].round("us"),
+        "usable_start": pd.Timestamp(edges_ns[first], tz="UTC").round("us"),
+        "usable_end": pd.Timestamp(edges_ns[last], tz="UTC").round("us"),
         "sifted_bit": result.sifted_bit,
         "qber": result.qber,
         "skl_bit": float(length),
@@ -356,7 +353,7 @@ def _response(
     for chosen in (~(losses < 0), losses < 0):
         if chosen.any():
             gain = 10 ** (-min(0.0, float(losses[chosen].min())) / 10)
-            block = _block(window, first, last, gain * parameters.mean_photon_number)
+            block = window.block(first, last, gain * parameters.mean_photon_number)
             out[chosen] = key_response(block, losses[chosen], parameters, security)
     return out
 

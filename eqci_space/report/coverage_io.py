@@ -11,10 +11,12 @@ import pandas as pd
 import pyogrio
 
 from eqci_space.errors import DataError
+from eqci_space.report.exports import NOT_READ_OR_WRITTEN
 
 __all__ = ["read_coverage", "write_coverage"]
 
-_CELLS, _FACTS = "coverage", "about"
+SCHEMA_VERSION = 1
+_CELLS, _FACTS, _VERSION = "coverage", "about", "schema_version"
 _DIGITS = {
     "windows_per_night": 4,
     "usable_s_per_night": 2,
@@ -40,12 +42,17 @@ def write_coverage(coverage: gpd.GeoDataFrame, folder: Path | str, *, name: str 
     -------
     (Path, Path)
         GeoPackage and CSV.
+
+    Raises
+    ------
+    DataError
+        The disk is full or the folder cannot be written; no file is left behind.
     """
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     gpkg, csv = target / f"{name}.gpkg", target / f"{name}.csv"
     part = target / f".{name}.{os.getpid()}.gpkg"  # GDAL warns of any other ending
     try:
+        target.mkdir(parents=True, exist_ok=True)
         _write_gpkg(coverage, part)
         os.replace(part, gpkg)
         table = pd.DataFrame(coverage.drop(columns="geometry")).round(_DIGITS)
@@ -53,6 +60,10 @@ def write_coverage(coverage: gpd.GeoDataFrame, folder: Path | str, *, name: str 
         table[whole] = table[whole].astype("int64")
         table.to_csv(part, index=False, lineterminator="\n")
         os.replace(part, csv)
+    except (OSError, *NOT_READ_OR_WRITTEN) as error:
+        raise DataError(
+            f"write_coverage: cannot write '{name}' to '{target}': {error}; make room or choose another folder"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return gpkg, csv
@@ -60,7 +71,8 @@ def write_coverage(coverage: gpd.GeoDataFrame, folder: Path | str, *, name: str 
 
 def _write_gpkg(coverage: gpd.GeoDataFrame, path: Path) -> None:
     facts = pd.DataFrame({
-        "key": list(coverage.attrs), "json": [json.dumps(v, ensure_ascii=False) for v in coverage.attrs.values()]
+        "key": [_VERSION, *coverage.attrs],
+        "json": [json.dumps(v, ensure_ascii=False) for v in (SCHEMA_VERSION, *coverage.attrs.values())],
     }, dtype=str)  # fmt: skip
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{coverage['month'].min()}-01T00:00:00.000Z"})
     try:
@@ -76,7 +88,7 @@ def read_coverage(path: Path | str) -> gpd.GeoDataFrame:
     Raises
     ------
     DataError
-        The file is missing or is no coverage.
+        The file is missing, damaged or no coverage, or its schema is of another version.
     """
     file = Path(path)
     if not file.is_file():
@@ -84,7 +96,17 @@ def read_coverage(path: Path | str) -> gpd.GeoDataFrame:
     try:
         table = pyogrio.read_dataframe(file, layer=_CELLS)
         facts = pyogrio.read_dataframe(file, layer=_FACTS)
-    except pyogrio.errors.DataSourceError as error:
-        raise DataError(f"read_coverage: {file.name}: {error}; expected a GeoPackage of write_coverage") from None
-    table.attrs = {key: json.loads(text) for key, text in zip(facts["key"], facts["json"], strict=True)}
+        attrs = {str(key): json.loads(text) for key, text in zip(facts["key"], facts["json"], strict=True)}
+    except (*NOT_READ_OR_WRITTEN, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"read_coverage: {file.name}: {error}; expected a GeoPackage of write_coverage") from error
+    version = attrs.pop(_VERSION, None)
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            f"read_coverage: {file.name} has schema version {version!r}; this version reads {SCHEMA_VERSION}; compute "
+            "the coverage again"
+        )
+    missing = [c for c in ("cell", "month", *_DIGITS, "geometry") if c not in table.columns]
+    if missing:
+        raise DataError(f"read_coverage: {file.name} lacks the column '{missing[0]}'; compute the coverage again")
+    table.attrs = attrs
     return table

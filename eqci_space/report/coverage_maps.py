@@ -24,7 +24,7 @@ from eqci_space.errors import TableError, near_matches
 from eqci_space.fiber.network import build_network
 from eqci_space.ogs.sites import station_table
 from eqci_space.report.labels import MapLabel, place_labels
-from eqci_space.report.maps import CRS, draw_borders, frame_map
+from eqci_space.report.maps import CRS, frame_map
 from eqci_space.report.style import RED, STATUS_COLOURS, new_axes
 from eqci_space.scenario import Scenario
 
@@ -166,7 +166,6 @@ def _draw(
     scale = ScalarMappable(Normalize(limits[0] / size, limits[1] / size), colours)
     # Edges in the cells' own colours close the seams that anti-aliasing leaves between polygons.
     cells.plot(ax=ax, color=scale.to_rgba(cells[quantity] / size), edgecolor="face", linewidth=0.3, zorder=0.8)
-    draw_borders(ax)
     labels, lines = _stations_and_backbone(ax, scenario) if scenario else ([], [])
     frame_map(ax, cells.total_bounds)
     ax.set_facecolor(_SEA)

@@ -9,6 +9,7 @@ from eqci_space.report.contact_calendar import write_calendar
 from eqci_space.report.crew_sheets import write_crew_sheets
 from eqci_space.report.czml import write_czml
 from eqci_space.report.exports import write_contact_list, write_geopackage, write_parquet
+from eqci_space.report.html_public import write_public_report
 from eqci_space.report.orbit_files import write_ephemerides
 from eqci_space.report.qkdn_snapshots import write_snapshots
 from eqci_space.report.release import Released
@@ -18,7 +19,7 @@ __all__ = ["write_exports"]
 
 
 def write_exports(folder: Path, released: Released, *, earlier: str | Path | None = None) -> None:
-    """Write every export that the release allows, and ``run.json``.
+    """Write every export that the release allows, and ``run.json``; of a public release ``report.html`` too.
 
     Parameters
     ----------
@@ -42,5 +43,7 @@ def write_exports(folder: Path, released: Released, *, earlier: str | Path | Non
     write_czml(folder / "scene.czml", released)
     write_ephemerides(folder, released)
     write_snapshots(folder / "qkdn.json", released)
+    if released.level == "public":
+        write_public_report(folder / "report.html", released)
     text = json.dumps(dict(released.manifest), indent=2, ensure_ascii=False)
     (folder / "run.json").write_text(f"{text}\n", encoding="utf-8")

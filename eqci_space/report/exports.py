@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import geopandas as gpd
 import pyogrio
 
+from eqci_space.errors import DataError
 from eqci_space.report.release import Released
 from eqci_space.report.run_io import TABLE_NAMES
 
-__all__ = ["write_contact_list", "write_geopackage", "write_parquet"]
+__all__ = ["NOT_READ_OR_WRITTEN", "write_contact_list", "write_geopackage", "write_parquet"]
+
+NOT_READ_OR_WRITTEN = (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError)
+"""What GDAL raises on files that it cannot read or write."""
 
 
 def write_parquet(folder: Path, released: Released) -> None:
@@ -45,6 +50,11 @@ def write_geopackage(path: Path, released: Released) -> bool:
     try:
         for layer, table in shapes.items():
             pyogrio.write_dataframe(table.reset_index(), path, layer=layer, driver="GPKG")
+        for layer, table in shapes.items():  # GDAL may tell of a full disk only in its log
+            if pyogrio.read_info(path, layer=layer, force_feature_count=True)["features"] != len(table):
+                raise OSError(errno.ENOSPC, "GDAL could not write all of it", str(path))
+    except NOT_READ_OR_WRITTEN as error:
+        raise DataError(f"write_geopackage: cannot write '{path.name}': {error}; make room") from error
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
     return bool(shapes)

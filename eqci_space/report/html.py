@@ -13,11 +13,11 @@ from jinja2 import Environment, StrictUndefined
 from eqci_space.report import html_answer as words
 from eqci_space.report.html_exposure import exposures
 from eqci_space.report.html_figures import draw_figures
-from eqci_space.report.html_findings import Findings, format_bits
+from eqci_space.report.html_findings import Findings
 from eqci_space.report.html_interactive import content_policy, interactive_figures, page_scripts, plotly_installed
 from eqci_space.report.html_sections import sections
 
-__all__ = ["Findings", "format_bits", "write_report"]
+__all__ = ["Findings", "render_page", "write_report"]
 
 
 def write_report(path: Path, findings: Findings, *, interactive: bool | None = None) -> None:
@@ -35,10 +35,21 @@ def write_report(path: Path, findings: Findings, *, interactive: bool | None = N
     DataError
         Interactive figures are asked for and plotly is not installed.
     """
+    live = plotly_installed() if interactive is None else interactive
+    path.write_text(render_page(_content(findings, live)), encoding="utf-8", newline="\n")
+
+
+def render_page(content: dict[str, Any]) -> str:
+    """The page of a report; every text of the content is escaped.
+
+    Parameters
+    ----------
+    content : dict
+        What the template fills in; without `scripts` the page has none, and nothing may run.
+    """
     template = (Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    live = plotly_installed() if interactive is None else interactive
-    path.write_text(environment.from_string(template).render(_content(findings, live)), encoding="utf-8", newline="\n")
+    return environment.from_string(template).render({"scripts": (), "policy": content_policy(()), **content})
 
 
 def _content(f: Findings, live: bool) -> dict[str, Any]:
@@ -46,6 +57,7 @@ def _content(f: Findings, live: bool) -> dict[str, Any]:
     exposed = exposures(f)
     figures = draw_figures(f, exposed)
     scripts = page_scripts(interactive_figures(f, exposed, list(figures))) if live else None
+    scripted = {"scripts": scripts[1:], "policy": content_policy((scripts[0], scripts[3]))} if scripts else {}
     return {
         "scenario": f.scenario,
         "version": f.manifest["versions"]["eqci-space"],
@@ -56,6 +68,5 @@ def _content(f: Findings, live: bool) -> dict[str, Any]:
         "changes": words.change_words(f),
         "change_table": words.change_table(f),
         "sections": sections(f, exposed, figures),
-        "scripts": scripts,
-        "policy": content_policy((scripts[0], scripts[2]) if scripts else ()),
+        **scripted,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from eqci_space.report.html_findings import KEY_BIT, Findings, Table, format_bits, percent
+from eqci_space.html_table import format_bits, percent, short_list
+from eqci_space.report.html_findings import KEY_BIT, Findings, Table
 from eqci_space.report.labels import station_label
 from eqci_space.scenario import Scenario
 
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 _FULL = 0.9995
-_MOST_NAMES, _MOST_CHANGES = 5, 12
+_MOST_CHANGES = 12
 _CAUSE_WORDS = {
     "sky": "the clouds of the period",
     "link_loss_bias_db": "a bias of the link budget",
@@ -38,14 +39,8 @@ def answer(f: Findings, seen: pd.DataFrame, alone: pd.DataFrame) -> list[str]:
     short = share[share <= _FULL]
     second = f"{len(share) - len(short)} of {len(seen)} demands get all the key they ask for"
     if len(short):
-        second += f"; short are {_named([f'{name} ({percent(value)})' for name, value in short.items()])}"
+        second += f"; short are {short_list([f'{name} ({percent(value)})' for name, value in short.items()])}"
     return [_offer(f), second + ".", _gain(f, seen, alone), *_proof(f)]
-
-
-def _named(names: list[str]) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _offer(f: Findings) -> str:
@@ -80,7 +75,7 @@ def _gain(f: Findings, seen: pd.DataFrame, alone: pd.DataFrame) -> str:
     bit = float(more.sum())
     return (
         f"Over fibre alone the satellite adds {format_bits(bit)} ({bit / KEY_BIT:,.0f} keys of 256 bit) for "
-        f"{_named(helped)}."
+        f"{short_list(helped)}."
     )
 
 
@@ -164,7 +159,7 @@ def _orbits(f: Findings) -> list[tuple[float, str]]:
         return []
     share = f.planned.loc[f.planned["satellite"].isin(designed), "expected_skl_bit"].sum()
     hours = [f"{n}: {o.ltan_h:g} h" for n, o in designed.items() if o.kind == "sun_synchronous"]
-    local = f" (local time of the ascending node {_named(hours)})" if hours else ""
+    local = f" (local time of the ascending node {short_list(hours)})" if hours else ""
     words = f"Orbits are by design{local}; they decide how many passes fall into the night"
     return [(share / total, words)]
 
@@ -175,7 +170,7 @@ def _stations(f: Findings) -> list[tuple[float, str]]:
     if total <= 0 or not unreal:
         return []
     share = f.planned.loc[f.planned["ogs"].isin(unreal), "expected_skl_bit"].sum() / total
-    names = _named([station_label(o, f.scenario) for o in unreal])
+    names = short_list([station_label(o, f.scenario) for o in unreal])
     return [(share, f"Stations that do not operate today take part of the key from space: {names}")]
 
 
@@ -223,7 +218,7 @@ def change_words(f: Findings) -> list[str]:
     return [
         f"Of the contacts of {f.compared_with} and of this run, "
         + ", ".join(f"{n} {words}" for n, words in counts if n) + ".",
-        f"Delivery: {_named(delivery)}." if delivery else "No demand gets more or less than before.",
+        f"Delivery: {short_list(delivery)}." if delivery else "No demand gets more or less than before.",
     ]  # fmt: skip
 
 

@@ -11,12 +11,20 @@ import pandas as pd
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.html_answer import cause_words
 from eqci_space.report.html_exposure import Exposures
-from eqci_space.report.html_figures import STATION_COLOURS, best_window, clear_chances, culminations, worst_by_share
+from eqci_space.report.html_figures import (
+    MOST_NIGHT_CELLS,
+    STATION_COLOURS,
+    best_window,
+    clear_chances,
+    culminations,
+    nightly_counts,
+    worst_by_share,
+)
 from eqci_space.report.html_findings import Findings
 from eqci_space.report.html_map import map_figure
 from eqci_space.report.labels import station_label
-from eqci_space.report.schedule_plots import night_label
-from eqci_space.report.style import BLUE, GREY, NIGHT, ORANGE, PURPLE, SKY
+from eqci_space.report.schedule_plots import MANY_WINDOWS, joined_windows, night_label
+from eqci_space.report.style import BLUE, GREY, NIGHT, ORANGE, PURPLE, SKY, key_unit
 
 __all__ = ["CHARTS", "Spec"]
 
@@ -62,6 +70,31 @@ def _bars(title: str, rows: list[tuple[str, list[float], list[str], str]], label
 
 def _windows(f: Findings, _: Exposures) -> Spec:
     tops = culminations(f)
+    return _window_counts(f) if len(tops) > MANY_WINDOWS else _window_points(tops, f)
+
+
+def _window_counts(f: Findings) -> Spec:
+    counts, planned = nightly_counts(f)
+    labels, nights = [station_label(o, f.scenario) for o in counts.index], list(counts.columns)
+    words = [
+        [f"{ogs}, {night}: {n} windows, {p} contacts planned" for night, n, p in zip(nights, mine, taken, strict=True)]
+        for ogs, mine, taken in zip(labels, counts.to_numpy().tolist(), planned.to_numpy().tolist(), strict=True)
+    ]
+    data = {
+        "type": "heatmap", "x": nights, "y": labels, "z": counts.to_numpy().tolist(), "customdata": words,
+        "hovertemplate": "%{customdata}<extra></extra>", "colorscale": "Cividis", "zmin": 0,
+        "colorbar": {"title": {"text": "windows", "side": "right"}, "y": 0, "yanchor": "bottom", "len": 0.8},
+    }  # fmt: skip
+    if len(nights) <= MOST_NIGHT_CELLS:
+        cells = zip(counts.to_numpy().tolist(), planned.to_numpy().tolist(), strict=True)
+        data["text"] = [[f"{p} of {n}" for n, p in zip(mine, taken, strict=True)] for mine, taken in cells]
+        data["texttemplate"] = "%{text}"
+    return {"data": [data], "layout": {
+        "height": _rows(len(labels)), "xaxis": _axis("night (noon to noon UTC)", type="category", nticks=16),
+        "yaxis": {"type": "category", "autorange": "reversed", "automargin": True}}}  # fmt: skip
+
+
+def _window_points(tops: pd.DataFrame, f: Findings) -> Spec:
     data = []
     for i, ogs in enumerate(o for o in f.scenario.stations if o in set(tops["ogs"])):
         mine = tops[tops["ogs"] == ogs]
@@ -84,6 +117,8 @@ def _gantt(f: Findings, _: Exposures) -> Spec:
     least_ms = (f.scenario.end - f.scenario.start).total_seconds() * 1e3 / 400
     taken = f.windows[~f.windows.index.isin(contacts["window_id"])]
     parts = [("window not taken", taken, "#fff", GREY)]
+    if len(f.windows) > MANY_WINDOWS:
+        parts = [("windows", joined_windows(f.windows, "ogs", pd.Timedelta(milliseconds=least_ms)), GREY, GREY)]
     parts += [(kind, contacts[contacts["status"] == kind], face, BLUE) for kind, face in
               (("backup", SKY), ("planned", BLUE), ("cancelled", NIGHT))]  # fmt: skip
     data = []
@@ -92,7 +127,7 @@ def _gantt(f: Findings, _: Exposures) -> Spec:
             continue
         length_ms = (table["end"] - table["start"]).dt.total_seconds() * 1e3
         words = [
-            f"{i}: {a:%Y-%m-%d %H:%M:%S} to {b:%H:%M:%S}"
+            f"{i if name != 'windows' else 'windows'}: {a:%Y-%m-%d %H:%M:%S} to {b:%H:%M:%S}"
             for i, a, b in zip(table.index, table["start"], table["end"], strict=True)
         ]
         data.append({
@@ -100,6 +135,7 @@ def _gantt(f: Findings, _: Exposures) -> Spec:
             "base": _times(table["start"]), "x": _numbers(length_ms.clip(lower=least_ms), 0), "customdata": words,
             "marker": {"color": face, "line": {"color": edge, "width": 1}},
             "hovertemplate": "%{customdata}<extra></extra>",
+            **({"width": 0.12, "offset": -0.5} if name == "windows" else {}),
         })  # fmt: skip
     days = pd.date_range(f.scenario.start, f.scenario.end, freq="D")
     layout = {
@@ -156,20 +192,21 @@ def _keys(f: Findings, _: Exposures) -> Spec:
     planned = f.planned
     night = [night_label(t) for t in planned["start"]]
     order = list(dict.fromkeys(night_label(t) for t in planned["start"].sort_values()))
+    size, unit = key_unit(planned.groupby(night)["expected_skl_bit"].sum().max())
     data: list[Spec] = []
     for i, ogs in enumerate(o for o in f.scenario.stations if o in set(planned["ogs"])):
         mine = (planned["ogs"] == ogs).to_numpy()
         data.append({
             "type": "bar", "name": station_label(ogs, f.scenario),
             "x": [n for n, m in zip(night, mine, strict=True) if m],
-            "y": _numbers(planned["expected_skl_bit"][mine] / 1e3, 1),
+            "y": _numbers(planned["expected_skl_bit"][mine] / size),
             "customdata": [f"{station_label(ogs, f.scenario)}: {c}" for c in planned.index[mine]],
             "marker": {"color": STATION_COLOURS[i % len(STATION_COLOURS)]},
-            "hovertemplate": "%{customdata}<br>%{y} kbit expected<extra></extra>",
+            "hovertemplate": f"%{{customdata}}<br>%{{y}} {unit} expected<extra></extra>",
         })  # fmt: skip
     nights = _axis("night (noon to noon UTC)", type="category", categoryorder="array", categoryarray=order)
     layout = {
-        "barmode": "stack", "yaxis": _axis("expected key of planned contacts [kbit]"), "xaxis": nights,
+        "barmode": "stack", "yaxis": _axis(f"expected key of planned contacts [{unit}]"), "xaxis": nights,
         "showlegend": len(data) <= _MOST_NAMES,
     }  # fmt: skip
     return {"data": data, "layout": layout}

@@ -9,13 +9,15 @@ import pandas as pd
 from eqci_space.fiber.exposure import exposure
 from eqci_space.fiber.network import station_node
 from eqci_space.fiber.relay import relay_keys
-from eqci_space.report.html_findings import KEY_BIT, Findings, Table, format_bits, percent
+from eqci_space.html_table import format_bits, percent
+from eqci_space.report.html_findings import KEY_BIT, Findings, Table
 from eqci_space.report.labels import station_label
 from eqci_space.tables import empty_table
 
 __all__ = ["Exposures", "delivery_table", "exposure_table", "exposures", "gain_table"]
 
 _FULL = 0.9995
+_SHOWN_ENDS = 8
 _HEAD = (
     "demand", "=key comes over", ">delivered", ">nodes", ">foreign nodes", ">hand-overs", "nations", "operators",
     "satellites", ">node-disjoint paths", "security",
@@ -84,7 +86,7 @@ def delivery_table(f: Findings, seen: pd.DataFrame) -> Table:
     rows = []
     for name, row in seen.iterrows():
         reason = _shortage(str(name), row, f)
-        path = " – ".join(label.get(n, n) for n in str(row["main_path"]).split(" – "))
+        path = _path_words([label.get(n, n) for n in str(row["main_path"]).split(" – ")])
         rows.append((
             str(name), row["assurance"], format_bits(row["asked_bit"]), format_bits(row["delivered_bit"]),
             format_bits(row["asked_bit"] - row["delivered_bit"]), percent(row["space_share"]),
@@ -96,6 +98,14 @@ def delivery_table(f: Findings, seen: pd.DataFrame) -> Table:
         "stations count as nodes."
     )
     return Table(caption, head, rows)
+
+
+def _path_words(nodes: list[str]) -> str:
+    """A path by its nodes; the middle of a long one is only counted."""
+    hidden = len(nodes) - 2 * _SHOWN_ENDS
+    if hidden <= 1:
+        return " – ".join(nodes)
+    return " – ".join([*nodes[:_SHOWN_ENDS], f"{hidden} more nodes", *nodes[-_SHOWN_ENDS:]])
 
 
 def _shortage(name: str, row: pd.Series, f: Findings) -> str:

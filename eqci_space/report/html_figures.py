@@ -12,38 +12,47 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
+from eqci_space.html_table import format_bits, percent
 from eqci_space.report import plots
 from eqci_space.report.html_exposure import Exposures
-from eqci_space.report.html_findings import Figure, Findings, format_bits, percent
+from eqci_space.report.html_findings import Figure, Findings
 from eqci_space.report.labels import hypothetical_note, station_label
-from eqci_space.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes, svg_text
+from eqci_space.report.schedule_plots import MANY_WINDOWS, night_label
+from eqci_space.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes
+from eqci_space.report.svg import svg_text
 
 __all__ = [
     "MOST_FAILURES",
+    "MOST_NIGHT_CELLS",
     "STATION_COLOURS",
     "best_window",
     "clear_chances",
     "costly",
     "culminations",
     "draw_figures",
+    "nightly_counts",
+    "picture",
     "worst_by_share",
 ]
 
 MOST_FAILURES = 10
 STATION_COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY)
+MOST_NIGHT_CELLS = 16
 _LEAST_SHARE, _LEGEND_ROWS = 1e-6, 18
 _MARKERS = "osD^vP*"
 
 
 def draw_figures(f: Findings, e: Exposures) -> dict[str, Figure]:
     """All figures that these findings give, by name."""
-    figures = {}
+    return {name: picture(name, caption, alt, draw) for name, (caption, alt, draw) in _plans(f, e).items()}
+
+
+def picture(name: str, caption: str, alt: str, draw: Callable[[], Axes]) -> Figure:
+    """A figure of a report, drawn now."""
     # A name with two dollar signs is a name, not a formula.
     with mpl.rc_context({"text.parse_math": False}):
-        for name, (caption, alt, axes) in _plans(f, e).items():
-            encoded = base64.b64encode(svg_text(axes()).encode("utf-8")).decode("ascii")
-            figures[name] = Figure(name, caption, f"data:image/svg+xml;base64,{encoded}", alt)
-    return figures
+        encoded = base64.b64encode(svg_text(draw()).encode("utf-8")).decode("ascii")
+    return Figure(name, caption, f"data:image/svg+xml;base64,{encoded}", alt)
 
 
 Plans = dict[str, tuple[str, str, Callable[[], Axes]]]
@@ -71,7 +80,14 @@ def _space(f: Findings) -> Plans:
     tops, planned = culminations(f), f.planned
     best = best_window(f)
     plans: Plans = {}
-    if len(tops):
+    if len(tops) > MANY_WINDOWS:
+        plans["windows"] = (
+            "Windows by station and night",
+            f"{len(tops)} windows of {tops['ogs'].nunique()} stations, counted by station and night, with the contacts "
+            "planned in them.",
+            lambda: _draw_window_counts(f),
+        )
+    elif len(tops):
         plans["windows"] = (
             "Windows by their highest elevation",
             f"{len(tops)} windows by time and highest elevation, which reaches {tops['elevation_deg'].max():.0f} "
@@ -142,13 +158,13 @@ def _ground(f: Findings, e: Exposures) -> Plans:
         "delivery": (
             "Delivered share of every demand",
             "Delivered share: " + ", ".join(f"{d} {percent(s)}" for d, s in share.items()) + ".",
-            lambda: plots.delivery(f.relay, f.scenario),
+            lambda: plots.delivery(f.relay, f.scenario, exposed=e.seen),
         ),
         "exposure": (
             "Nodes that see the key",
             "Ground nodes between the ends as planned: "
             + ", ".join(f"{d} {n:.1f}" for d, n in e.seen["trusted_nodes"].items()) + ".",
-            lambda: plots.exposure_chart(f.relay, f.scenario),
+            lambda: plots.exposure_chart(f.relay, f.scenario, exposed=e.seen),
         ),
     }  # fmt: skip
     if f.scenario.satellites:
@@ -203,6 +219,20 @@ def culminations(f: Findings) -> pd.DataFrame:
     return table.assign(planned=table.index.isin(f.planned["window_id"]))
 
 
+def nightly_counts(f: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Windows, and contacts planned, by station (rows) and night (columns, labelled)."""
+    evenings = pd.date_range(pd.Timestamp(f.scenario.start).floor("D"), f.scenario.end, freq="D")
+    nights = list(dict.fromkeys(night_label(e + pd.Timedelta("12h")) for e in evenings))
+    tables = [
+        pd.crosstab(table["ogs"], table["start"].map(night_label)).reindex(
+            index=list(f.scenario.stations), columns=nights, fill_value=0
+        )
+        for table in (f.windows, f.planned)
+    ]
+    used = (tables[0].to_numpy() > 0).any(axis=0) if tables[0].size else np.zeros(len(nights), dtype=bool)
+    return tables[0].loc[:, used], tables[1].loc[:, used]
+
+
 def clear_chances(f: Findings) -> pd.DataFrame:
     """Mean, least and most chance of a clear line of sight over the windows with key, by station."""
     whole = f.candidates.drop_duplicates("window_id")
@@ -234,6 +264,29 @@ def _draw_windows(tops: pd.DataFrame, f: Findings) -> Axes:
     ax.grid(color=GREY, alpha=0.2)
     ax.set_title(f"Windows by station{hypothetical_note(f.scenario)}", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _draw_window_counts(f: Findings) -> Axes:
+    counts, planned = nightly_counts(f)
+    taken = planned.to_numpy()
+    ax = new_axes(max(7.0, min(12.0, 3.6 + 0.75 * counts.shape[1])), 1.3 + 0.24 * len(counts))
+    image = ax.imshow(counts.to_numpy(), aspect="auto", cmap="cividis", vmin=0)
+    if counts.shape[1] <= MOST_NIGHT_CELLS:
+        bright = 0.5 * counts.to_numpy().max()
+        for (i, j), count in np.ndenumerate(counts.to_numpy()):
+            ax.text(j, i, f"{taken[i, j]} of {count}", ha="center", va="center", fontsize=7.5,
+                    color="black" if count > bright else "white")  # fmt: skip
+    step = -(-counts.shape[1] // MOST_NIGHT_CELLS)
+    ax.set_xticks(range(0, counts.shape[1], step), list(counts.columns)[::step], fontsize=8)
+    ax.set_yticks(range(len(counts)), [station_label(str(o), f.scenario) for o in counts.index], fontsize=8)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("night (noon to noon UTC)")
+    ax.set_title("Windows with a planned contact, of all windows", fontsize=10)
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.colorbar(image, ax=ax, label="windows", shrink=0.5)
     return ax
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import pandas as pd
 
 from eqci_space.fiber.relay import Relay
+from eqci_space.html_table import html_table
 from eqci_space.report.compare import Comparison
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan
 from eqci_space.schedule.simulate import Simulation
 
-__all__ = ["KEY_BIT", "Figure", "Findings", "Section", "Table", "format_bits", "percent"]
+__all__ = ["KEY_BIT", "Figure", "Findings", "Section", "Table"]
 
 KEY_BIT = 256
-_STYLES = {">": "n", "=": "k", "~": "w"}
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Table:
-    """A table in words.
-
-    Titles in `head` say by their first letter what stands below: ``>`` numbers, ``=`` text on one line, ``~`` long ids
-    that may break anywhere.
-    """
+    """A table in words; `head` styles its columns as in `html_table`."""
 
     caption: str
     head: tuple[str, ...]
@@ -74,9 +70,9 @@ class Table:
     kind: str = "table"
 
     @property
-    def columns(self) -> list[tuple[str, str]]:
-        """Titles of the columns, and their style."""
-        return [(h.lstrip("".join(_STYLES)), _STYLES.get(h[:1], "t")) for h in self.head]
+    def html(self) -> str:
+        """The table with every text escaped."""
+        return html_table(self.caption, self.head, self.rows)
 
 
 @dataclass(frozen=True)
@@ -99,16 +95,3 @@ class Section:
     words: Sequence[str] = ()
     blocks: Sequence[Figure | Table | None] = ()
     more: Sequence[tuple[str, Table]] = field(default_factory=tuple)
-
-
-def format_bits(bit: float) -> str:
-    """Amount with three digits and a decimal prefix, such as ``7.02 Mbit``."""
-    for factor, unit in ((1e9, "Gbit"), (1e6, "Mbit"), (1e3, "kbit")):
-        if abs(bit) >= factor:
-            return f"{bit / factor:.3g} {unit}" if abs(bit) < 999.5 * factor else f"{bit / factor:.0f} {unit}"
-    return f"{bit:.0f} bit"
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """A share in percent, such as ``25 %``."""
-    return f"{100 * share:.{digits}f} %"

@@ -6,6 +6,7 @@ A figure that has no interactive form, a printer and a browser without scripts a
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import html
 import importlib
@@ -20,23 +21,37 @@ from eqci_space.report.html_findings import Findings
 
 __all__ = ["content_policy", "interactive_figures", "page_scripts", "plotly_installed"]
 
+# Browsers that cannot unpack the library keep the pictures.
 _SHOW = """(function () {
-  var specs = JSON.parse(document.getElementById("figure-data").textContent), drawn = [];
-  document.querySelectorAll("figure[data-figure]").forEach(function (figure) {
-    var spec = specs[figure.dataset.figure];
-    if (!spec) { return; }
-    var live = document.createElement("div");
-    live.className = "live";
-    live.setAttribute("role", "img");
-    live.setAttribute("aria-label", figure.querySelector("img").alt);
-    figure.insertBefore(live, figure.firstChild);
-    figure.classList.add("has-live");
-    drawn.push(Plotly.newPlot(live, spec.data, spec.layout, {
-      responsive: true, displaylogo: false,
-      modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]]
-    }).catch(function (error) { live.remove(); figure.classList.remove("has-live"); throw error; }));
+  if (!window.DecompressionStream) { return; }
+  var packed = Uint8Array.from(atob(document.getElementById("library").textContent), function (sign) {
+    return sign.charCodeAt(0);
   });
-  Promise.all(drawn).then(function () { document.documentElement.dataset.figures = "drawn"; });
+  var plain = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  new Response(plain).text().then(function (text) {
+    var script = document.createElement("script");
+    script.textContent = text;
+    document.head.appendChild(script);
+    draw();
+  });
+  function draw() {
+    var specs = JSON.parse(document.getElementById("figure-data").textContent), drawn = [];
+    document.querySelectorAll("figure[data-figure]").forEach(function (figure) {
+      var spec = specs[figure.dataset.figure];
+      if (!spec) { return; }
+      var live = document.createElement("div");
+      live.className = "live";
+      live.setAttribute("role", "img");
+      live.setAttribute("aria-label", figure.querySelector("img").alt);
+      figure.insertBefore(live, figure.firstChild);
+      figure.classList.add("has-live");
+      drawn.push(Plotly.newPlot(live, spec.data, spec.layout, {
+        responsive: true, displaylogo: false,
+        modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]]
+      }).catch(function (error) { live.remove(); figure.classList.remove("has-live"); throw error; }));
+    });
+    Promise.all(drawn).then(function () { document.documentElement.dataset.figures = "drawn"; });
+  }
 }());"""
 
 
@@ -45,8 +60,10 @@ def plotly_installed() -> bool:
     return importlib.util.find_spec("plotly") is not None
 
 
-def page_scripts(figures: dict[str, Spec]) -> tuple[str, str, str]:
-    """The library, the figures as JSON that stays inert inside HTML, and the script that draws them.
+def page_scripts(figures: dict[str, Spec]) -> tuple[str, str, str, str]:
+    """The library, its packed form, the figures as JSON that stays inert inside HTML, and the script that draws them.
+
+    A page holds the packed form only; the script unpacks and starts the library, which a policy has to admit.
 
     Raises
     ------
@@ -59,7 +76,8 @@ def page_scripts(figures: dict[str, Spec]) -> tuple[str, str, str]:
     data = json.dumps(figures, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign in "<>&":
         data = data.replace(sign, f"\\u{ord(sign):04x}")
-    return library, data, _SHOW
+    packed = base64.b64encode(gzip.compress(library.encode("utf-8"), mtime=0)).decode("ascii")
+    return library, packed, data, _SHOW
 
 
 def content_policy(scripts: tuple[str, ...]) -> str:

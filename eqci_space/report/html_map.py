@@ -8,20 +8,19 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 from geopandas import GeoSeries
-from shapely import LineString, MultiLineString, Point, box, get_parts
+from shapely import LineString, MultiLineString, Point, box
 
-from eqci_space.data import data_path
 from eqci_space.fiber.network import station_node
 from eqci_space.fiber.relay import Relay
-from eqci_space.report.html_findings import format_bits
+from eqci_space.html_table import format_bits
 from eqci_space.report.labels import station_label
-from eqci_space.report.maps import CRS
+from eqci_space.report.maps import CRS, FEW_ARCS, FEW_PLACES, MARGIN_M, border_lines
 from eqci_space.report.style import BLUE, GREY, PURPLE, RED, STATUS_COLOURS
 from eqci_space.scenario import Scenario, dated_stations
 
 __all__ = ["map_figure"]
 
-_MARGIN_M, _SMALLEST_M = 90e3, 1500.0
+_HEIGHT_PX, _LARGE_HEIGHT_PX, _FEW_NODES = 620, 980, 250
 _WIDTHS = ((1e6, 1.2, "relays up to 1 Mbit"), (1e8, 2.2, "up to 100 Mbit"), (np.inf, 3.6, "more"))
 
 Trace = dict[str, Any]
@@ -33,8 +32,8 @@ def map_figure(relay: Relay, scenario: Scenario) -> dict[str, Any]:
     used = links.index.map(relay.stores.groupby("edge")["used_bit"].sum()).to_numpy(dtype=float, na_value=0.0)
     stations = _places(scenario)
     west, south, east, north = GeoSeries([*nodes.geometry, *(p for _, p in stations)]).total_bounds
-    frame = box(west - _MARGIN_M, south - _MARGIN_M, east + _MARGIN_M, north + _MARGIN_M)
-    data = [_lines("borders", _borders(frame), "#bbbbbb", 0.8, show=False)]
+    frame = box(west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M)
+    data = [_lines("borders", border_lines(frame), "#bbbbbb", 0.8, show=False)]
     alive = links["within_reach"].to_numpy()
     data.append(_lines("span not used", links.geometry[alive & (used <= 0)], GREY, 0.8))
     data.append(_lines("beyond reach", links.geometry[~alive], RED, 1.2, dash="dot"))
@@ -42,7 +41,9 @@ def map_figure(relay: Relay, scenario: Scenario) -> dict[str, Any]:
     for most, width, name in _WIDTHS:
         data.append(_lines(name, links.geometry[(used > least) & (used <= most)], BLUE, width))
         least = most
-    data.append(_lines("joined by a satellite", _crossings(relay, scenario, nodes, stations), PURPLE, 2, dash="dash"))
+    arcs = _crossings(relay, scenario, nodes, stations)
+    look: Trace = {"opacity": 0.4} if len(arcs) > FEW_ARCS else {}
+    data.append(_lines("joined by a satellite", arcs, PURPLE, 1 if look else 2, dash="dash") | look)
     middles = [line.interpolate(0.5, normalized=True) for line in links.geometry]
     words = [
         f"{name}: {km:.0f} km, {db:.1f} dB, {format_bits(bit)}"
@@ -50,20 +51,13 @@ def map_figure(relay: Relay, scenario: Scenario) -> dict[str, Any]:
     ]
     data.append(_points("spans", middles, words, {"color": BLUE, "size": 9, "opacity": 0}, show=False))
     data.append(_points("nodes", list(nodes.geometry), [f"{i}: {n}" for i, n in nodes["name"].items()],
-                        {"color": "#444", "size": 4}))  # fmt: skip
+                        {"color": "#444", "size": 4 if len(nodes) <= _FEW_NODES else 2.5}))  # fmt: skip
     data += _stations(stations, scenario)
     x = {"range": [frame.bounds[0] / 1e3, frame.bounds[2] / 1e3], "visible": False}
     y = {"range": [frame.bounds[1] / 1e3, frame.bounds[3] / 1e3], "visible": False, "scaleanchor": "x"}
-    layout = {"height": 620, "margin": {"l": 10, "r": 60, "t": 10, "b": 10}, "xaxis": x, "yaxis": y}
+    height = _HEIGHT_PX if len(stations) <= FEW_PLACES else _LARGE_HEIGHT_PX
+    layout = {"height": height, "margin": {"l": 10, "r": 60, "t": 10, "b": 10}, "xaxis": x, "yaxis": y}
     return {"data": [d for d in data if d["x"]], "layout": layout}
-
-
-def _borders(frame: Any) -> list[Any]:
-    countries = gpd.read_file(data_path("basemap", "europe_countries_50m.geojson")).to_crs(CRS)
-    inside = countries.boundary.intersection(frame).simplify(_SMALLEST_M)
-    return [
-        part for shape in inside if not shape.is_empty for part in get_parts(shape) if part.geom_type == "LineString"
-    ]
 
 
 def _lines(
@@ -110,7 +104,9 @@ def _stations(stations: list[tuple[str, Point]], scenario: Scenario) -> list[Tra
         words = [f"{station_label(o, scenario)}: {scenario.stations[o].name}" for o, _ in mine]
         marker = {"color": colour, "size": 13, "symbol": "triangle-up", "line": {"color": "black", "width": 1}}
         trace = _points(f"station, {status}", [p for _, p in mine], words, marker)
-        traces.append(trace | {"mode": "markers+text", "text": [o for o, _ in mine], "textposition": "top center"})
+        if len(stations) <= FEW_PLACES:
+            trace |= {"mode": "markers+text", "text": [o for o, _ in mine], "textposition": "top center"}
+        traces.append(trace)
     return traces
 
 

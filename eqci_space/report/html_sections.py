@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from eqci_space.html_table import format_bits, percent
 from eqci_space.report import html_tables as tables
 from eqci_space.report.html_answer import band_words, weather_words
 from eqci_space.report.html_exposure import Exposures, delivery_table, exposure_table, gain_table
 from eqci_space.report.html_figures import best_window, costly
-from eqci_space.report.html_findings import Figure, Findings, Section, Table, format_bits, percent
+from eqci_space.report.html_findings import Figure, Findings, Section, Table
 
 __all__ = ["sections"]
 
@@ -70,6 +71,10 @@ def _contacts(f: Findings, figures: Figures) -> Section:
     ]
     if plan.contacts.empty:
         words.append("No contact is planned.")
+    if len(plan.contacts) > tables.MOST_CONTACTS:
+        words.append(
+            f"All {len(plan.contacts)} contacts and backups stand in contacts.csv and contacts.ics of the run."
+        )
     return Section("contacts", "Contacts", words, (figures.get("gantt"), tables.contact_table(f)))
 
 

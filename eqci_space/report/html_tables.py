@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 
 from eqci_space.data import data_path
+from eqci_space.html_table import format_bits, percent, short_list
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.html_answer import cause_words
 from eqci_space.report.html_figures import best_window, clear_chances, costly, culminations
-from eqci_space.report.html_findings import Findings, Table, format_bits, percent
+from eqci_space.report.html_findings import Findings, Table
 from eqci_space.report.labels import station_label
-from eqci_space.scenario import Scenario, Station, dated_stations
+from eqci_space.scenario import Scenario, Station, assumed_values, dated_stations
 
 __all__ = [
+    "MOST_CONTACTS",
     "budget_table",
     "busy_spans_table",
     "causes_table",
@@ -31,8 +33,8 @@ __all__ = [
     "window_table",
 ]
 
-_MOST_SPANS, _MOST_WINDOWS, _PROFILE_ROWS = 12, 15, 9
-_NOT_MEASURED = ("assumed", "recalled", "derived-", "chosen", "typical")
+MOST_CONTACTS = 100
+_MOST_SPANS, _MOST_WINDOWS, _MOST_STORES, _PROFILE_ROWS = 12, 15, 40, 9
 
 
 def station_table(f: Findings) -> Table | None:
@@ -114,16 +116,22 @@ def window_table(f: Findings) -> Table | None:
 
 
 def contact_table(f: Findings) -> Table | None:
-    """Planned contacts and their backups in order of time."""
-    contacts = f.plan.contacts.sort_values(["start", "status"], ascending=[True, False], kind="stable")
+    """Planned contacts and their backups in order of time; of many, those with most expected key."""
+    contacts = f.plan.contacts
+    caption = "Contacts, planned and backup"
+    if len(contacts) > MOST_CONTACTS:
+        contacts = f.planned.nlargest(MOST_CONTACTS, "expected_skl_bit", keep="first")
+        caption = f"The {len(contacts)} planned contacts with most expected key, in order of time"
+    contacts = contacts.sort_values(["start", "status"], ascending=[True, False], kind="stable")
     rows = [
         (f"{c['start']:%Y-%m-%d %H:%M:%S}", f"{c['end']:%H:%M:%S}", c["satellite"], station_label(c["ogs"], f.scenario),
-         c["status"], format_bits(c["skl_bit"]), percent(c["p_clear"]), format_bits(c["expected_skl_bit"]), c["reason"])
+         c["status"], format_bits(c["skl_bit"]), percent(c["p_clear"]), format_bits(c["expected_skl_bit"]),
+         short_list(c["reason"].split(", ")))
         for _, c in contacts.iterrows()
     ]  # fmt: skip
     head = ("=start (UTC)", "=end", "satellite", "station", "status", ">clear-sky key", ">chance of clear sky",
             ">expected key", "~why")  # fmt: skip
-    return Table("Contacts, planned and backup", head, rows) if rows else None
+    return Table(caption, head, rows) if rows else None
 
 
 def budget_table(f: Findings) -> Table | None:
@@ -199,12 +207,17 @@ def store_table(f: Findings) -> tuple[Table | None, int]:
     total = space.groupby("edge")[["deposited_bit", "used_bit", "spilled_bit"]].sum()
     total["stock_bit"] = space.groupby("edge")["stock_bit"].last()
     held = (total >= 0.5).any(axis=1)
+    shown = total[held]
+    caption = "Satellite stores, expected key"
+    if len(shown) > _MOST_STORES:
+        caption = f"The {_MOST_STORES} of {len(shown)} satellite stores used most, expected key"
+        shown = shown[shown["used_bit"].rank(method="first", ascending=False) <= _MOST_STORES]
     rows = [
         (_store_name(str(edge), f.scenario), *(format_bits(row[c]) for c in total.columns))
-        for edge, row in total[held].iterrows()
+        for edge, row in shown.iterrows()
     ]
     head = ("store", ">deposited", ">used", ">spilled", ">stock at the end")
-    return (Table("Satellite stores, expected key", head, rows) if rows else None), int((~held).sum())
+    return (Table(caption, head, rows) if rows else None), int((~held).sum())
 
 
 def _store_name(edge: str, scenario: Scenario) -> str:
@@ -248,8 +261,9 @@ def changed_values(scenario: Scenario) -> Table | None:
 
 def value_tables(scenario: Scenario) -> list[tuple[str, Table]]:
     """Values that are assumed, and those with a stated source, each with a summary."""
-    assumed = [s for s in scenario.sources if _is_assumed(s[2])]
-    stated = [s for s in scenario.sources if not _is_assumed(s[2]) and not _from_overlay(s[2], scenario)]
+    assumed = assumed_values(scenario)
+    unproven = set(assumed)
+    stated = [s for s in scenario.sources if s not in unproven and not _from_overlay(s[2], scenario)]
     return [
         (
             f"{len(assumed)} values assumed, recalled or derived",
@@ -257,10 +271,6 @@ def value_tables(scenario: Scenario) -> list[tuple[str, Table]]:
         ),
         (f"{len(stated)} values with a stated source", Table("Stated", ("~value", "is", "source"), stated)),
     ]
-
-
-def _is_assumed(source: str) -> bool:
-    return any(word in source.lower() for word in _NOT_MEASURED)
 
 
 def _from_overlay(source: str, scenario: Scenario) -> bool:

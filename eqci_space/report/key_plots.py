@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from eqci_space.errors import TableError
 from eqci_space.qkd.decoy import DecoyParameters
+from eqci_space.report.labels import station_label
 from eqci_space.report.style import BLUE, GREY, NIGHT, ORANGE, RED, new_axes
 from eqci_space.scenario import Scenario
 from eqci_space.tables import check_table
@@ -67,7 +68,8 @@ def key_profile(
     axes.set_xlabel(f"UTC, {part['time'].iloc[0]:%d %b %Y}")
     cut = key["usable_start"] > part["time"].iloc[0] or key["usable_end"] < part["time"].iloc[-1]
     note = "; shaded: not used" if cut else ""
-    axes.set_title(f"{part['ogs'].iloc[0]}: {key['skl_bit'] / 1e3:,.0f} kbit of key{note}", fontsize=10)
+    label = station_label(str(part["ogs"].iloc[0]), scenario)
+    axes.set_title(f"{label}: {key['skl_bit'] / 1e3:,.0f} kbit of key{note}", fontsize=10)
     return axes
 
 

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
-from shapely import LineString, MultiLineString, Polygon, box, transform
+from shapely import LineString, MultiLineString, Polygon, area, box, intersection, length, transform
 
 from eqci_space.scenario import Scenario
 
 __all__ = ["MapLabel", "hypothetical_note", "place_labels", "station_label"]
 
-_HALO_PT, _GAP_PT = 2.2, 2.5
+_GAP_PT = 2.5
 _RINGS_PT = (0.0, 6.0, 14.0, 24.0, 36.0)
+_GROUND = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}
 _LEADER_FROM_PT = 14.0
 _TOUCH_PT2 = 1e-6
 _SIDES = ((1, 0), (0, 1), (-1, 0), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
@@ -50,13 +50,17 @@ def hypothetical_note(scenario: Scenario, shown: Iterable[str] | None = None) ->
 
 @dataclass(frozen=True)
 class MapLabel:
-    """A text beside a marker of diameter `marker_pt` that stands at `x`, `y` in data units."""
+    """A text beside a marker of diameter `marker_pt` that stands at `x`, `y` in data units.
+
+    An optional one is left out where no place around its marker is free.
+    """
 
     text: str
     x: float
     y: float
     marker_pt: float
     style: dict[str, Any] = field(default_factory=dict)
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,10 @@ class _Surroundings:
     lines: list[tuple[MultiLineString | LineString, float]]
 
     def cost(self, choice: _Choice, own: Polygon) -> float:
-        others = [shape for shape in self.taken if shape is not own]
-        covered = sum(choice.shape.intersection(other).area for other in others)
+        others = np.array([shape for shape in self.taken if shape is not own], dtype=object)
+        covered = area(intersection(others, choice.shape)).sum()
         covered += choice.shape.area - choice.shape.intersection(self.frame).area
-        crossed = sum(choice.leader.intersection(other).length for other in others)
+        crossed = 0.0 if choice.leader.is_empty else length(intersection(others, choice.leader)).sum()
         lines = sum(weight * choice.shape.intersection(line).length for line, weight in self.lines)
         bad = _COST_OF_COVERING + covered if covered > _TOUCH_PT2 else 0.0
         return float(bad + _LEADER_WEIGHT * crossed + lines + choice.preference)
@@ -91,7 +95,8 @@ class _Surroundings:
 def place_labels(ax: Axes, labels: Sequence[MapLabel], lines: Sequence[tuple[LineString, float]] = ()) -> None:
     """Draw labels beside their markers, each where it covers no other label or marker and least of the lines.
 
-    Large labels choose first, among eight sides at rising distances; a distant label gets a thin line to its marker.
+    Large labels choose first, among eight sides at rising distances, optional ones after all others; a distant label
+    gets a thin line to its marker.
     To be called last: the layout of the figure is taken as final.
 
     Parameters
@@ -118,17 +123,24 @@ def place_labels(ax: Axes, labels: Sequence[MapLabel], lines: Sequence[tuple[Lin
     frame = box(*(np.asarray(ax.get_window_extent().extents) * to_points))
     markers = [box(*(a - m.marker_pt / 2), *(a + m.marker_pt / 2)) for a, m in zip(anchors, labels, strict=True)]
     around = _Surroundings(frame, list(markers), list(under))
-    for i in sorted(range(len(labels)), key=lambda i: (-sizes[i].prod(), labels[i].text, labels[i].x, labels[i].y)):
+
+    def turn(i: int) -> tuple[bool, float, str, float, float]:
+        return labels[i].optional, -sizes[i].prod(), labels[i].text, labels[i].x, labels[i].y
+
+    for i in sorted(range(len(labels)), key=turn):
         choices = _choices(anchors[i], sizes[i], labels[i].marker_pt)
         costs = [around.cost(choice, markers[i]) for choice in choices]
+        if labels[i].optional and min(costs) >= _COST_OF_COVERING:
+            continue
         best = choices[int(np.argmin(costs))]
         around.taken.append(best.shape)
-        around.lines.append((best.leader, _LEADER_WEIGHT))
+        if not best.leader.is_empty:
+            around.lines.append((best.leader, _LEADER_WEIGHT))
         _draw(ax, labels[i], best)
 
 
 def _size(ax: Axes, label: MapLabel) -> np.ndarray:
-    """Width and height of the drawn text [pixel], its halo included."""
+    """Width and height of the drawn text [pixel]."""
     trial = ax.text(0, 0, label.text, **label.style)
     extent = trial.get_window_extent()
     trial.remove()
@@ -155,6 +167,5 @@ def _draw(ax: Axes, label: MapLabel, choice: _Choice) -> None:
     ax.annotate(
         label.text, (label.x, label.y), xytext=choice.offset, textcoords="offset points", zorder=8,
         ha=_HORIZONTAL[choice.side[0]], va=_VERTICAL[choice.side[1]],
-        path_effects=[withStroke(linewidth=_HALO_PT, foreground="white")],
-        arrowprops=None if choice.leader.is_empty else line, **label.style,
+        bbox=_GROUND, arrowprops=None if choice.leader.is_empty else line, **label.style,
     )  # fmt: skip

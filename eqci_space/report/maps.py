@@ -11,19 +11,25 @@ import numpy as np
 import pandas as pd
 from geopandas import GeoSeries
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from shapely import LineString, Point
+from shapely import LineString, Point, Polygon, box, get_parts
 
 from eqci_space.data import data_path
 from eqci_space.fiber.network import space_edge, station_node
 from eqci_space.fiber.relay import Relay
-from eqci_space.report.labels import MapLabel, place_labels
+from eqci_space.html_table import format_bits
+from eqci_space.report.labels import MapLabel, hypothetical_note, place_labels, station_label
 from eqci_space.report.style import BLUE, GREY, PURPLE, RED, STATUS_COLOURS, new_axes
 from eqci_space.scenario import Scenario, Station, dated_stations
 
-__all__ = ["CRS", "draw_borders", "frame_map", "network_map"]
+__all__ = ["CRS", "FEW_ARCS", "FEW_PLACES", "MARGIN_M", "border_lines", "frame_map", "large_axes", "network_map"]
 
 CRS = "EPSG:3035"
+MARGIN_M = 90e3
+_SMALLEST_M = 1500.0
+FEW_PLACES, FEW_ARCS = 20, 30
+_LARGE_IN = 13.0
 _IDLE_WEIGHT, _ARC_WEIGHT = 0.2, 0.5
 _WIDTHS = [(1e6, 1.0), (1e8, 1.8), (np.inf, 3.0)]
 
@@ -41,14 +47,16 @@ def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> 
     """Backbone with the key relayed over each span, stations by status, and the crossings through satellites.
 
     A mobile station stands at each of its places of the period, labelled with the dates; what its key stores gave is
-    written at the first. Labels stand where they cover neither each other nor markers.
+    written at the first. Labels stand where they cover neither each other nor markers. On a map of many stations those
+    without key, and cities, are left unnamed where there is no room.
     """
-    ax = ax or new_axes(9, 6.6)
     network = relay.network
     nodes, places = network.nodes.to_crs(CRS), _places(scenario)
+    bounds = GeoSeries([*nodes.geometry, *(p.point for p in places)]).total_bounds
+    many = len(places) > FEW_PLACES
+    ax = ax or (large_axes(bounds) if many else new_axes(9, 6.6))
     links = _from_places(network.links.to_crs(CRS), nodes, places)
     used = relay.stores.groupby("edge")["used_bit"].sum()
-    draw_borders(ax)
     bits = links.index.map(used).to_numpy(dtype=float, na_value=0.0)
     idle, busy = links[bits <= 0], links[bits > 0]
     idle[idle["within_reach"]].plot(ax=ax, color=GREY, linewidth=0.5, alpha=0.6, zorder=2)
@@ -58,12 +66,10 @@ def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> 
     if len(busy):
         busy.plot(ax=ax, color=BLUE, linewidth=[_width(b) for b in bits[bits > 0]], zorder=3)
     arcs = _crossings(ax, _ends(nodes, places, scenario), relay, scenario)
-    labels = [*_stations(ax, places, used, scenario), *_cities(ax, nodes, scenario)]
-    frame_map(ax, GeoSeries([*nodes.geometry, *(p.point for p in places)]).total_bounds)
+    labels = [*_stations(ax, places, used, scenario, brief=many), *_cities(ax, nodes, scenario, optional=many)]
+    frame_map(ax, bounds)
     _legend(ax, len(dead) > 0)
-    hypothetical = [o for o, s in scenario.stations.items() if s.status_class == "hypothetical"]
-    note = f"; hypothetical: {', '.join(hypothetical)}" if hypothetical else ""
-    ax.set_title(f"Key relayed over backbone and satellite stations{note}", fontsize=10)
+    ax.set_title(f"Key relayed over backbone and satellite stations{hypothetical_note(scenario)}", fontsize=10)
     spans = [(line, 1.0) for line in busy.geometry] + [(line, _IDLE_WEIGHT) for line in idle.geometry]
     place_labels(ax, labels, spans + [(arc, _ARC_WEIGHT) for arc in arcs])
     return ax
@@ -128,39 +134,47 @@ def _crossings(ax: Axes, ends: dict[str, Point], relay: Relay, scenario: Scenari
             if node in satellites:
                 pair = (min(before, after), max(before, after))
                 pairs[pair] = pairs.get(pair, 0.0) + bit
-    arcs = []
+    arcs, many = [], len(pairs) > FEW_ARCS
     for (a, b), bit in sorted(pairs.items()):
         arcs.append(_arc(ends[a], ends[b]))
-        ax.plot(*arcs[-1].xy, color=PURPLE, linestyle="--", linewidth=_width(bit) + 0.6, zorder=5)
+        width, alpha = (0.35 * _width(bit), 0.5) if many else (_width(bit) + 0.6, 1.0)
+        ax.plot(*arcs[-1].xy, color=PURPLE, linestyle="--", linewidth=width, alpha=alpha, zorder=3.5 if many else 5)
     return arcs
 
 
 def _arc(a: Point, b: Point) -> LineString:
     """A parabola between two points, bent aside by a tenth of their distance."""
-    share = np.linspace(0.0, 1.0, 41)[:, None]
+    share = np.linspace(0.0, 1.0, 25)[:, None]
     ends = np.array([[a.x, a.y], [b.x, b.y]])
     across = np.array([ends[1, 1] - ends[0, 1], ends[0, 0] - ends[1, 0]])
     bend = ends.mean(axis=0) + 0.18 * across
     return LineString((1 - share) ** 2 * ends[0] + 2 * share * (1 - share) * bend + share**2 * ends[1])
 
 
-def _stations(ax: Axes, places: list[_Place], used: pd.Series, scenario: Scenario) -> list[MapLabel]:
+def large_axes(bounds: np.ndarray) -> Axes:
+    """Axes for a map of many stations, as wide as its shape and a legend need."""
+    west, south, east, north = bounds
+    return new_axes(_LARGE_IN * (east - west + 2 * MARGIN_M) / (north - south + 2 * MARGIN_M) + 2.0, _LARGE_IN)
+
+
+def _stations(ax: Axes, places: list[_Place], used: pd.Series, scenario: Scenario, *, brief: bool) -> list[MapLabel]:
     labels = []
     for place in places:
         status = scenario.stations[place.ogs].status_class
         ax.plot(place.point.x, place.point.y, "^", color=STATUS_COLOURS[status], markersize=9, zorder=6,
                 markeredgecolor="black", markeredgewidth=0.6)  # fmt: skip
-        lines = [place.ogs if status == "operational" else f"{place.ogs} ({status})"]
+        lines = [place.ogs if brief else station_label(place.ogs, scenario)]
         lines += [place.dates] if place.dates else []
-        if place.first:
-            bit = sum(float(used.get(space_edge(s.name, place.ogs), 0.0)) for s in scenario.satellites)
-            lines.append(f"{bit / 1e3:.0f} kbit")
-        style = {"fontsize": 7.5, "fontweight": "bold"}
-        labels.append(MapLabel("\n".join(lines), place.point.x, place.point.y, 10.0, style))
+        bit = sum(float(used.get(space_edge(s.name, place.ogs), 0.0)) for s in scenario.satellites)
+        if place.first and (bit > 0 or not brief):
+            lines.append(format_bits(bit))
+        style = {"fontsize": 7.0, "fontweight": "bold"} if brief else {"fontsize": 7.5, "fontweight": "bold"}
+        idle = brief and bit <= 0
+        labels.append(MapLabel("\n".join(lines), place.point.x, place.point.y, 10.0, style, optional=idle))
     return labels
 
 
-def _cities(ax: Axes, nodes: gpd.GeoDataFrame, scenario: Scenario) -> list[MapLabel]:
+def _cities(ax: Axes, nodes: gpd.GeoDataFrame, scenario: Scenario, *, optional: bool) -> list[MapLabel]:
     ends = {end for d in scenario.demands for end in d.between}
     minor = nodes[~nodes.index.isin(ends) & (nodes["role"] != "station")]
     ax.plot(minor.geometry.x, minor.geometry.y, ".", color=GREY, markersize=2.5, zorder=4)
@@ -168,21 +182,27 @@ def _cities(ax: Axes, nodes: gpd.GeoDataFrame, scenario: Scenario) -> list[MapLa
     for end in sorted(ends):
         place = nodes.geometry[end]
         ax.plot(place.x, place.y, "o", color="black", markersize=5, zorder=5)
-        labels.append(MapLabel(nodes["name"][end], place.x, place.y, 5.0, {"fontsize": 8}))
+        style = {"fontsize": 7.0 if optional else 8.0}
+        labels.append(MapLabel(nodes["name"][end], place.x, place.y, 5.0, style, optional=optional))
     return labels
 
 
-def draw_borders(ax: Axes) -> None:
-    """Borders of Europe's countries in grey."""
-    _borders().boundary.plot(ax=ax, color="#BBBBBB", linewidth=0.6, zorder=1)
+def border_lines(frame: Polygon) -> list[LineString]:
+    """Borders of Europe's countries inside a frame in map coordinates, without detail that no map shows."""
+    inside = _borders().boundary.intersection(frame).simplify(_SMALLEST_M)
+    return [
+        part for shape in inside if not shape.is_empty for part in get_parts(shape) if part.geom_type == "LineString"
+    ]
 
 
 def frame_map(ax: Axes, bounds: np.ndarray) -> None:
-    """Limit a map to bounds (west, south, east, north) [m] and a margin, without ticks."""
-    west, south, east, north = bounds
-    margin = 90e3
-    ax.set_xlim(west - margin, east + margin)
-    ax.set_ylim(south - margin, north + margin)
+    """Limit a map to bounds (west, south, east, north) [m] and a margin, over borders in grey, without ticks."""
+    frame = box(*(np.asarray(bounds) + np.array([-1, -1, 1, 1]) * MARGIN_M))
+    lines = [np.array(line.coords) for line in border_lines(frame)]
+    ax.add_collection(LineCollection(lines, colors="#BBBBBB", linewidths=0.6, zorder=1), autolim=False)
+    west, south, east, north = frame.bounds
+    ax.set_xlim(west, east)
+    ax.set_ylim(south, north)
     ax.set_aspect("equal")
     ax.set(xlabel="", ylabel="")
     ax.set_xticks([])

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import matplotlib.dates as mdates
 import networkx as nx
 import numpy as np
 import pandas as pd
-from geopandas import GeoSeries
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
@@ -22,18 +17,15 @@ from eqci_space.errors import TableError, near_matches
 from eqci_space.fiber.assurance import node_owners
 from eqci_space.fiber.edges import key_edges
 from eqci_space.fiber.exposure import exposure
-from eqci_space.fiber.network import station_node
 from eqci_space.fiber.relay import Relay
 from eqci_space.fiber.replay import Replay
 from eqci_space.network_records import Demand
-from eqci_space.report.labels import MapLabel, hypothetical_note, place_labels, station_label
-from eqci_space.report.maps import CRS, draw_borders, frame_map
+from eqci_space.report.labels import hypothetical_note, station_label
 from eqci_space.report.schedule_plots import night_label
-from eqci_space.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, STATUS_COLOURS, new_axes
+from eqci_space.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes
 from eqci_space.scenario import Scenario
 
 __all__ = [
-    "bottleneck_map",
     "demand_heatmap",
     "exposure_chart",
     "exposure_frontier_plot",
@@ -44,22 +36,25 @@ __all__ = [
 
 _KEY_BIT = 256
 _MOST_CELLS, _MOST_BIN_LABELS = 16, 12
-_MOST_LABELS, _MOST_LINES = 8, 8
+_MOST_LINES = 8
+_FEW_DEMANDS, _MOST_NAMED = 20, 4
 _MARKS = [(BLUE, "-"), (RED, "-"), (GREEN, "-"), (ORANGE, "-"), (PURPLE, "-"), (SKY, "-"), (GREY, "-"), ("black", "-")]
-_WORTH = LinearSegmentedColormap.from_list("worth", ["#F6C65B", RED, "#4A0E00"])
 _KIND_COLOURS = {"node": BLUE, "link": GREY, "station": ORANGE, "satellite": PURPLE}
 
 
-def exposure_chart(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> Axes:
+def exposure_chart(
+    relay: Relay, scenario: Scenario, *, exposed: pd.DataFrame | None = None, ax: Axes | None = None
+) -> Axes:
     """Ground nodes between the ends that see the key of each demand, as planned and by fibre alone.
 
     Fibre alone is the best that it could do, whatever the class asks: the path of fewest nodes over spans with a rate.
     As planned is the mean over the bits. Beside each bar stand the nations that saw key and the borders between domains
-    that it crossed over fibre.
+    that it crossed over fibre. `exposed` is of `exposure`, where it is at hand.
     """
-    table = exposure(relay, scenario)
+    table = exposure(relay, scenario) if exposed is None else exposed
     edges, owners = key_edges(relay.network, scenario), node_owners(relay.network, scenario)
-    ax = ax or new_axes(9.5, 1.3 + 0.62 * len(table))
+    many = len(table) > _FEW_DEMANDS
+    ax = ax or new_axes(9.5, 1.3 + (0.36 if many else 0.62) * len(table))
     rows, most, any_foreign = [], 1.0, False
     for i, demand in enumerate(scenario.demands):
         planned = table.loc[demand.name]
@@ -76,7 +71,9 @@ def exposure_chart(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) 
             most, any_foreign = max(most, nodes), any_foreign or foreign > 0
     for nodes, y, words in rows:
         ax.text(nodes + 0.012 * most, y, words, va="center", fontsize=7.5)
-    ax.set_yticks(range(len(table)), [f"{d.name}\n({', '.join(d.assurance)})" for d in scenario.demands], fontsize=8)
+    gap = " " if many else "\n"
+    names = [f"{d.name}{gap}({', '.join(d.assurance)})" for d in scenario.demands]
+    ax.set_yticks(range(len(table)), names, fontsize=7 if many else 8)
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlim(0, 1.55 * most)
     ax.set_xlabel("ground nodes between the ends that see one share of the key (mean over bits)")
@@ -107,7 +104,15 @@ def _fibre_alone(demand: Demand, edges: pd.DataFrame, nation: dict[str, str]) ->
 
 def _seen(nations: str, crossed: float, satellites: str) -> str:
     borders = f"{crossed:.2g} hand-over{'' if crossed == 1 else 's'}"
-    return "; ".join([nations, borders, *([f"via {satellites}"] if satellites else [])])
+    return "; ".join([
+        _counted(nations, "nations"), borders, *([f"via {_counted(satellites, 'satellites')}"] if satellites else [])
+    ])  # fmt: skip
+
+
+def _counted(names: str, what: str) -> str:
+    """A list of names, or how many there are of a long one."""
+    count = names.count(", ") + 1
+    return names if count <= _MOST_NAMED else f"{count} {what}"
 
 
 def exposure_frontier_plot(frontier: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -260,74 +265,6 @@ def _edge_name(edge: str, scenario: Scenario) -> str:
 def _unit(bit: float) -> tuple[float, str]:
     return next(((size, unit) for size, unit in ((1e9, "Gbit"), (1e6, "Mbit"), (1e3, "kbit")) if bit >= size),
                 (1.0, "bit"))  # fmt: skip
-
-
-def bottleneck_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> Axes:
-    """Where more key would help: spans and satellite stores by the worth of one more Mbit, mean over the bins.
-
-    The worth is the price of the edge in the relay's optimum, in units of its objective. A triangle stands for the
-    stores that a station shares with the satellites, coloured by the dearest of them; grey edges are not scarce.
-    """
-    network = relay.network
-    n_bins = max(relay.delivery["bin"].nunique(), 1)
-    worth = relay.prices.groupby("edge")["worth_per_mbit"].sum() / n_bins
-    nodes, links = network.nodes.to_crs(CRS), network.links.to_crs(CRS)
-    of_link = links.index.map(worth).to_numpy(dtype=float, na_value=0.0)
-    of_station = {
-        ogs: float(worth[worth.index.str.endswith(f"|{ogs}")].max()) if len(worth) else 0.0 for ogs in scenario.stations
-    }
-    of_station = {ogs: 0.0 if np.isnan(value) else value for ogs, value in of_station.items()}
-    norm = Normalize(0.0, max([*of_link, *of_station.values(), 1e-9]))
-    ax = ax or new_axes(9.5, 6.4)
-    draw_borders(ax)
-    links[of_link <= 0].plot(ax=ax, color=GREY, linewidth=0.6, alpha=0.6, zorder=2)
-    scarce = links[of_link > 0]
-    if len(scarce):
-        scarce.plot(ax=ax, color=_WORTH(norm(of_link[of_link > 0])), linewidth=3.0, zorder=3)
-    labels = [*_scarce_links(links, of_link), *_worth_of_stations(ax, nodes, of_station, norm, scenario)]
-    ends = sorted({end for d in scenario.demands for end in d.between})
-    for end in ends:
-        ax.plot(nodes.geometry[end].x, nodes.geometry[end].y, "o", color="black", markersize=4, zorder=5)
-        place = nodes.geometry[end]
-        labels.append(MapLabel(nodes["name"][end], place.x, place.y, 4.0, {"fontsize": 7.5}))
-    frame_map(ax, GeoSeries(nodes.geometry).total_bounds)
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    figure.colorbar(ScalarMappable(norm, _WORTH), ax=ax, shrink=0.7, label="worth of one more Mbit [objective/Mbit]")
-    handles: list[Any] = [
-        Line2D([], [], color=GREY, linewidth=0.8, label="span, not scarce"),
-        Line2D([], [], marker="^", color=RED, linestyle="", markeredgecolor="black", label="stores with satellites"),
-        Line2D([], [], marker="^", color="white", linestyle="", markeredgecolor="black", label="not scarce"),
-        Line2D([], [], marker="o", color="black", linestyle="", markersize=4, label="end of a demand"),
-    ]
-    ax.legend(handles=handles, fontsize=7.5, loc="lower center", bbox_to_anchor=(0.5, -0.08), ncols=4, frameon=False)
-    ax.set_title(f"Bottlenecks of delivery{hypothetical_note(scenario)}", fontsize=10)
-    place_labels(ax, labels, [(line, 1.0) for line in scarce.geometry])
-    return ax
-
-
-def _scarce_links(links: Any, worth: np.ndarray) -> list[MapLabel]:
-    """Labels of the dearest spans at their middles."""
-    order = np.argsort(-worth, kind="stable")[:_MOST_LABELS]
-    labels = []
-    for i in order[worth[order] > 0]:
-        middle = links.geometry.iloc[i].interpolate(0.5, normalized=True)
-        labels.append(MapLabel(f"{links.index[i]}: {worth[i]:.3g}", middle.x, middle.y, 3.0, {"fontsize": 7.5}))
-    return labels
-
-
-def _worth_of_stations(
-    ax: Axes, nodes: Any, worth: dict[str, float], norm: Normalize, scenario: Scenario
-) -> list[MapLabel]:
-    labels = []
-    for ogs, value in worth.items():
-        place = nodes.geometry[station_node(scenario, ogs)]
-        face = _WORTH(norm(value)) if value > 0 else "white"
-        edge = STATUS_COLOURS["hypothetical"] if scenario.stations[ogs].status_class == "hypothetical" else "black"
-        ax.plot(place.x, place.y, "^", color=face, markersize=10, markeredgecolor=edge, markeredgewidth=1.2, zorder=6)
-        text = station_label(ogs, scenario) + (f"\n{value:.3g} per Mbit" if value > 0 else "")
-        labels.append(MapLabel(text, place.x, place.y, 11.0, {"fontsize": 7.5, "fontweight": "bold"}))
-    return labels
 
 
 def failure_ranking(failures: pd.DataFrame, *, most: int = 20, ax: Axes | None = None) -> Axes:

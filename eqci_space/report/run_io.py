@@ -14,8 +14,12 @@ from typing import Any
 import pandas as pd
 
 from eqci_space.errors import DataError
+from eqci_space.html_table import html_summary, html_table, percent
+from eqci_space.input_rules import NOTE_BYTES, oversize
+from eqci_space.parquet_io import read_table
+from eqci_space.tables import TABLES, check_table
 
-__all__ = ["SCHEMA_VERSION", "TABLE_NAMES", "Run", "load_run", "write_directory"]
+__all__ = ["SCHEMA_VERSION", "TABLE_NAMES", "Run", "load_run", "require_target", "write_directory"]
 
 SCHEMA_VERSION = 2
 TABLE_NAMES = (
@@ -36,6 +40,20 @@ class Run:
             return tables[name]
         raise AttributeError(f"a run has no table '{name}'; it has {', '.join(tables)}")
 
+    def _repr_html_(self) -> str:
+        scenario, plan = self.manifest["scenario"], self.manifest["plan"]
+        proof = f"proven bound {plan['bound']:.4f}, gap {percent(plan['gap'], 3)}"
+        facts = {
+            "period": " to ".join(scenario[c][:16].replace("T", " ") for c in ("start", "end")) + " UTC",
+            "plan": f"objective {plan['objective']:.4f}, {proof}",
+            "written": f"{self.manifest.get('release', 'internal')}, by eqci_space "
+            f"{self.manifest['versions']['eqci-space']}",
+        }
+        rows = [(name, f"{len(table):,}", ", ".join(map(str, table.columns))) for name, table in self.tables.items()]
+        return html_summary(
+            f"Run of {scenario['name']}", facts, [html_table("Tables", ("table", ">rows", "columns"), rows)]
+        )
+
 
 def load_run(directory: str | Path) -> Run:
     """Reload a run that `Study.save` or ``eqci run`` wrote; a public release has fewer tables.
@@ -43,22 +61,60 @@ def load_run(directory: str | Path) -> Run:
     Raises
     ------
     DataError
-        The directory is no run, a table is missing, or the schema is of another version.
+        The directory is no run, a file is missing or damaged, or the schema is of another version.
+    TableError
+        A table does not fulfil its contract.
     """
     folder = Path(directory)
     if not (folder / "run.json").is_file():
         raise DataError(f"load_run: no run.json in '{folder.name}'; expected a directory written by 'eqci run'")
-    manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    manifest = _manifest(folder / "run.json")
     if manifest.get("schema_version") != SCHEMA_VERSION:
         raise DataError(
-            f"load_run: schema version {manifest.get('schema_version')}; this version reads {SCHEMA_VERSION}; run again"
+            f"load_run: run.json of '{folder.name}' has schema version {manifest.get('schema_version')!r}; this "
+            f"version reads {SCHEMA_VERSION}; run the scenario again"
         )
     released = manifest.get("tables", TABLE_NAMES)
-    names = [n for n in TABLE_NAMES if n in released]
+    names = [n for n in TABLE_NAMES if isinstance(released, list | tuple) and n in released]
     missing = [n for n in names if not (folder / f"{n}.parquet").is_file()]
-    if missing:
-        raise DataError(f"load_run: '{folder.name}' lacks {missing[0]}.parquet; run again")
-    return Run({n: pd.read_parquet(folder / f"{n}.parquet") for n in names}, manifest)
+    if missing or not names:
+        lacks = f"{missing[0]}.parquet" if missing else "a list of its tables"
+        raise DataError(f"load_run: '{folder.name}' lacks {lacks}; run the scenario again")
+    tables = {n: read_table(folder / f"{n}.parquet", "load_run") for n in names}
+    if manifest.get("release") != "public":  # which has fewer columns
+        for name, table in tables.items():
+            if name.upper() in TABLES:
+                check_table(table, name.upper(), f"load_run: {name}.parquet of '{folder.name}'")
+    return Run(tables, manifest)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    problem = oversize(path, NOTE_BYTES)
+    try:
+        manifest = None if problem else json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        problem = f"is damaged: {error}"
+    if problem or not isinstance(manifest, dict):
+        problem = problem or "is no JSON object"
+        raise DataError(f"load_run: {path.name} of '{path.parent.name}' {problem}; run the scenario again")
+    return manifest
+
+
+def require_target(target: Path) -> None:
+    """Make sure, before anything is worked out, that a run can be written there.
+
+    Raises
+    ------
+    DataError
+        `target` exists and is not a run, or no folder can be made there.
+    """
+    if target.exists() and not (target / "run.json").is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise DataError(f"write_directory: '{target}' exists and holds no run; choose another --out")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent)).rmdir()
+    except OSError as error:
+        raise DataError(f"write_directory: cannot write to '{target.parent}': {error.strerror}") from error
 
 
 def write_directory(target: Path, write: Callable[[Path], None]) -> None:
@@ -69,21 +125,35 @@ def write_directory(target: Path, write: Callable[[Path], None]) -> None:
     Raises
     ------
     DataError
-        `target` exists and is not a run.
+        `target` exists and is not a run, no folder can be made there, or the disk is full.
     """
-    if target.exists() and not (target / "run.json").is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise DataError(f"write_directory: '{target}' exists and holds no run; choose another --out")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    require_target(target)
     try:
-        write(work)
-        work.chmod(0o755)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-            os.replace(target, old / "run")
-            os.replace(work, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(work, target)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            write(work)
+            work.chmod(0o755)
+            _publish(work, target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise DataError(
+            f"write_directory: cannot write to '{target}': {error.strerror or error}; make room or choose another "
+            "folder; nothing was changed"
+        ) from error
+
+
+def _publish(work: Path, target: Path) -> None:
+    """Give the finished folder its name; the run that had it before goes only then."""
+    if not target.exists():
+        os.replace(work, target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    os.replace(target, old / "run")
+    try:
+        os.replace(work, target)
+    except OSError:
+        os.replace(old / "run", target)
+        raise
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

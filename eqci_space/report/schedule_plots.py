@@ -19,19 +19,29 @@ from eqci_space.ogs.windows import night_intervals
 from eqci_space.orbits.earth import times_from
 from eqci_space.orbits.sky import Sky, make_sky
 from eqci_space.report.labels import hypothetical_note, station_label
-from eqci_space.report.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, new_axes
+from eqci_space.report.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, key_unit, new_axes
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.contacts import Plan
 from eqci_space.weather.line_of_sight import cloud_free_probability
 from eqci_space.weather.outlook import outlook
 
-__all__ = ["gantt_by_satellite", "gantt_by_station", "night_keys", "night_label", "scenario_comparison"]
+__all__ = [
+    "MANY_WINDOWS",
+    "gantt_by_satellite",
+    "gantt_by_station",
+    "joined_windows",
+    "night_keys",
+    "night_label",
+    "scenario_comparison",
+]
 
 _ROW_IN, _LANE_IN, _BAR_GAP = 0.46, 0.17, 0.6
 _COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY)
 _BACKUP_FACE = to_rgba(SKY, 0.35)
 _CLOUD, _MOST_CLOUD_ALPHA, _CLOUD_ELEVATION_DEG = "#5B6478", 0.6, 45.0
-_NOON = pd.Timedelta("12h")
+_NOON, _NO_TIME = pd.Timedelta("12h"), pd.Timedelta(0)
+_OUTLINES = {"ogs": "window not taken", "satellite": "in sight of a station"}
+MANY_WINDOWS, _STRIP = 1000, "windows"
 _MOST_NIGHT_LABELS = 16
 _FEW_DAYS = timedelta(days=4)
 
@@ -45,7 +55,8 @@ def gantt_by_station(
 
     A night is the darker the likelier cloud covers the line of sight at 45 degrees, by the scenario's weather. Contacts
     last minutes in a week; each bar is drawn at least 1/250 of the period wide so that it can be seen. Bars that would
-    touch stand in lanes one below the other; rows, and the figure, are as high as their lanes need.
+    touch stand in lanes one below the other; rows, and the figure, are as high as their lanes need. Of more than a
+    thousand windows those close to each other are a strip below the contacts.
     """
     rows = {ogs: station_label(ogs, scenario) for ogs in scenario.stations}
     nights = dict(_nights(scenario))
@@ -66,7 +77,7 @@ def gantt_by_satellite(
     anywhere = _united([night for _, nights in _nights(scenario) for night in nights])
     contacts, crossings = plan.contacts, None
     if windows is not None:
-        crossings = _crossings(windows)
+        crossings = joined_windows(windows, "satellite", _NO_TIME)
         contacts = contacts.assign(window_id=_crossing_of(contacts, crossings))
     ax = _gantt("satellite", rows, contacts, crossings, scenario, dict.fromkeys(rows, anywhere), {}, ax)
     ax.set_title(f"Contacts by satellite{hypothetical_note(scenario)}", fontsize=10, loc="left")
@@ -87,13 +98,20 @@ def _gantt(
     taken = contacts[contacts[by].isin(names)]
     outlined = taken.iloc[:0] if windows is None else windows[windows[by].isin(names)]
     widest = pd.Timedelta((scenario.end - scenario.start) / 250)
+    together = len(outlined) > MANY_WINDOWS
+    behind = joined_windows(outlined, by, widest) if together else outlined.iloc[:0]
+    outlined = outlined.iloc[:0] if together else outlined
     lanes = _lanes(by, taken, outlined, widest)
     counts = (lanes.groupby(by)["lane"].max() + 1).reindex(names, fill_value=1)
     heights = (_LANE_IN * counts).clip(lower=_ROW_IN)
     tops = heights.cumsum() - heights
     ax = ax or new_axes(10, 1.1 + max(2 * _ROW_IN, heights.sum()))
     for name in names:
-        _bands(ax, nights[name], clouds.get(name), (tops[name] + 0.05 * _ROW_IN, heights[name] - 0.1 * _ROW_IN))
+        place = tops[name] + 0.05 * _ROW_IN, heights[name] - 0.1 * _ROW_IN
+        _bands(ax, nights[name], clouds.get(name), place)
+        spans = [(start, end - start) for start, end in behind.loc[behind[by] == name, ["start", "end"]].to_numpy()]
+        strip = tops[name] + heights[name] - 0.14 * _ROW_IN, 0.09 * _ROW_IN
+        ax.broken_barh(spans, strip, facecolor=GREY, edgecolor=GREY, linewidth=0.5, zorder=0.8)
     lane_in = (heights - 0.3 * _ROW_IN) / counts
     low = tops[lanes[by]].to_numpy() + 0.15 * _ROW_IN + lane_in[lanes[by]].to_numpy() * (lanes["lane"] + 0.1)
     boxes = pd.DataFrame({"top": low, "height": 0.8 * lane_in[lanes[by]].to_numpy()}, index=lanes.index)
@@ -110,18 +128,19 @@ def _gantt(
     ax.set_ylim(max(heights.sum(), _ROW_IN), 0)
     _label_days(ax, scenario)
     labels = {colour: station_label(ogs, scenario) for ogs, colour in colours.items()}
-    _legend(ax, labels, by, windows is not None, bool(backup.any()), any(c is not None for c in clouds.values()))
+    outline = "" if windows is None else _STRIP if together else _OUTLINES[by]
+    _legend(ax, labels, by, outline, bool(backup.any()), any(c is not None for c in clouds.values()))
     return ax
 
 
-def _crossings(windows: pd.DataFrame) -> pd.DataFrame:
-    """Windows of each satellite that overlap, taken together."""
+def joined_windows(windows: pd.DataFrame, by: str, gap: pd.Timedelta) -> pd.DataFrame:
+    """Windows of each satellite or station that are at most `gap` apart, taken together."""
     found = [
-        (str(satellite), start, end)
-        for satellite, mine in windows.groupby("satellite", sort=True)
-        for start, end in _united(list(zip(mine["start"], mine["end"], strict=True)))
+        (str(name), start, end)
+        for name, mine in windows.groupby(by, sort=True)
+        for start, end in _united(list(zip(mine["start"], mine["end"], strict=True)), gap)
     ]
-    table = pd.DataFrame(found, columns=["satellite", "start", "end"])
+    table = pd.DataFrame(found, columns=[by, "start", "end"])
     return table.astype({c: windows[c].dtype for c in ("start", "end")}).set_axis(table.index.map("crossing {}".format))
 
 
@@ -207,11 +226,11 @@ def _station_nights(sky: Sky, ogs: str, scenario: Scenario) -> list[Night]:
     return found
 
 
-def _united(nights: list[Night]) -> list[Night]:
-    """Times in at least one of the nights."""
+def _united(nights: list[Night], gap: pd.Timedelta = _NO_TIME) -> list[Night]:
+    """Times in at least one of the nights, or between two of them that are at most `gap` apart."""
     merged: list[Night] = []
     for start, end in sorted(nights):
-        if merged and start <= merged[-1][1]:
+        if merged and start <= merged[-1][1] + gap:
             merged[-1] = merged[-1][0], max(end, merged[-1][1])
         else:
             merged.append((start, end))
@@ -255,15 +274,15 @@ def _label_days(ax: Axes, scenario: Scenario) -> None:
     ax.set_xlabel("UTC" if short else "UTC (ticks at 00:00)")
 
 
-def _legend(ax: Axes, stations: dict[str, str], by: str, outlines: bool, backups: bool, clouds: bool) -> None:
+def _legend(ax: Axes, stations: dict[str, str], by: str, outline: str, backups: bool, clouds: bool) -> None:
     colours = stations or {BLUE: "planned contact"}
     handles = [Patch(facecolor=colour, label=label) for colour, label in colours.items()]
-    outline, night = ("window not taken", "night") if by == "ogs" else ("in sight of a station", "night at a station")
+    night = "night" if by == "ogs" else "night at a station"
     if backups:
         edge = GREY if stations else BLUE
         handles.append(Patch(facecolor=_BACKUP_FACE, edgecolor=edge, hatch="//////", label="backup"))
-    if outlines:
-        handles.append(Patch(facecolor="white", edgecolor=GREY, label=outline))
+    if outline:
+        handles.append(Patch(facecolor=GREY if outline == _STRIP else "white", edgecolor=GREY, label=outline))
     handles.append(Patch(facecolor=NIGHT, label=f"{night}, clear" if clouds else night))
     if clouds:
         handles.append(Patch(facecolor=to_rgba(_CLOUD, _MOST_CLOUD_ALPHA), label="night, overcast"))
@@ -306,26 +325,29 @@ def night_keys(plan: Plan, scenario: Scenario, *, ax: Axes | None = None) -> Axe
     others = f"{len(totals) - len(first)} other stations"
     group = planned["ogs"].where(planned["ogs"].isin(first), others)
     table = planned.assign(night=night, ogs=group).groupby(["night", "ogs"])[["expected_skl_bit", "skl_bit"]].sum()
+    clear = table["skl_bit"].groupby(level="night").sum().reindex(evenings, fill_value=0.0).to_numpy()
+    size, unit = key_unit(clear.max())
     ax = ax or new_axes(max(6.0, min(14.0, 2.5 + 0.75 * len(evenings))), 3.8)
     bottom, x = np.zeros(len(evenings)), np.arange(len(evenings))
     names = {ogs: station_label(ogs, scenario) for ogs in scenario.stations if ogs in first}
     if len(totals) > len(first):
         names[others] = others
     for colour, (ogs, label) in zip(_COLOURS, names.items(), strict=False):
-        part = table["expected_skl_bit"].xs(ogs, level="ogs").reindex(evenings, fill_value=0.0).to_numpy() / 1e3
+        part = table["expected_skl_bit"].xs(ogs, level="ogs").reindex(evenings, fill_value=0.0).to_numpy() / size
         ax.bar(x, part, bottom=bottom, width=0.7, color=colour, label=label)
         bottom += part
-    clear = table["skl_bit"].groupby(level="night").sum().reindex(evenings, fill_value=0.0).to_numpy() / 1e3
-    ax.plot(x, clear, linestyle="", marker="_", markersize=22, markeredgewidth=1.6, color="black", label="all clear")
+    ax.plot(
+        x, clear / size, linestyle="", marker="_", markersize=22, markeredgewidth=1.6, color="black", label="all clear"
+    )
     for place, expected in zip(x, bottom, strict=True):
         if len(x) <= _MOST_NIGHT_LABELS and expected > 0:
             ax.annotate(f"{expected:.0f}", (float(place), expected), xytext=(0, 2), textcoords="offset points",
                         ha="center", va="bottom", fontsize=8)  # fmt: skip
     step = -(-len(x) // _MOST_NIGHT_LABELS)
-    ax.set_xticks(x[::step], [night_label(e + _NOON) for e in evenings[::step]])
+    ax.set_xticks(x[::step], [night_label(e + _NOON) for e in evenings[::step]], fontsize=8)
     ax.set_xlabel("night (noon to noon UTC)")
-    ax.set_ylabel("key of planned contacts [kbit]")
-    ax.set_ylim(0, 1.12 * max(clear.max(), bottom.max()))
+    ax.set_ylabel(f"key of planned contacts [{unit}]")
+    ax.set_ylim(0, 1.12 * max(clear.max() / size, bottom.max()))
     ax.legend(title="expected, by station", fontsize=8, title_fontsize=8, frameon=False, loc="upper left",
               bbox_to_anchor=(1.0, 1.0))  # fmt: skip
     ax.set_title(f"Key from space per night{hypothetical_note(scenario, totals.index)}", fontsize=10)

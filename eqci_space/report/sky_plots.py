@@ -17,7 +17,8 @@ from eqci_space.errors import TableError, near_matches
 from eqci_space.orbits.earth import seconds_from, station_frame
 from eqci_space.orbits.ephemeris import ephemerides, positions_m
 from eqci_space.orbits.sky import make_sky
-from eqci_space.report.maps import CRS, draw_borders, frame_map
+from eqci_space.report.labels import station_label
+from eqci_space.report.maps import CRS, frame_map
 from eqci_space.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, STATUS_COLOURS, new_axes, new_figure
 from eqci_space.scenario import Scenario, Station, dated_stations, placed
 from eqci_space.tables import check_table
@@ -75,7 +76,7 @@ def sky_track(samples: pd.DataFrame, scenario: Scenario, *, ax: Axes | None = No
     ax.set_rlim(0, 90)
     ax.set_rticks([30, 60, 90], ["60°", "30°", ""], fontsize=7)
     ax.set_thetagrids(np.arange(0, 360, 45), ["N", "NE", "E", "SE", "S", "SW", "W", "NW"])
-    ax.set_title(f"Sky over {ogs}", fontsize=10)
+    ax.set_title(f"Sky over {station_label(ogs, scenario)}", fontsize=10)
     ax.set_rlabel_position(67.5)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=2, fontsize=8, frameon=False)
     return ax
@@ -185,7 +186,6 @@ def ground_track(windows: pd.DataFrame, scenario: Scenario, *, ax: Axes | None =
     first = (windows["start"].min() - margin).to_pydatetime()
     orbits = ephemerides(scenario, first, (windows["end"].max() + margin).to_pydatetime())
     project = Transformer.from_crs("EPSG:4326", CRS, always_xy=True).transform
-    draw_borders(ax)
     satellites = list(dict.fromkeys(windows["satellite"]))
     labelled: dict[str, pd.Timestamp] = {}
     for window in windows.sort_values("start").itertuples():

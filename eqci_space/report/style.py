@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -21,9 +18,9 @@ __all__ = [
     "SKY",
     "STATUS_COLOURS",
     "NotebookFigure",
+    "key_unit",
     "new_axes",
     "new_figure",
-    "svg_text",
 ]
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -31,10 +28,9 @@ PURPLE, SKY, GREY, NIGHT = "#CC79A7", "#56B4E9", "#6B6B6B", "#E4E8F2"
 STATUS_COLOURS = {"operational": GREEN, "planned": BLUE, "hypothetical": ORANGE}
 
 
-@contextmanager
-def _fixed_ids() -> Iterator[None]:
-    with mpl.rc_context({"svg.hashsalt": "eqci_space", "svg.fonttype": "path"}):
-        yield
+def key_unit(largest_bit: float) -> tuple[float, str]:
+    """Size and name of the unit in which amounts up to the largest are shown, with at most five digits."""
+    return (1e6, "Mbit") if largest_bit >= 1e7 else (1e3, "kbit")
 
 
 class NotebookFigure(Figure):
@@ -54,13 +50,3 @@ def new_figure(width_in: float = 8.0, height_in: float = 4.0) -> NotebookFigure:
 def new_axes(width_in: float = 8.0, height_in: float = 4.0) -> Axes:
     """Axes on a figure of its own."""
     return new_figure(width_in, height_in).subplots()
-
-
-def svg_text(axes: Axes) -> str:
-    """The figure of `axes` as SVG, the same bytes for the same content."""
-    figure = axes.get_figure(root=True)
-    assert isinstance(figure, Figure)  # axes of ours always stand on a figure
-    stream = io.StringIO()
-    with _fixed_ids():
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": "eqci_space"})
-    return stream.getvalue()

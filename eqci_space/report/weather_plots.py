@@ -13,7 +13,7 @@ from shapely import LineString, Point
 
 from eqci_space.errors import TableError
 from eqci_space.report.labels import MapLabel, place_labels
-from eqci_space.report.maps import CRS, draw_borders, frame_map
+from eqci_space.report.maps import CRS, frame_map
 from eqci_space.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes
 from eqci_space.scenario import Station
 from eqci_space.schedule.contacts import Plan
@@ -80,7 +80,6 @@ def diversity_map(
     axes = new_axes(8, 5.6) if ax is None else ax
     points = gpd.GeoSeries({o: Point(s.longitude_deg, s.latitude_deg) for o, s in stations.items()}, crs="EPSG:4326")
     points = points.to_crs(CRS)
-    draw_borders(axes)
     labels, lines = [], []
     for i, (names, chance) in enumerate(zip(pairs["stations"], pairs["p_any_clear"], strict=True)):
         a, b = (points[name] for name in names.split("+"))
@@ -89,7 +88,8 @@ def diversity_map(
     for ogs, point in points.items():
         value = float(availability[ogs])
         axes.plot(point.x, point.y, "o", color="white", markeredgecolor=GREY, markersize=6 + 18 * value, zorder=4)
-        labels.append(MapLabel(f"{ogs} {100 * value:.0f} %", point.x, point.y, 6 + 18 * value, {"fontsize": 9}))
+        name = ogs if stations[ogs].status_class != "hypothetical" else f"{ogs} (hypothetical)"
+        labels.append(MapLabel(f"{name} {100 * value:.0f} %", point.x, point.y, 6 + 18 * value, {"fontsize": 9}))
     frame_map(axes, points.total_bounds)
     place_labels(axes, labels, lines)
     axes.legend(title="at least one of two clear", frameon=True, loc="lower left", fontsize=9)
@@ -149,6 +149,7 @@ def delivery_fan(simulation: Simulation, plan: Plan, *, ax: Axes | None = None) 
     axes.set_xlim(time[0], time[-1])
     axes.xaxis.set_major_locator(mdates.AutoDateLocator(maxticks=9))
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(axes.xaxis.get_major_locator()))
+    axes.set_xlabel("UTC")
     axes.set_ylabel("key from space [Mbit]")
     axes.grid(color=GREY, alpha=0.2)
     axes.legend(frameon=False, loc="upper left")

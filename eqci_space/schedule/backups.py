@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from eqci_space.scenario import Scenario
+from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.tables import TABLES, check_table, empty_table
 
 __all__ = ["backup_contacts"]
@@ -15,39 +17,34 @@ def backup_contacts(planned: pd.DataFrame, candidates: pd.DataFrame, scenario: S
 
     Column `backup_of` names the contact.
 
-    A backup takes the place of its contact: it keeps clear of all other planned contacts of the satellite and the
-    station, and overlaps its contact, slew counted, so that the satellite cannot serve both. A window gives one
-    contact, backups included. It is chosen by expected key.
+    A backup takes the place of its contact: it overlaps it, slew counted, and with it in its place the plan keeps to
+    all limits of `choice_limits` (terminals, telescopes, one contact per window, duty, quotas). It is chosen by
+    expected key.
 
     Parameters
     ----------
     planned : DataFrame
         CONTACTS.
     candidates : DataFrame
-        CANDIDATES.
+        CANDIDATES, the planned ones among them.
     """
     slew = pd.Timedelta(seconds=scenario.schedule.slew_s)
-    turn = pd.Timedelta(seconds=scenario.schedule.turnaround_s)
+    room = _Room(planned, candidates, scenario)
+    expected = candidates["skl_bit"] * candidates["p_clear"]
     rows = []
     for contact_id, contact in planned.iterrows():
-        others = planned.drop(index=contact_id)
-        near = candidates[
+        near = np.flatnonzero(
             (candidates["satellite"] == contact["satellite"]) & (candidates["ogs"] != contact["ogs"])
             & (candidates["start"] < contact["end"] + slew) & (candidates["end"] > contact["start"] - slew)
-            & ~candidates["window_id"].isin(others["window_id"])
-        ]  # fmt: skip
-        free = [
-            c for c, row in near.iterrows()
-            if not _clashes(row, others[others["satellite"] == row["satellite"]], slew)
-            and not _clashes(row, others[others["ogs"] == row["ogs"]], turn)
-        ]  # fmt: skip
+        )  # fmt: skip
+        free = [i for i in near.tolist() if room.fits(i, contact["candidate_id"])]
         if free:
-            expected = near.loc[free, "skl_bit"] * near.loc[free, "p_clear"]
-            best = near.loc[expected.idxmax()]
+            best = max(free, key=lambda i: expected.iloc[i])
+            row = candidates.iloc[best]
             rows.append({
-                "contact_id": f"backup {contact_id}", "candidate_id": expected.idxmax(),
-                **{c: best[c] for c in ("window_id", "satellite", "ogs", "start", "end", "skl_bit", "p_clear")},
-                "expected_skl_bit": float(expected.max()), "status": "backup",
+                "contact_id": f"backup {contact_id}", "candidate_id": candidates.index[best],
+                **{c: row[c] for c in ("window_id", "satellite", "ogs", "start", "end", "skl_bit", "p_clear")},
+                "expected_skl_bit": float(expected.iloc[best]), "status": "backup",
                 "reason": f"backup of {contact_id}", "backup_of": contact_id,
             })  # fmt: skip
     if not rows:
@@ -56,5 +53,24 @@ def backup_contacts(planned: pd.DataFrame, candidates: pd.DataFrame, scenario: S
     return check_table(table, "CONTACTS", "backup_contacts")
 
 
-def _clashes(row: pd.Series, others: pd.DataFrame, pause: pd.Timedelta) -> bool:
-    return bool(((others["start"] < row["end"] + pause) & (others["end"] + pause > row["start"])).any())
+class _Room:
+    """What the limits of choice leave beside the planned contacts."""
+
+    def __init__(self, planned: pd.DataFrame, candidates: pd.DataFrame, scenario: Scenario):
+        chosen = np.asarray(candidates.index.isin(planned["candidate_id"]))
+        self._chosen = set(np.flatnonzero(chosen).tolist())
+        self._row = {name: i for i, name in enumerate(candidates.index)}
+        self._limits = choice_limits(candidates, scenario)
+        self._left = [limit.most - limit.weight[chosen[limit.offers]].sum() for limit in self._limits]
+        self._of: dict[int, dict[int, float]] = {}
+        for number, limit in enumerate(self._limits):
+            for offer, weight in zip(limit.offers.tolist(), limit.weight.tolist(), strict=True):
+                self._of.setdefault(offer, {})[number] = weight
+
+    def fits(self, offer: int, instead_of: str) -> bool:
+        """Whether a candidate that is not planned can stand in for one that is."""
+        given = self._of.get(self._row[instead_of], {})
+        needs = self._of.get(offer, {})
+        return offer not in self._chosen and all(
+            weight <= self._left[number] + given.get(number, 0.0) + 1e-9 for number, weight in needs.items()
+        )

@@ -24,7 +24,7 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     A whole window runs from first to last slot used. Where windows of a satellite overlap it may hand over: their parts
     between instants ``schedule.hand_over_step_s`` apart are candidates too, valued at the window's own parameters, if
     they last ``schedule.min_contact_s`` and no part of them gives as much. Times in which a satellite or station is
-    booked or out of order have none.
+    booked or out of order have none; what such a time leaves of a window is a part.
 
     Parameters
     ----------
@@ -59,9 +59,8 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
 
 
 def _parts(whole: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """Parts of windows between hand-over instants, as rows like those of whole windows."""
-    policy = scenario.schedule
-    if not policy.hand_over_step_s or scenario.protocol.kind == "bbm92":
+    """Parts of windows between hand-over instants and around bookings, as rows like those of whole windows."""
+    if scenario.protocol.kind == "bbm92":
         return whole.iloc[:0]
     found = [_pieces(group, scenario) for _, group in whole.groupby("satellite", sort=True)]
     rows, start, end = (np.concatenate([piece[i] for piece in found]) for i in range(3))
@@ -71,31 +70,33 @@ def _parts(whole: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenar
     parts["start"], parts["end"] = (pd.DatetimeIndex(pd.to_datetime(t, unit="ns", utc=True)) for t in (start, end))
     parts["skl_bit"] = part_keys(parts, budget, keys, scenario)
     parts = parts[parts["skl_bit"] > 0]
-    kept = [rows[_undominated(parts.iloc[rows])] for rows in parts.groupby("window_id", sort=False).indices.values()]
+    columns = _ns(parts["start"]), _ns(parts["end"]), parts["skl_bit"].to_numpy()
+    kept = [
+        rows[_undominated(*(column[rows] for column in columns))]
+        for rows in parts.groupby("window_id", sort=False).indices.values()
+    ]
     parts = parts.iloc[np.sort(np.concatenate(kept))] if kept else parts
     span = parts["start"].dt.strftime("@%H%M%S-") + parts["end"].dt.strftime("%H%M%S")
     return parts.assign(candidate_id=parts["window_id"] + span)
 
 
+def _ns(times: pd.Series) -> np.ndarray:
+    """Times as whole nanoseconds since 1970, with which loops are fast."""
+    return pd.DatetimeIndex(times).as_unit("ns").asi8
+
+
 def _pieces(group: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, starts and ends [ns] of the parts of one satellite's windows; the whole windows are left out."""
-    policy = scenario.schedule
-    step, slew, least = (
-        round(1e9 * s) for s in (policy.hand_over_step_s, policy.slew_s, max(policy.min_contact_s, _SHORTEST_S))
-    )
-    origin = pd.Timestamp(scenario.start).as_unit("ns").value
-    start, end = (pd.DatetimeIndex(group[c]).as_unit("ns").asi8 for c in ("start", "end"))
+    least = round(1e9 * max(scenario.schedule.min_contact_s, _SHORTEST_S))
+    start, end = _ns(group["start"]), _ns(group["end"])
     rows, begins, ends = [], [], []
     for i, row in enumerate(group.index):
-        others = (start < end[i] + slew) & (end + slew > start[i])
-        others[i] = False
-        if not others.any():
-            continue
-        first = max(start[i], start[others].min() - slew)
-        last = min(end[i], end[others].max() + slew)
-        cuts = origin + np.arange(-((origin - first) // step), (last - origin) // step + 1) * step
+        edges = _booked_edges(group["satellite"].iloc[i], group["ogs"].iloc[i], scenario)
+        cuts = np.union1d(_hand_overs(i, start, end, scenario), edges)
         # Ids of parts tell seconds apart.
         cuts = cuts[(cuts >= start[i] + _SECOND_NS) & (cuts <= end[i] - _SECOND_NS)]
+        if not len(cuts):
+            continue
         a, b = (m.ravel() for m in np.meshgrid(np.append(start[i], cuts), np.append(cuts, end[i]), indexing="ij"))
         kept = (b - a >= least) & ~((a == start[i]) & (b == end[i]))
         rows.append(np.full(kept.sum(), row))
@@ -105,12 +106,33 @@ def _pieces(group: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.nda
     return tuple(np.concatenate(x) if x else empty for x in (rows, begins, ends))  # type: ignore[return-value]
 
 
-def _undominated(parts: pd.DataFrame) -> np.ndarray:
+def _hand_overs(i: int, start: np.ndarray, end: np.ndarray, scenario: Scenario) -> np.ndarray:
+    """Instants [ns] at which a satellite may hand over to or from its window i, from and to those that overlap it."""
+    step, slew = (round(1e9 * s) for s in (scenario.schedule.hand_over_step_s, scenario.schedule.slew_s))
+    others = (start < end[i] + slew) & (end + slew > start[i])
+    others[i] = False
+    if not step or not others.any():
+        return np.empty(0, dtype=np.int64)
+    origin = pd.Timestamp(scenario.start).as_unit("ns").value
+    first = max(start[i], start[others].min() - slew)
+    last = min(end[i], end[others].max() + slew)
+    return origin + np.arange(-((origin - first) // step), (last - origin) // step + 1) * step
+
+
+def _booked_edges(satellite: str, ogs: str, scenario: Scenario) -> np.ndarray:
+    """Ends [ns] of the times in which a satellite or station is booked or out of order, to the whole second outside."""
+    times: list[Booking | Outage] = [*scenario.bookings, *scenario.outages]
+    mine = [time for time in times if satellite == time.satellite or ogs == time.station]
+    edges = [pd.Timestamp(time.start).floor("s") for time in mine] + [pd.Timestamp(time.end).ceil("s") for time in mine]
+    return np.array([edge.as_unit("ns").value for edge in edges], dtype=np.int64)
+
+
+def _undominated(start: np.ndarray, end: np.ndarray, key: np.ndarray) -> np.ndarray:
     """Parts (n,) bool that hold no shorter part with as much key."""
-    start, end, key = (parts[c].to_numpy() for c in ("start", "end", "skl_bit"))
     inside = (start[None, :] >= start[:, None]) & (end[None, :] <= end[:, None])
     inside &= (start[None, :] != start[:, None]) | (end[None, :] != end[:, None])
-    return ~(inside & (key[None, :] >= key[:, None])).any(axis=1)
+    beaten = np.any(inside & (key[None, :] >= key[:, None]), axis=1)
+    return ~beaten
 
 
 def _taken(table: pd.DataFrame, scenario: Scenario) -> np.ndarray:
@@ -127,14 +149,17 @@ def _taken(table: pd.DataFrame, scenario: Scenario) -> np.ndarray:
 
 def _clear(table: pd.DataFrame, budget: pd.DataFrame, scenario: Scenario) -> np.ndarray:
     """Chance of a clear line of sight over the slots of each candidate, weighted by time."""
-    part = budget[budget["window_id"].isin(table["window_id"].unique())]
-    value = slot_clear_probability(part, scenario).to_numpy()
-    weight, time = part["weight_s"].to_numpy(), pd.DatetimeIndex(part["time"])
-    rows = part.groupby("window_id", sort=False).indices
+    slots = budget[budget["window_id"].isin(table["window_id"].unique())]
+    weight, time_ns = slots["weight_s"].to_numpy(), _ns(slots["time"])
+    value = slot_clear_probability(slots, scenario).to_numpy() * weight
+    start_ns, end_ns = _ns(table["start"]), _ns(table["end"])
+    rows = slots.groupby("window_id", sort=False).indices
     out = np.empty(len(table))
-    for i, candidate in enumerate(table.itertuples()):
-        mine = rows[candidate.window_id]
-        inside = np.asarray((time[mine] >= candidate.start) & (time[mine] < candidate.end))
-        chosen = mine[inside] if inside.any() else mine
-        out[i] = np.average(value[chosen], weights=weight[chosen])
+    for window_id, mine in table.groupby("window_id", sort=False).indices.items():
+        order = rows[window_id][np.argsort(time_ns[rows[window_id]], kind="stable")]
+        own_ns, own_value, own_weight = time_ns[order], value[order], weight[order]
+        first, last = np.searchsorted(own_ns, start_ns[mine]), np.searchsorted(own_ns, end_ns[mine])
+        for i, begin, end in zip(mine, first, last, strict=True):
+            chosen = slice(begin, end) if end > begin else slice(None)
+            out[i] = own_value[chosen].sum() / own_weight[chosen].sum()
     return out

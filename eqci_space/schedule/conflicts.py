@@ -11,6 +11,8 @@ from eqci_space.scenario import Scenario
 
 __all__ = ["choice_limits", "interval_cliques"]
 
+_COUNTED_FROM = pd.Timestamp("2000-01-01T12:00Z")
+
 
 def interval_cliques(start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
     """Maximal sets of at least two half-open intervals that share an instant, by a sweep over the ends.
@@ -46,7 +48,8 @@ def choice_limits(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLi
 
     A satellite serves as many stations at once as it has terminals (slew added to each contact), a station as many
     satellites as it has telescopes (turnaround added), and a window gives one contact. Duty of a satellite is limited
-    per orbit and per day, its use by nations per day; orbits and days are counted from the start of the period.
+    per orbit and per day, its use by nations per day. A contact counts where it begins; days run from noon UTC, so that
+    a night is whole, and orbits are counted from noon of 2000-01-01, so that every plan counts alike.
     """
     return [*_resources(candidates, scenario), *_windows(candidates), *_duties(candidates, scenario),
             *_quotas(candidates, scenario)]  # fmt: skip
@@ -80,7 +83,7 @@ def _windows(candidates: pd.DataFrame) -> list[ChoiceLimit]:
 def _duties(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
     limits = []
     length = (candidates["end"] - candidates["start"]).dt.total_seconds().to_numpy()
-    since = (candidates["start"] - pd.Timestamp(scenario.start)).dt.total_seconds().to_numpy()
+    since = (candidates["start"] - _COUNTED_FROM).dt.total_seconds().to_numpy()
     for satellite in scenario.satellites:
         rows = np.flatnonzero(candidates["satellite"] == satellite.name)
         duties = [("day", satellite.duty_s_per_day, 86400.0)]
@@ -93,7 +96,9 @@ def _duties(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
             for number in np.unique(turn):
                 mine = rows[turn == number]
                 if length[mine].sum() > most:
-                    limits.append(_limit(mine, most, f"duty of {satellite.name} in {unit} {number:.0f}", length[mine]))
+                    begin = _COUNTED_FROM + pd.Timedelta(seconds=number * period_s)
+                    name = f"duty of {satellite.name} in the {unit} from {begin:%Y-%m-%d %H:%M}"
+                    limits.append(_limit(mine, most, name, length[mine]))
     return limits
 
 
@@ -101,7 +106,7 @@ def _quotas(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
     limits = []
     nation = candidates["ogs"].map({o: s.country for o, s in scenario.stations.items()})
     length = (candidates["end"] - candidates["start"]).dt.total_seconds().to_numpy()
-    day = ((candidates["start"] - pd.Timestamp(scenario.start)) // pd.Timedelta("1D")).to_numpy()
+    day = ((candidates["start"] - _COUNTED_FROM) // pd.Timedelta("1D")).to_numpy()
     for quota in scenario.satellite_quotas:
         mine = (nation == quota.nation).to_numpy()
         if quota.satellite is not None:

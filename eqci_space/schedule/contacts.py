@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import InfeasibleError, PlanError, near_matches
-from eqci_space.fiber.key_flow import solve_key_flow
+from eqci_space.fiber.key_flow import FlowResult, solve_key_flow
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
+from eqci_space.fiber.paths import route_arcs
 from eqci_space.fiber.problem import bin_of, flow_problem
+from eqci_space.html_table import format_bits, html_summary, html_table, percent
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.conflicts import choice_limits
@@ -23,6 +25,7 @@ from eqci_space.tables import TABLES, check_table, empty_table
 __all__ = ["Plan", "offered_candidates", "offered_problem", "plan_contacts", "schedule_contacts"]
 
 _NOTHING_GAINED = 1e-6
+_MOST_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,25 @@ class Plan:
     def gain(self) -> float:
         """Objective beyond that of fibre alone."""
         return self.objective - self.without_space
+
+    def _repr_html_(self) -> str:
+        planned = self.contacts[self.contacts["status"] == "planned"].sort_values("start", kind="stable")
+        facts = {
+            "objective": f"{self.objective:.4f}, proven bound {self.bound:.4f}, gap {percent(self.gap, 3)}",
+            "gain over fibre alone": f"{self.gain:.4f} (fibre alone {self.without_space:.4f})",
+            "contacts": f"{len(planned)} planned, {int((self.contacts['status'] == 'backup').sum())} backups; "
+            f"{format_bits(planned['expected_skl_bit'].sum())} expected, {format_bits(planned['skl_bit'].sum())} under "
+            "clear skies",
+            **({"notes": "; ".join(self.notes)} if self.notes else {}),
+        }
+        rows = [
+            (f"{c.start:%Y-%m-%d %H:%M:%S}", f"{c.end:%H:%M:%S}", c.satellite, c.ogs, format_bits(c.skl_bit),
+             percent(c.p_clear), format_bits(c.expected_skl_bit))
+            for c in planned.head(_MOST_ROWS).itertuples()
+        ]  # fmt: skip
+        head = ("=start (UTC)", "=end", "satellite", "station", ">clear-sky key", ">clear sky", ">expected key")
+        caption = f"The first {len(rows)} of {len(planned)} planned contacts"
+        return html_summary("Plan", facts, [html_table(caption, head, rows)] if rows else [])
 
 
 def schedule_contacts(
@@ -90,7 +112,7 @@ def schedule_contacts(
     network = network or build_network(scenario)
     problem = flow_problem(scenario, network)
     inside = offered_candidates(candidates, scenario, pin)
-    return plan_contacts(problem, inside, candidates, scenario, pin=pin, ban=ban)
+    return plan_contacts(problem, inside, candidates, scenario, pin=pin, ban=ban)[0]
 
 
 def offered_candidates(candidates: pd.DataFrame, scenario: Scenario, pin: Sequence[str] = ()) -> pd.DataFrame:
@@ -109,8 +131,9 @@ def plan_contacts(
     ban: Sequence[str] = (),
     worth: np.ndarray | None = None,
     known: Sequence[str] = (),
-) -> Plan:
-    """Plan for a relay problem and the candidates offered to it; see `schedule_contacts`.
+    compared: bool = True,
+) -> tuple[Plan, FlowResult]:
+    """Plan for a relay problem and the candidates offered to it, and the relay of its key; see `schedule_contacts`.
 
     Parameters
     ----------
@@ -122,6 +145,8 @@ def plan_contacts(
         Worth of each offered candidate beside its key.
     known : sequence of str
         Candidates of an earlier plan, to start from.
+    compared : bool
+        Whether `without_space` is worked out; else it is NaN, and space counts as useless if no key from it is used.
     """
     _check_names(candidates.index, pin, ban)
     offers = offered_problem(problem, inside, scenario)
@@ -129,10 +154,11 @@ def plan_contacts(
         offers = replace(offers, offer_worth=worth)
     required, barred = (np.asarray(inside.index.isin(names)) for names in (pin, ban))
     _check_pins(inside, offers, required)
-    bare = solve_key_flow(problem)
+    bare = solve_key_flow(problem).objective if compared else np.nan
     found = _solve(offers, inside, scenario, required, barred, np.asarray(inside.index.isin(known)))
     notes: tuple[str, ...] = ()
-    if found.objective - bare.objective <= _NOTHING_GAINED * max(1.0, bare.objective) + 1e-4 and len(inside):
+    useless = found.objective - bare <= _NOTHING_GAINED * max(1.0, bare) + 1e-4
+    if len(inside) and (useless or not (compared or _uses_space(found.flow, problem))):
         notes = ("space changes nothing for the demands: contacts fill the stores evenly",)
         found = _solve(_with_targets(offers), inside, scenario, required, barred, found.chosen)
     chosen = inside[found.chosen]
@@ -140,7 +166,14 @@ def plan_contacts(
     if scenario.schedule.backups and len(planned):
         backups = backup_contacts(planned, inside[~barred], scenario)
         planned = pd.concat([planned.assign(backup_of=""), backups]).fillna({"backup_of": ""})
-    return Plan(planned, found.objective, found.bound, found.gap, found.rounds, found.nodes, bare.objective, notes)
+    plan = Plan(planned, found.objective, found.bound, found.gap, found.rounds, found.nodes, bare, notes)
+    return plan, found.flow
+
+
+def _uses_space(flow: FlowResult, problem: KeyFlowProblem) -> bool:
+    """Whether more than a trace of the key that is delivered comes over satellites."""
+    share = [problem.delayed[[arc >> 1 for arc in route_arcs(route)]].any() * bit for _, _, route, bit in flow.paths]
+    return bool(sum(share) > _NOTHING_GAINED * sum(bit for *_, bit in flow.paths))
 
 
 def _solve(

@@ -10,13 +10,14 @@ stop on a gap or on a count of nodes, never on the clock.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from eqci_space.errors import InfeasibleError
 from eqci_space.fiber.key_flow import FlowResult, Relaxation, RelayProgramme
-from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
+from eqci_space.fiber.key_problem import ChoiceLimit, Column, KeyFlowProblem
 from eqci_space.schedule.certificate import fibre_priced_bound
 from eqci_space.solver import maximise
 
@@ -24,6 +25,7 @@ __all__ = ["JointResult", "greedy_choice", "solve_joint", "value_of_choice"]
 
 _WHOLE = 1e-6
 _LOOSE_GAP = 1e-3  # of relaxations solved by interior points
+_STALLED = 1e-5
 _POLISH_NODES = 2_000
 _BRANCHES = 1_000
 _FEWEST_NODES = 20
@@ -52,9 +54,11 @@ class JointResult:
 class _Search:
     """A relay programme, the best choice so far and its objective."""
 
-    def __init__(self, problem: KeyFlowProblem, lower: np.ndarray, upper: np.ndarray):
+    def __init__(self, problem: KeyFlowProblem, lower: np.ndarray, upper: np.ndarray, relative_gap: float):
         self.problem, self.lower, self.upper = problem, lower, upper
         self.programme = RelayProgramme(problem)
+        self.loose = max(_LOOSE_GAP, relative_gap / 2)
+        self.root_objective = np.inf
         self.small = not self.programme.interior
         self.best = -np.inf
         self.chosen = np.zeros(len(problem.offer_bit))
@@ -63,15 +67,19 @@ class _Search:
         self.rounds = 0
 
     def relax(self, lower: np.ndarray, upper: np.ndarray, cutoff: float = -np.inf) -> Relaxation:
+        return self._relax(lower, upper, **({"cutoff": cutoff} if self.small else {"enough": self.loose}))
+
+    def _relax(self, lower: np.ndarray, upper: np.ndarray, **until: float) -> Relaxation:
         self.programme.fix(lower, upper)
-        enough = {} if self.small else {"enough": _LOOSE_GAP}
-        relaxed = self.programme.relax(cutoff=cutoff, **enough)
+        relaxed = self.programme.relax(**until)
         self.rounds += relaxed.rounds
         return relaxed
 
     def try_choice(self, chosen: np.ndarray) -> None:
-        """Solve relay under a choice, and keep it if it is the best."""
-        relaxed = self.relax(chosen, chosen)
+        """Solve relay under a choice, and keep it if it is the best; a large programme until it is near the root's."""
+        goal = self.root_objective - self.loose * abs(self.root_objective) / 4
+        near = {} if self.small else {"goal": goal, "stalled": _STALLED}
+        relaxed = self._relax(chosen, chosen, **near)
         if relaxed.objective > self.best * (1 + 1e-12):
             self.best, self.chosen, self.relaxed = relaxed.objective, chosen, relaxed
             self.paths = self.programme.paths(relaxed.solution)
@@ -96,7 +104,8 @@ def solve_joint(
     required, barred : (N,) bool, optional
         Offers that are taken, or are not.
     known : (N,) bool, optional
-        A choice to start from, such as that of an earlier plan; left aside where it no longer fits.
+        A choice to start from, such as that of an earlier plan, which gains what has room beside it; left aside where
+        it no longer fits.
 
     Raises
     ------
@@ -106,12 +115,14 @@ def solve_joint(
     n = len(problem.offer_bit)
     lower = np.zeros(n) if required is None else required.astype(float)
     upper = np.ones(n) if barred is None else 1.0 - barred.astype(float)
-    search = _Search(problem, lower, upper)
+    search = _Search(problem, lower, upper, relative_gap)
     root = search.relax(lower, upper)
+    search.root_objective = root.objective
     bound, nodes, certified = root.bound, 1, np.inf
     search.try_choice(_rounded(root.solution.x[:n], root, problem, lower, upper))
-    if known is not None and _fits(known.astype(float), problem.limits, lower, upper):
-        search.try_choice(known.astype(float))
+    open_gap = search.small or not _closed(search, bound, relative_gap)
+    if known is not None and open_gap and _fits(known.astype(float), problem.limits, lower, upper):
+        search.try_choice(_rounded(root.solution.x[:n], root, problem, np.maximum(lower, known), upper))
     proven = len(search.programme.base.objective) <= _PROVEN_BELOW
     if not _closed(search, bound, relative_gap) and proven:
         for _ in range(_TRIES):
@@ -125,7 +136,7 @@ def solve_joint(
         if not _closed(search, bound, relative_gap):
             branched, nodes = _branch(search, root, relative_gap)
             bound = min(bound, branched)
-    elif not _closed(search, bound, 10 * _LOOSE_GAP):
+    elif not _closed(search, bound, max(10 * _LOOSE_GAP, relative_gap)):
         _polish_fractional(search, root)
     assert search.relaxed is not None
     bound = max(bound, search.best)
@@ -133,12 +144,13 @@ def solve_joint(
     return JointResult(search.chosen > 0.5, flow, search.best, bound, search.rounds, nodes)
 
 
-def value_of_choice(problem: KeyFlowProblem, chosen: np.ndarray) -> FlowResult:
-    """Relay under a fixed choice of offers."""
-    search = _Search(problem, chosen.astype(float), chosen.astype(float))
-    search.try_choice(chosen.astype(float))
-    assert search.relaxed is not None
-    return FlowResult(search.paths, search.best, search.relaxed.bound, search.rounds, search.relaxed.edge_price)
+def value_of_choice(problem: KeyFlowProblem, chosen: np.ndarray, *, paths: Sequence[Column] = ()) -> FlowResult:
+    """Relay under a fixed choice of offers; `paths` to start from save rounds of pricing."""
+    programme = RelayProgramme(problem, known=paths)
+    programme.fix(chosen.astype(float), chosen.astype(float))
+    relaxed = programme.relax(**({"enough": _LOOSE_GAP} if programme.interior else {}))
+    found = programme.paths(relaxed.solution)
+    return FlowResult(found, relaxed.objective, relaxed.bound, relaxed.rounds, relaxed.edge_price)
 
 
 def greedy_choice(order: np.ndarray, n: int, limits: list[ChoiceLimit], lower: np.ndarray | None = None) -> np.ndarray:

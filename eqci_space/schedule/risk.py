@@ -39,6 +39,7 @@ def in_skies(offers: KeyFlowProblem, candidates: pd.DataFrame, scenario: Scenari
         delayed=np.tile(offers.delayed, skies),
         supply_bit=np.tile(offers.supply_bit, (skies, 1)),
         initial_bit=np.tile(offers.initial_bit, skies),
+        vintage_bit=np.tile(offers.vintage_bit, (skies, 1)),
         capacity_bit=np.tile(offers.capacity_bit, skies),
         life_bins=np.tile(offers.life_bins, skies),
         closed=np.tile(offers.closed, (skies, 1)) if offers.closed.size else offers.closed,

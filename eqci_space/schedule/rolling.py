@@ -1,4 +1,8 @@
-"""Rolling plans: a horizon planned anew every few days, what is near left alone, stocks handed on."""
+"""Rolling plans: a horizon planned anew every few days, what is near left alone, stocks handed on.
+
+A plan starts from what the one before it leaves: stocks by age, key still being processed, and duty and quotas that
+the last day's contacts used.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.paths import route_arcs
 from eqci_space.fiber.problem import bin_edges, flow_problem
 from eqci_space.fiber.relay import with_deposits
-from eqci_space.fiber.stores import store_levels
+from eqci_space.fiber.stores import stock_by_age, store_levels
+from eqci_space.progress import notebook_bar
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan, offered_candidates, offered_problem, plan_contacts
 from eqci_space.schedule.diff import diff_plans
@@ -23,6 +28,8 @@ from eqci_space.schedule.joint import value_of_choice
 from eqci_space.tables import empty_table
 
 __all__ = ["RollingPlan", "rolling_plan"]
+
+_MEMORY = timedelta(days=1)  # over which limits of choice join contacts
 
 Outlook = Callable[[datetime, pd.DataFrame], np.ndarray]
 
@@ -49,6 +56,7 @@ class RollingPlan:
     stock_bit: pd.Series
 
 
+@notebook_bar("plans")
 def rolling_plan(
     candidates: pd.DataFrame,
     scenario: Scenario,
@@ -77,38 +85,50 @@ def rolling_plan(
         Called with the plans made and their number.
     """
     network = network or build_network(scenario)
-    policy = scenario.schedule
     made = _times(scenario)
-    stock: np.ndarray | None = None
-    before: Plan | None = None
-    late = empty_table("DEPOSITS")
-    flown, steps, deliveries = [], [], []
+    rolled = _Rolled(empty_table("CONTACTS"), empty_table("DEPOSITS"))
+    steps, deliveries = [], []
     for number, now in enumerate(made):
         until = made[number + 1] if number + 1 < len(made) else scenario.end
-        end = min(scenario.end, max(until, now + timedelta(days=policy.horizon_day)))
-        part = scenario.model_copy(update={"start": now, "end": end, "stock": {}})
-        problem = flow_problem(part, network)
-        if stock is not None:
-            problem = replace(problem, initial_bit=np.minimum(stock, problem.capacity_bit))
-        problem = with_deposits(problem, late, part)
-        offered = _offered(candidates, part, before, now, outlook)
-        plan = _plan(problem, offered, part, before, now)
+        end = min(scenario.end, max(until, now + timedelta(days=scenario.schedule.horizon_day)))
+        part = scenario.model_copy(update={"start": now, "end": end})
+        problem = _problem(part, network, rolled)
+        offered = _offered(candidates, part, rolled, now, outlook)
+        plan, flow = _plan(problem, offered, part, rolled, now)
         deposits = _deposits(plan, part, until, realised)
-        flow, problem = _relayed(problem, deposits, part)
-        late = _late(late, deposits, until)
-        stock, delivered = _advance(problem, flow, part, until)
+        filled = with_deposits(offered_problem(problem, empty_table("CANDIDATES"), part), deposits, part)
+        if part.schedule.cvar_share > 0:
+            flow = value_of_choice(filled, np.zeros(0))
+        elif realised is not None:
+            flow = value_of_choice(filled, np.zeros(0), paths=[path[:3] for path in flow.paths])
+        vintage_bit, delivered = _advance(filled, flow, part, until)
         deliveries.append(delivered)
-        mine = plan.contacts[plan.contacts["start"] < pd.Timestamp(until)]
-        flown.append(mine[mine["status"] == "planned"])
-        steps.append(_step(now, end, plan, before))
-        before = plan
+        steps.append(_step(now, end, plan, rolled.plan))
+        mine = plan.contacts[(plan.contacts["start"] < pd.Timestamp(until)) & (plan.contacts["status"] == "planned")]
+        flown = mine if rolled.flown.empty else pd.concat([rolled.flown, mine])
+        rolled = _Rolled(flown, _late(rolled.late, deposits, until), vintage_bit, plan)
         if progress:
             progress(number + 1, len(made))
-    edges = [e for e, _, _ in problem.edges]
-    contacts = pd.concat(flown) if any(len(f) for f in flown) else empty_table("CONTACTS")
-    return RollingPlan(
-        contacts, pd.DataFrame(steps), pd.concat(deliveries, ignore_index=True), pd.Series(stock, index=edges)
-    )
+    stock = pd.Series(vintage_bit.sum(axis=1), index=[e for e, _, _ in problem.edges])
+    return RollingPlan(rolled.flown, pd.DataFrame(steps), pd.concat(deliveries, ignore_index=True), stock)
+
+
+@dataclass(frozen=True)
+class _Rolled:
+    """What one plan hands to the next: CONTACTS flown so far, key on its way, stocks by age, and the plan."""
+
+    flown: pd.DataFrame
+    late: pd.DataFrame
+    vintage_bit: np.ndarray | None = None
+    plan: Plan | None = None
+
+
+def _problem(part: Scenario, network: Network, rolled: _Rolled) -> KeyFlowProblem:
+    """The horizon's relay problem from the stocks handed on and the key on its way."""
+    problem = flow_problem(part, network)
+    if rolled.vintage_bit is not None:
+        problem = replace(problem, initial_bit=rolled.vintage_bit.sum(axis=1), vintage_bit=rolled.vintage_bit)
+    return with_deposits(problem, rolled.late, part)
 
 
 def _times(scenario: Scenario) -> list[datetime]:
@@ -123,27 +143,56 @@ def _times(scenario: Scenario) -> list[datetime]:
 
 
 def _offered(
-    candidates: pd.DataFrame, part: Scenario, before: Plan | None, now: datetime, outlook: Outlook | None
+    candidates: pd.DataFrame, part: Scenario, rolled: _Rolled, now: datetime, outlook: Outlook | None
 ) -> pd.DataFrame:
-    """Candidates of the horizon that can still be uploaded, or were planned before, with the sky as known now."""
+    """Candidates of the horizon that can still be uploaded, or were planned before, with the sky as known now.
+
+    Contacts of the last day are among them without key: they have used their duty, quotas and windows.
+    """
     policy = part.schedule
     inside = candidates[(candidates["start"] >= pd.Timestamp(now)) & (candidates["start"] < pd.Timestamp(part.end))]
-    planned = [] if before is None else before.contacts.loc[before.contacts["status"] == "planned", "candidate_id"]
     in_time = inside["start"] >= pd.Timestamp(now + timedelta(hours=policy.upload_cutoff_h))
-    inside = inside[in_time | inside.index.isin(planned)]
-    return inside if outlook is None or inside.empty else inside.assign(p_clear=outlook(now, inside))
+    inside = inside[in_time | inside.index.isin(_planned(rolled)["candidate_id"])]
+    if outlook is not None and len(inside):
+        inside = inside.assign(p_clear=outlook(now, inside))
+    recent = candidates.loc[_recent(rolled, now)]
+    return inside if recent.empty else pd.concat([recent.assign(skl_bit=0.0), inside])
 
 
-def _plan(problem: KeyFlowProblem, offered: pd.DataFrame, part: Scenario, before: Plan | None, now: datetime) -> Plan:
-    policy = part.schedule
-    planned = before.contacts[before.contacts["status"] == "planned"] if before else empty_table("CONTACTS")
-    frozen = planned[planned["start"] < pd.Timestamp(now + timedelta(hours=policy.freeze_h))]["candidate_id"]
-    inside = offered_candidates(offered, part, frozen.tolist())
-    kept = inside.index.isin(planned["candidate_id"])
-    return plan_contacts(
-        problem, inside, offered, part, pin=[c for c in frozen if c in inside.index],
-        worth=policy.stability * kept.astype(float), known=planned["candidate_id"].tolist(),
-    )  # fmt: skip
+def _planned(rolled: _Rolled) -> pd.DataFrame:
+    if rolled.plan is None:
+        return empty_table("CONTACTS")
+    contacts = rolled.plan.contacts
+    return contacts[contacts["status"] == "planned"]
+
+
+def _recent(rolled: _Rolled, now: datetime) -> pd.Series:
+    """Candidates flown in the last day, over which the limits of choice reach."""
+    return rolled.flown.loc[rolled.flown["end"] > pd.Timestamp(now - _MEMORY), "candidate_id"]
+
+
+def _plan(
+    problem: KeyFlowProblem, offered: pd.DataFrame, part: Scenario, rolled: _Rolled, now: datetime
+) -> tuple[Plan, FlowResult]:
+    planned = _planned(rolled)
+    frozen = planned[planned["start"] < pd.Timestamp(now + timedelta(hours=part.schedule.freeze_h))]["candidate_id"]
+    pin = [c for c in [*_recent(rolled, now), *frozen] if c in offered.index]
+    inside = offered_candidates(offered, part, pin)
+    kept = inside.index.isin(planned["candidate_id"]) & np.asarray(inside["start"] >= pd.Timestamp(now))
+    plan, flow = plan_contacts(
+        problem,
+        inside,
+        offered,
+        part,
+        pin=list(dict.fromkeys(pin)),
+        worth=part.schedule.stability * kept.astype(float),
+        known=planned["candidate_id"].tolist(),
+        compared=False,
+    )
+    ahead = plan.contacts["start"] >= pd.Timestamp(now)
+    if "backup_of" in plan.contacts:
+        ahead &= (plan.contacts["backup_of"] == "") | plan.contacts["backup_of"].isin(plan.contacts.index[ahead])
+    return replace(plan, contacts=plan.contacts[ahead]), flow
 
 
 def _deposits(
@@ -168,16 +217,10 @@ def _late(late: pd.DataFrame, deposits: pd.DataFrame, until: datetime) -> pd.Dat
     return known[known["time"] >= pd.Timestamp(until)]
 
 
-def _relayed(problem: KeyFlowProblem, deposits: pd.DataFrame, part: Scenario) -> tuple[FlowResult, KeyFlowProblem]:
-    """Relay over the horizon from what the plan brings."""
-    filled = with_deposits(offered_problem(problem, empty_table("CANDIDATES"), part), deposits, part)
-    return value_of_choice(filled, np.zeros(0)), filled
-
-
 def _advance(
     problem: KeyFlowProblem, flow: FlowResult, part: Scenario, until: datetime
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Stocks at the time of the next plan, and what was delivered until then."""
+    """Stocks by age at the time of the next plan, and what was delivered until then."""
     starts = bin_edges(part)[:-1]
     bins = sum(start < until for start in starts)
     used, delivered = np.zeros(problem.supply_bit.shape), np.zeros(problem.asked_bit.shape)
@@ -185,14 +228,16 @@ def _advance(
         np.add.at(used[:, t], [arc >> 1 for arc in route_arcs(route)], bit)
         delivered[k, t] += bit
     levels = store_levels(
-        problem.supply_bit[:, :bins], used[:, :bins], problem.initial_bit, problem.capacity_bit, problem.life_bins
+        problem.supply_bit[:, :bins], used[:, :bins], problem.aged_bit, problem.capacity_bit, problem.life_bins
     )
     table = pd.DataFrame({
         "bin": np.repeat(pd.DatetimeIndex(starts[:bins]), len(problem.ends)),
         "demand": np.tile([d.name for d in part.demands], bins),
         "asked_bit": problem.asked_bit[:, :bins].T.ravel(), "delivered_bit": delivered[:, :bins].T.ravel(),
     })  # fmt: skip
-    return levels.stock_bit[:, -1], table
+    arrived = np.column_stack([problem.aged_bit, problem.supply_bit[:, :bins]])
+    vintages = max(1, int(problem.life_bins.max(initial=1)))
+    return stock_by_age(levels.stock_bit[:, -1], arrived, vintages), table
 
 
 def _step(now: datetime, end: datetime, plan: Plan, before: Plan | None) -> dict[str, object]:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from eqci_space.errors import PlanError
+from eqci_space.orbits.ephemeris import orbital_period_s
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan
 
 __all__ = ["verify_plan"]
 
 _ROUNDING = pd.Timedelta(microseconds=2)  # times of tables are rounded to the microsecond
+_FAR = pd.Timedelta(days=2)  # no rule joins contacts farther apart
+_NOON = pd.Timestamp("2000-01-01T12:00Z")
 
 
 def verify_plan(plan: Plan, windows: pd.DataFrame, scenario: Scenario) -> None:
-    """Check that every contact lies in its window and that no satellite or station serves two at once.
+    """Check every rule of pass choice, for the plan and with each backup in the place of its contact.
+
+    Every contact lies in its window and in the period, and in no booking or outage of its satellite or station; a
+    window gives one contact; no satellite or station serves more at once than it has terminals or telescopes, slew and
+    turnaround counted; duty per orbit and day and quotas of nations are kept.
 
     Parameters
     ----------
@@ -26,31 +35,61 @@ def verify_plan(plan: Plan, windows: pd.DataFrame, scenario: Scenario) -> None:
     Raises
     ------
     PlanError
-        The first conflict, with both contacts named.
+        The first conflict, with the contacts, the limit and what the plan uses of it.
     """
     planned = plan.contacts[plan.contacts["status"] == "planned"]
-    for contact_id, contact in planned.iterrows():
-        inside = windows[
-            (windows["satellite"] == contact["satellite"])
-            & (windows["ogs"] == contact["ogs"])
-            & (windows["start"] - _ROUNDING <= contact["start"])
-            & (windows["end"] + _ROUNDING >= contact["end"])
-        ]
-        if contact["end"] <= contact["start"] or inside.empty:
-            raise PlanError(
-                f"verify_plan: contact '{contact_id}' ({contact['start']} to {contact['end']}) lies in no window"
-            )
-        if contact["start"] < scenario.start or contact["end"] > scenario.end:
-            raise PlanError(f"verify_plan: contact '{contact_id}' leaves the period")
-        if not 0 <= contact["expected_skl_bit"] <= contact["skl_bit"]:
-            raise PlanError(f"verify_plan: contact '{contact_id}' expects more key than a clear sky gives")
+    backups = plan.contacts[plan.contacts["status"] == "backup"]
+    for contact_id, contact in pd.concat([planned, backups]).iterrows():
+        _check_contact(str(contact_id), contact, windows, scenario)
+    _check_together(planned, scenario)
+    for name, backup in backups.iterrows():
+        others = planned.drop(index=backup["backup_of"])
+        near = others[(others["start"] - backup["start"]).abs() < _FAR]
+        if not scenario.satellite_quotas:
+            near = near[(near["satellite"] == backup["satellite"]) | (near["ogs"] == backup["ogs"])]
+        _check_together(pd.concat([near, backups.loc[[name]]]), scenario)
+
+
+def _check_contact(contact_id: str, contact: pd.Series, windows: pd.DataFrame, scenario: Scenario) -> None:
+    inside = windows[
+        (windows["satellite"] == contact["satellite"])
+        & (windows["ogs"] == contact["ogs"])
+        & (windows["start"] - _ROUNDING <= contact["start"])
+        & (windows["end"] + _ROUNDING >= contact["end"])
+    ]
+    if contact["end"] <= contact["start"] or inside.empty:
+        raise PlanError(
+            f"verify_plan: contact '{contact_id}' ({contact['start']} to {contact['end']}) lies in no window"
+        )
+    if contact["start"] < scenario.start or contact["end"] > scenario.end:
+        raise PlanError(f"verify_plan: contact '{contact_id}' leaves the period")
+    if not 0 <= contact["expected_skl_bit"] <= contact["skl_bit"]:
+        raise PlanError(f"verify_plan: contact '{contact_id}' expects more key than a clear sky gives")
+    for what, times in (("a booking", scenario.bookings), ("an outage", scenario.outages)):
+        for time in times:
+            if time.satellite != contact["satellite"] and time.station != contact["ogs"]:
+                continue
+            if contact["start"] < time.end and contact["end"] > time.start:
+                raise PlanError(
+                    f"verify_plan: contact '{contact_id}' lies in {what} of '{time.satellite or time.station}' "
+                    f"({time.start} to {time.end})"
+                )
+
+
+def _check_together(contacts: pd.DataFrame, scenario: Scenario) -> None:
+    for window, group in contacts.groupby("window_id"):
+        if len(group) > 1:
+            raise PlanError(f"verify_plan: {_named(group)} share window '{window}', which gives one contact")
     pauses = {"satellite": scenario.schedule.slew_s, "ogs": scenario.schedule.turnaround_s}
     room = {s.name: s.terminals for s in scenario.satellites} | {o: s.telescopes for o, s in scenario.stations.items()}
     for resource, pause_s in pauses.items():
-        for name, group in planned.groupby(resource):
+        for name, group in contacts.groupby(resource):
             _check_resource(
                 resource, str(name), group.sort_values("start"), pd.Timedelta(seconds=pause_s), room[str(name)]
             )
+    for name, group, used, most in _amounts(contacts, scenario):
+        if used > most + 1e-6:
+            raise PlanError(f"verify_plan: {_named(group)} use {used:g} of {name}, which has {most:g}")
 
 
 def _check_resource(resource: str, name: str, contacts: pd.DataFrame, pause: pd.Timedelta, room: int) -> None:
@@ -65,3 +104,31 @@ def _check_resource(resource: str, name: str, contacts: pd.DataFrame, pause: pd.
                 f"{contact['start']}, after '{other}'"
             )
         busy.append((contact["end"] + pause, str(contact_id)))
+
+
+def _amounts(contacts: pd.DataFrame, scenario: Scenario) -> Iterator[tuple[str, pd.DataFrame, float, float]]:
+    """What is used of each duty and quota in each of its periods: name, contacts, amount used, and allowed."""
+    length_s = (contacts["end"] - contacts["start"]).dt.total_seconds()
+    since_s = (contacts["start"] - _NOON).dt.total_seconds()
+    for satellite in scenario.satellites:
+        mine = contacts["satellite"] == satellite.name
+        if satellite.duty_s_per_day is not None:
+            for _, rows in contacts[mine].groupby(since_s // 86400):
+                yield f"the daily duty of {satellite.name}", rows, length_s[rows.index].sum(), satellite.duty_s_per_day
+        if satellite.duty_s_per_orbit is not None:
+            for _, rows in contacts[mine].groupby(since_s // orbital_period_s(satellite, scenario)):
+                used = length_s[rows.index].sum()
+                yield f"the duty of {satellite.name} per orbit", rows, used, satellite.duty_s_per_orbit
+    nation = contacts["ogs"].map({o: s.country for o, s in scenario.stations.items()})
+    for quota in scenario.satellite_quotas:
+        mine = (nation == quota.nation) & (contacts["satellite"] == (quota.satellite or contacts["satellite"]))
+        name = f"the daily quota of {quota.nation}"
+        for _, rows in contacts[mine].groupby(since_s // 86400):
+            if quota.contact_s_per_day is not None:
+                yield name, rows, length_s[rows.index].sum(), quota.contact_s_per_day
+            if quota.contacts_per_day is not None:
+                yield name, rows, len(rows), quota.contacts_per_day
+
+
+def _named(contacts: pd.DataFrame) -> str:
+    return ", ".join(f"'{name}'" for name in contacts.index)

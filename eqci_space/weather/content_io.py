@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from eqci_space.errors import DataError
+from eqci_space.input_rules import GRID_BYTES, WEATHER_TEXT_BYTES, oversize
 
 __all__ = [
     "BROKEN_CONTENT",
@@ -37,7 +38,6 @@ UNITS = {"fraction": 1.0, "percent": 100.0, "okta": 8.0, "tenths": 10.0}
 PARTS = {"cloud": "cloud_fraction", "low": "low_fraction", "mid": "mid_fraction", "high": "high_fraction"}
 COVER_KINDS = ("sky", "earth")
 SHOWN = 5
-_MAX_BYTES, _MAX_MEMBER_BYTES = 200_000_000, 8_000_000_000
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, LZMAError, OSError, EOFError, RuntimeError, ValueError)
 BROKEN_CONTENT = (
@@ -96,8 +96,14 @@ class RawWeather:
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
     """The file itself, or the member to be read of a ZIP, which the Climate Data Store also names .nc."""
-    with path.open("rb") as stream:
-        packed = stream.read(4) in _ZIP
+    problem = oversize(path, GRID_BYTES)
+    if problem:
+        raise DataError(f"{path.name}: {problem}")
+    try:
+        with path.open("rb") as stream:
+            packed = stream.read(4) in _ZIP
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read: {error.strerror}; give a file that can") from error
     if not packed:
         yield path
         return
@@ -121,8 +127,11 @@ def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     if len(chosen) != 1:
         names = ", ".join(m.filename for m in members[:SHOWN]) or "none"
         raise DataError(f"{name}: ZIP file with members {names}; expected one, or one called *instant*; unpack it")
-    if chosen[0].file_size > _MAX_MEMBER_BYTES:
-        raise DataError(f"{name}: member {chosen[0].filename} has {chosen[0].file_size} bytes; unpack it first")
+    if chosen[0].file_size > GRID_BYTES:
+        raise DataError(
+            f"{name}: member {chosen[0].filename} has {chosen[0].file_size} bytes; expected at most {GRID_BYTES}; "
+            "ask for fewer years or a smaller area"
+        )
     return chosen[0]
 
 
@@ -157,9 +166,9 @@ def read_text(path: Path, name: str, fallback: str | None = None) -> str:
     DataError
         The file is too large, empty, or no text.
     """
-    size = path.stat().st_size
-    if size > _MAX_BYTES:
-        raise DataError(f"{name}: {size} bytes; expected at most {_MAX_BYTES}")
+    problem = oversize(path, WEATHER_TEXT_BYTES)
+    if problem:
+        raise DataError(f"{name}: {problem}")
     content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")

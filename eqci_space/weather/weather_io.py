@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from eqci_space.checkpoints import write_atomically
 from eqci_space.errors import BadRecordWarning, DataError, EqciWarning, TableError, TimeError
 from eqci_space.weather.content_io import PARTS, SHOWN, UNITS, RawWeather, ReadOptions, sniffed, unpacked
 
@@ -123,6 +124,8 @@ def write_weather_csv(table: pd.DataFrame, path: str | Path) -> None:
         A column is missing.
     TimeError
         The times have no zone.
+    DataError
+        The file cannot be written.
     """
     missing = [c for c in _COLUMNS if c not in table.columns]
     if missing:
@@ -130,10 +133,8 @@ def write_weather_csv(table: pd.DataFrame, path: str | Path) -> None:
     if not isinstance(table["time"].dtype, pd.DatetimeTZDtype):
         raise TimeError("write_weather_csv: the times have no zone; use tz_localize")
     times = [t.isoformat().replace("+00:00", "Z") for t in table["time"].dt.tz_convert("UTC")]
-    path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    table[_COLUMNS].assign(time=times).to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
-    part.replace(path)
+    text = table[_COLUMNS].assign(time=times).to_csv(index=False, lineterminator="\n")
+    write_atomically(Path(path), text.encode())
 
 
 # ---------------------------------------------------------------- arguments and forms

@@ -99,6 +99,16 @@ def test_a_courier_comes_from_the_first_day_of_a_dated_station(scenario):
     assert supply(dated, "LM-PQSAT") == pytest.approx(1e9 * np.array([0, 1, 0, 1, 0, 0, 0]))
 
 
+def test_a_courier_keeps_its_days_when_a_plan_begins_later(scenario):
+    """Visits every 2.5 days from the 1st: of a plan from the 4th on that of the 6th at noon."""
+    carried = with_pq(scenario, attach="courier", courier=Courier(interval_day=2.5, pad_bit=3e8))
+    network = build_network(carried)
+    later = carried.model_copy(update={"start": carried.start + timedelta(days=3)})
+    edges, bins = key_edges(network, later), list(pairwise(bin_edges(later)))
+    row = edge_supply_bit(edges, bins, later)[edges.index.get_loc("LM-PQSAT")]
+    assert row == pytest.approx(3e8 * np.array([0, 0, 1, 0]))
+
+
 def test_the_row_of_a_courier_has_its_mean_rate(scenario):
     carried = with_pq(scenario, attach="courier", courier=Courier(interval_day=5, pad_bit=2e9))
     row = build_network(carried).links.loc["LM-PQSAT"]

@@ -94,7 +94,7 @@ def test_stations_attach_by_fibre_or_inside_a_site(scenario):
         ("links.csv", "ERF,JEN,70,", "ERF,JEN,-70,", "length_km of 'QNQ-ERF-JEN' is -70"),
         ("links.csv", "ERF,JEN,70,", "ERF,ERF,70,", "joins 'ERF' to itself"),
         ("nodes.csv", "50.1155", "95.1", "latitude_deg of 'FRA' is 95.1"),
-        ("nodes.csv", "node,name,country", "id,name,country", "lacks columns"),
+        ("nodes.csv", "node,name,country", "id,name,country", "column 'node' is missing"),
     ],
 )
 def test_broken_network_tables_are_named(scenario, tmp_path, file, old, new, message):

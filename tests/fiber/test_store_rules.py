@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 from eqci_space.fiber.key_flow import RelayProgramme, solve_key_flow
 from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
 from eqci_space.fiber.paths import PathRule, route_arcs
-from eqci_space.fiber.stores import bridged_s, stock_for_availability, store_levels
+from eqci_space.fiber.stores import bridged_s, stock_by_age, stock_for_availability, store_levels
 
 MBIT = 1e6
 WORTH = np.array([1.0, 0.5, 0.2]) / (1.7 / 3)
@@ -279,6 +279,60 @@ def test_levels_equal_a_queue_of_bits(days, initial, cap, life):
     assert levels.spilled_bit[0].tolist() == spilled.tolist()
     assert levels.stock_bit[0].tolist() == stock.tolist()
     assert initial + came.sum() == served.sum() + spilled.sum() + expired.sum() + stock[-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=10),
+    st.integers(0, 8), st.integers(1, 15), st.integers(0, 4), st.integers(1, 9),
+)  # fmt: skip
+def test_levels_go_on_from_stocks_by_age(days, initial, cap, life, cut):
+    """Replayed in two parts, the second from the stock that the first leaves by age, as in one."""
+    came, wanted = (np.array(x, dtype=float)[None] for x in zip(*days, strict=True))
+    cut = min(cut, came.shape[1] - 1)
+    used = queue(came[0], wanted[0], initial, cap, life)[4][None]
+    edge = np.array([float(initial)]), np.array([float(cap)]), np.array([life])
+    whole = store_levels(came, used, *edge)
+    first = store_levels(came[:, :cut], used[:, :cut], *edge)
+    arrived = np.column_stack([edge[0], came[:, :cut]])
+    aged = stock_by_age(first.stock_bit[:, -1], arrived, max(1, life))
+    assert aged.sum() == first.stock_bit[0, -1]
+    second = store_levels(came[:, cut:], used[:, cut:], aged, *edge[1:])
+    assert second.stock_bit.tolist() == whole.stock_bit[:, cut:].tolist()
+    assert second.expired_bit.tolist() == whole.expired_bit[:, cut:].tolist()
+    assert second.spilled_bit.tolist() == whole.spilled_bit[:, cut:].tolist()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_programme_goes_on_from_stocks_by_age(seed):
+    """What the whole programme serves after a cut is what the programme from the stocks at the cut can serve."""
+    p = random_stores(seed)
+    p = replace(p, target_bit=np.empty(0), target_worth=np.empty(0))
+    cut = p.asked_bit.shape[1] // 2
+    used = used_mbit(p) * MBIT
+    first = store_levels(p.supply_bit[:, :cut], used[:, :cut], p.initial_bit, p.capacity_bit, p.life_bins)
+    arrived = np.column_stack([p.initial_bit, p.supply_bit[:, :cut]])
+    aged = stock_by_age(first.stock_bit[:, -1], arrived, max(1, int(p.life_bins.max())))
+    rest = replace(
+        p, supply_bit=p.supply_bit[:, cut:], asked_bit=p.asked_bit[:, cut:], initial_bit=aged.sum(axis=1),
+        vintage_bit=aged,
+    )  # fmt: skip
+    whole = solve_key_flow(p)
+    later = [path for path in whole.paths if path[1] >= cut]
+    served = np.zeros(rest.asked_bit.shape)
+    for k, t, _, bit in later:
+        served[k, t - cut] += bit
+    exact = solve_key_flow(replace(rest, asked_bit=np.maximum(served, 1.0)))
+    assert exact.delivered_bit(2).sum() == pytest.approx(served.sum(), rel=1e-6, abs=20)
+
+
+def test_old_stock_expires_before_new():
+    """2 that arrived two bins before and 1 in the last, of life 2: bin 0 takes what it asks, bin 1 only the last."""
+    p = single([0, 0, 0], [1, 2, 1], initial_bit=np.array([3.0]) * MBIT, vintage_bit=np.array([[2.0, 1.0]]) * MBIT,
+               life_bins=np.array([2]))  # fmt: skip
+    assert used_mbit(p)[0] == pytest.approx([1, 1, 0], abs=1e-5)
+    fresh = replace(p, vintage_bit=np.empty((0, 0)))
+    assert used_mbit(fresh)[0] == pytest.approx([1, 2, 0], abs=1e-5)
 
 
 def test_several_stores_are_replayed_apart():

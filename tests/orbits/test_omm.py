@@ -664,7 +664,7 @@ def test_a_file_in_another_unicode_form_raises(read_text, form, encoding):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_that_is_too_large_raises(read_text, form, monkeypatch):
     text = in_form([RECORD], form)
-    monkeypatch.setattr(elements_io, "_MAX_BYTES", len(text) - 1)
+    monkeypatch.setattr(elements_io, "ORBIT_BYTES", len(text) - 1)
     with pytest.raises(ElementsError, match=rf"bad\.{form} has {len(text)} bytes; expected at most {len(text) - 1}"):
         read_text(text, f"bad.{form}")
 

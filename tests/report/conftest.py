@@ -1,12 +1,16 @@
 """What the export tests share: a plan with a backup and a cancelled contact, released to both circles of readers."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from eqci_space.report.export_set import write_exports
 from eqci_space.report.release import Released, export_material, release
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
+from czml_checks import check_czml
 
 from eqci_space.orbits.ephemeris import positions_m
 from eqci_space.report.czml import write_czml
@@ -102,28 +103,32 @@ def test_a_table_longer_than_a_sheet_is_named_and_left_out(small, tmp_path, monk
     assert notes == ["left out: more than 1 rows; read the .parquet file"]
 
 
-TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+BROKEN = {
+    "the document is not first": lambda p: p.reverse(),
+    "an id stands twice": lambda p: p[1].update(id=p[2]["id"]),
+    "samples have a hole": lambda p: p[1]["position"]["cartesian"].pop(),
+    "times of samples fall": lambda p: p[1]["position"]["cartesian"].__setitem__(4, -1.0),
+    "a coordinate is no number": lambda p: p[1]["position"]["cartesian"].__setitem__(1, float("nan")),
+    "the epoch has no zone": lambda p: p[1]["position"].update(epoch="2027-03-01T12:00:00"),
+    "too few samples for the degree": lambda p: p[1]["position"].update(interpolationDegree=10**6),
+    "an interval runs backwards": lambda p: p[1].update(availability="/".join(p[1]["availability"].split("/")[::-1])),
+    "nothing says when": lambda p: p[1].pop("availability"),
+    "availability lies beyond the clock": lambda p: p[0]["clock"].update(
+        interval="2027-03-01T12:00:00Z/2027-03-01T13:00:00Z"
+    ),
+    "parts of a line overlap": lambda p: p[-1]["polyline"]["show"].append(p[-1]["polyline"]["show"][0]),
+    "a reference leads nowhere": lambda p: p[-1]["polyline"]["positions"]["references"].__setitem__(0, "gone#position"),
+    "a colour has three parts": lambda p: p[1]["point"]["color"]["rgba"].pop(),
+}
 
 
-def check_czml(packets):
-    """What the CZML guide asks of a document with moving points, fixed points and lines."""
-    assert packets[0]["id"] == "document"
-    assert packets[0]["version"] == "1.0"
-    ids = [p["id"] for p in packets]
-    assert len(set(ids)) == len(ids)
-    for packet in packets[1:]:
-        spans = packet["availability"]
-        for span in [spans] if isinstance(spans, str) else spans:
-            assert re.fullmatch(f"{TIME}/{TIME}", span)
-            begin, end = span.split("/")
-            assert begin < end
-        assert "position" in packet or "polyline" in packet
-    for line in (p["polyline"] for p in packets if "polyline" in p):
-        for reference in line["positions"]["references"]:
-            packet, _, prop = reference.rpartition("#")
-            assert prop == "position"
-            assert "position" in packets[ids.index(packet.replace("\\#", "#").replace("\\\\", "\\"))]
-        assert all(set(s) == {"interval", "boolean"} for s in line["show"])
+@pytest.mark.parametrize("fault", BROKEN)
+def test_the_check_of_scenes_finds_faults(exported, fault):
+    packets = json.loads((exported["internal"] / "scene.czml").read_text(encoding="utf-8"))
+    check_czml(packets)
+    BROKEN[fault](packets)
+    with pytest.raises((AssertionError, KeyError)):
+        check_czml(packets)
 
 
 def test_scene_has_moving_satellites_stations_and_a_line_per_contact(exported, material):

@@ -15,10 +15,10 @@ import pytest
 
 from eqci_space.data import data_path
 from eqci_space.errors import DataError
+from eqci_space.html_table import format_bits
 from eqci_space.orbits.ephemeris import make_ephemeris, motion, satellite_elements
 from eqci_space.orbits.oem_io import write_oem
 from eqci_space.report.contact_calendar import write_calendar
-from eqci_space.report.html import format_bits
 from eqci_space.report.release import export_material, release
 from eqci_space.report.run_io import TABLE_NAMES, load_run, write_directory
 from eqci_space.scenario import StationPosition
@@ -156,7 +156,7 @@ def test_foreign_directory_is_left_alone_and_a_failed_run_leaves_nothing(tmp_pat
         (folder / "half.txt").write_text("x", encoding="utf-8")
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DataError, match="disk full; make room"):
         write_directory(tmp_path / "new", fail)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["precious"]
 

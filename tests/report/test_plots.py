@@ -18,7 +18,8 @@ import eqci_space as eq
 from eqci_space.fiber.network import build_network
 from eqci_space.report.labels import MapLabel, place_labels
 from eqci_space.report.maps import CRS
-from eqci_space.report.style import BLUE, NIGHT, new_axes, svg_text
+from eqci_space.report.style import BLUE, NIGHT, new_axes
+from eqci_space.report.svg import svg_text
 from eqci_space.scenario import StationPosition
 
 
@@ -115,10 +116,21 @@ def test_a_distant_label_is_joined_to_its_marker_and_a_near_one_is_not():
     assert all(t.arrow_patch is None for t in alone.texts)
 
 
-def test_labels_have_a_halo():
+def test_labels_have_a_light_ground():
     ax = axes()
     place_labels(ax, cluster(1, 0.0))
-    assert ax.texts[0].get_path_effects()
+    assert ax.texts[0].get_bbox_patch().get_facecolor() == to_rgba("white", 0.7)
+
+
+def test_an_optional_label_is_left_out_where_no_place_is_free():
+    around = [MapLabel(str(i), 3 * np.cos(a), 3 * np.sin(a), 90.0) for i, a in enumerate(np.linspace(0, 6, 9))]
+    ax = axes()
+    place_labels(ax, [*around, MapLabel("spare", 0, 0, 5.0, optional=True), MapLabel("needed", 1, 1, 5.0)])
+    assert "needed" in {t.get_text() for t in ax.texts}
+    assert "spare" not in {t.get_text() for t in ax.texts}
+    free = axes()
+    place_labels(free, [MapLabel("spare", 0, 0, 5.0, optional=True)])
+    assert [t.get_text() for t in free.texts] == ["spare"]
 
 
 # ---------------------------------------------------------------- the map of the network
@@ -153,7 +165,7 @@ def test_a_mobile_station_is_drawn_at_each_place_of_the_period_with_its_dates(st
     assert [part[:2] for part in sorted(lines)] == [
         ["PQSAT (planned)", "1 Mar – 4 Mar"], ["PQSAT (planned)", "5 Mar – 8 Mar"],
     ]  # fmt: skip
-    assert sum("kbit" in part[-1] for part in lines) == 1  # its stores travel with it: one amount, not one per place
+    assert sum(part[-1].endswith("bit") for part in lines) == 1  # its stores travel with it: one amount
 
 
 def test_last_miles_of_a_mobile_station_begin_where_it_stands(study, mobile):
@@ -172,6 +184,62 @@ def test_places_beyond_the_nodes_lie_inside_the_frame(study, scenario):
     (place,) = gpd.GeoSeries([Point(24.0, 56.0)], crs="EPSG:4326").to_crs(CRS)
     assert ax.get_xlim()[0] < place.x < ax.get_xlim()[1]
     assert ax.get_ylim()[0] < place.y < ax.get_ylim()[1]
+
+
+@pytest.fixture(scope="module")
+def crowded(study, scenario):
+    """Thirty stations in a lattice, every third hypothetical and every second with key from space."""
+    base = scenario.stations["GRAZ"]
+    stations = {
+        f"S{i:02}": base.model_copy(
+            update={"latitude_deg": 46.0 + i // 6 * 1.6, "longitude_deg": 8.0 + i % 6 * 2.4,
+                    "status_class": "hypothetical" if i % 3 == 0 else "operational"}
+        )
+        for i in range(30)
+    }  # fmt: skip
+    many = scenario.model_copy(update={"stations": stations})
+    stores = study.relay.stores
+    space = stores[stores["edge"] == "EAGLE1-LIKE|PQSAT"]
+    more = [space.assign(edge=f"EAGLE1-LIKE|{ogs}") for ogs in list(stations)[::2]]
+    ground = stores[~stores["edge"].str.contains("|", regex=False)]
+    routes = study.relay.routes.iloc[:0]
+    return replace(
+        study.relay, network=build_network(many), stores=pd.concat([ground, *more], ignore_index=True), routes=routes
+    ), many  # fmt: skip
+
+
+def test_on_a_map_of_many_stations_those_with_key_are_named_and_nothing_overlaps(crowded):
+    relay, many = crowded
+    ax = eq.plot.network_map(relay, many)
+    found = shapes_of_labels(ax)
+    assert_apart(found)
+    names = {text.split("\n")[0] for text, _ in found}
+    assert {o for i, o in enumerate(many.stations) if i % 2 == 0} <= names
+    assert ax.get_title().endswith("10 stations are hypothetical")
+    assert ax.figure.get_size_inches()[1] == 13
+
+
+def test_on_a_bottleneck_map_of_many_stations_the_dearest_are_named(crowded):
+    relay, many = crowded
+    edges = [f"EAGLE1-LIKE|{ogs}" for ogs in many.stations]
+    prices = pd.DataFrame({"bin": relay.delivery["bin"].iloc[0], "edge": edges, "worth_per_mbit": np.arange(30.0)})
+    ax = eq.plot.bottleneck_map(replace(relay, prices=prices), many)
+    found = shapes_of_labels(ax)
+    assert_apart(found)
+    worth = {text.split()[0] for text, _ in found if "per Mbit" in text}
+    assert worth == {f"S{i:02}" for i in range(22, 30)}
+
+
+def test_of_many_stores_the_fullest_are_told_apart(crowded):
+    relay, many = crowded
+    scale = relay.stores["edge"].map({f"EAGLE1-LIKE|S{i:02}": i + 1.0 for i in range(30)}).fillna(1.0)
+    stores = relay.stores.assign(**{c: 50 * scale * relay.stores[c] for c in ("stock_bit", "initial_bit")})
+    ax = eq.plot.key_stores(replace(relay, stores=stores), many)
+    legend = [t.get_text().split()[0] for t in ax.get_legend().get_texts()]
+    assert legend == [*(f"S{i:02}" for i in range(16, 30, 2)), "8"]
+    assert ax.get_ylabel() == "key in store [Mbit]"
+    highest = max(line.get_ydata().max() for line in ax.lines if len(line.get_ydata()))
+    assert highest == pytest.approx(stores.loc[stores["edge"].str.contains("|", regex=False), "stock_bit"].max() / 1e6)
 
 
 # ---------------------------------------------------------------- contacts over time

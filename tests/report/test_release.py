@@ -1,16 +1,22 @@
 """The public release: what must not leave is in no byte of what is written."""
 
+import base64
+import html
 import json
+import re
 import sqlite3
 import struct
 import zipfile
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from eqci_space.errors import DataError
+from eqci_space.html_table import format_bits, percent
 from eqci_space.report.compare import compare_runs
+from eqci_space.report.html_public import write_public_report
 from eqci_space.report.release import PUBLIC_COLUMNS, release
 from eqci_space.report.run_io import load_run
 from eqci_space.tables import check_table
@@ -29,6 +35,8 @@ def contents(path):
     elif path.suffix == ".gpkg":
         with sqlite3.connect(path) as base:
             blobs += ["\n".join(base.iterdump()).encode()]
+    elif path.suffix == ".html":
+        blobs += [base64.b64decode(picture) for picture in re.findall(rb"svg\+xml;base64,([^\"]*)", blobs[0])]
     elif path.suffix == ".ics":
         blobs = [blobs[0].replace(b"\r\n ", b"")]
     return b"\n".join(blobs)
@@ -75,7 +83,9 @@ KINDS = [
 @pytest.mark.parametrize("kind", KINDS)
 def test_public_files_hold_nothing_that_must_stay(exported, secrets, kind):
     everything = {p.name: contents(p) for p in exported["public"].iterdir()}
-    assert {"contacts.ics", "contacts.csv", "contacts.parquet", "tables.xlsx", "qkdn.json"} <= set(everything)
+    assert {"contacts.ics", "contacts.csv", "contacts.parquet", "tables.xlsx", "qkdn.json", "report.html"} <= set(
+        everything
+    )
     found = {(name, s) for name, blob in everything.items() for s in secrets[kind] if s in blob}
     assert not found
 
@@ -122,6 +132,38 @@ def test_a_public_run_reloads_and_compares(exported):
     assert (found.delivery["difference_bit"] == 0).all()
     manifest = json.loads((exported["public"] / "run.json").read_text(encoding="utf-8"))
     assert "inputs" not in manifest["scenario"]
+
+
+def test_public_report_tells_contacts_key_and_delivery(exported, material):
+    page = (exported["public"] / "report.html").read_text(encoding="utf-8")
+    planned = material.tables["contacts"].query("status == 'planned'")
+    assert f"{len(planned)} contacts bring" in page
+    assert f"{format_bits(planned['expected_skl_bit'].sum())} on average over clouds" in page
+    total = material.tables["delivery"].groupby("demand")[["asked_bit", "delivered_bit"]].sum()
+    for name, row in total.iterrows():
+        cells = (format_bits(row["asked_bit"]), format_bits(row["delivered_bit"]))
+        share = percent(row["delivered_bit"] / row["asked_bit"], 1)
+        assert f'<td>{name}</td><td class="n">{cells[0]}</td><td class="n">{cells[1]}</td><td class="n">{share}' in page
+    assert re.findall(r'data-figure="(\w+)"', page) == ["contacts", "keys", "delivery"]
+    assert "ONDREJOV (hypothetical)" in page
+    assert "<script" not in page
+    assert not re.search(r"@import|url\(|https?://", re.sub(r"base64,[A-Za-z0-9+/=]+", "", page))
+    starts = material.tables["contacts"]["start"].dt.floor("min").sort_values()
+    assert re.findall(r'<td class="k">(\d{4}-[^<]*)</td>', page) == [f"{t:%Y-%m-%d %H:%M}" for t in starts]
+
+
+def test_public_report_escapes_names_and_stands_without_contacts(material, tmp_path):
+    evil = '<b>$x$&"{{7*7}}'
+    contacts = material.tables["contacts"].iloc[:0]
+    delivery = material.tables["delivery"].replace("government Berlin-Warsaw", evil)
+    tables = {**material.tables, "contacts": contacts, "delivery": delivery}
+    changed = replace(material, name=evil, tables=tables)
+    write_public_report(tmp_path / "r.html", release(changed, "public"))
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert f"<td>{html.escape(evil)}</td>" in page
+    assert "<b>" not in page
+    assert "No contact is planned." in page
+    assert "No key comes from space." in page
 
 
 def test_an_unknown_level_is_refused(material):

@@ -1,6 +1,7 @@
 """The report as text: what it says, that names are escaped, and that nothing in it would be loaded."""
 
 import base64
+import gzip
 import hashlib
 import html
 import importlib.util
@@ -10,18 +11,21 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 from plotly.graph_objects import Figure
+from plotly.offline import get_plotlyjs
 
 from eqci_space.data import data_path
 from eqci_space.errors import DataError
 from eqci_space.fiber.exposure import exposure
 from eqci_space.fiber.relay import relay_keys
-from eqci_space.report import html_interactive
+from eqci_space.html_table import format_bits
+from eqci_space.report import html_charts, html_figures, html_interactive, html_tables, schedule_plots
 from eqci_space.report.compare import compare_runs
-from eqci_space.report.html import format_bits, write_report
+from eqci_space.report.html import write_report
 from eqci_space.report.html_answer import answer, band_words, change_words, largest_assumptions
-from eqci_space.report.html_exposure import exposures
+from eqci_space.report.html_exposure import _path_words, exposures
 from eqci_space.report.html_figures import costly
 from eqci_space.report.html_tables import store_table
 from eqci_space.scenario_io import load_scenario
@@ -151,7 +155,7 @@ def test_nothing_is_loaded_and_no_script_runs(page, findings, tmp_path):
     assert page.policy.endswith("script-src 'none'")
     text = written(tmp_path / "r.html", findings, interactive=False)
     assert not re.search(r"@import|url\(|https?://", re.sub(r"base64,[A-Za-z0-9+/=]+|<td[^>]*>[^<]*</td>", "", text))
-    assert len(text) < 5e6
+    assert len(text) < 1e6
 
 
 def test_same_findings_give_the_same_bytes(findings, tmp_path):
@@ -288,6 +292,46 @@ def test_overlays_are_listed_with_the_values_that_they_change(findings, tmp_path
     assert "eqci run quant-gpicz.toml --with what-if.toml --out DIR" in page.words
 
 
+def test_many_windows_are_counted_by_station_and_night(findings, tmp_path, monkeypatch):
+    for module in (html_figures, html_charts):
+        monkeypatch.setattr(module, "MANY_WINDOWS", 10)
+    page = Page(written(tmp_path / "r.html", findings, interactive=True))
+    assert "46 windows of 5 stations" in page.figures["windows"]["alt"]
+    spec = json.loads(page.scripts[1])["windows"]
+    (data,) = spec["data"]
+    assert Figure(spec).data
+    assert np.sum(data["z"]) == len(findings.windows)
+    assert data["x"] == [f"{d}/{d + 1} Mar" for d in range(1, 8)]
+    counts = findings.windows.groupby("ogs").size()
+    assert [sum(row) for row in data["z"]] == [counts[o] for o in findings.scenario.stations]
+    taken = [int(cell.split(" of ")[0]) for row in data["text"] for cell in row]
+    assert sum(taken) == len(findings.planned)
+    gantt = {d["name"]: d for d in json.loads(page.scripts[1])["gantt"]["data"]}
+    assert set(gantt) == {"windows", "planned", "backup"}
+    joined = schedule_plots.joined_windows(findings.windows, "ogs", pd.Timedelta("25min"))
+    assert len(gantt["windows"]["y"]) == len(joined)
+
+
+def test_of_many_contacts_those_with_most_key_are_listed(findings, tmp_path, monkeypatch):
+    monkeypatch.setattr(html_tables, "MOST_CONTACTS", 8)
+    page = Page(written(tmp_path / "r.html", findings, interactive=False))
+    rows = page.table("The 8 planned contacts with most expected key")[1:]
+    best = findings.planned.nlargest(8, "expected_skl_bit").sort_values("start")
+    assert [r[0] for r in rows] == [f"{t:%Y-%m-%d %H:%M:%S}" for t in best["start"]]
+    assert "All 27 contacts and backups stand in contacts.csv and contacts.ics of the run." in page.words
+    monkeypatch.setattr(html_tables, "_MOST_STORES", 2)
+    stores = Page(written(tmp_path / "r.html", findings, interactive=False)).table("The 2 of ")[1:]
+    used = findings.relay.stores[findings.relay.stores["edge"].str.contains("|", regex=False)]
+    most = used.groupby("edge")["used_bit"].sum().nlargest(2).index
+    assert {r[0].split(" (")[0] for r in stores} == {edge.replace("|", " – ") for edge in most}
+
+
+def test_the_middle_of_a_long_path_is_counted():
+    short, long = [f"N{i}" for i in range(17)], [f"N{i}" for i in range(30)]
+    assert _path_words(short) == " – ".join(short)
+    assert _path_words(long) == " – ".join([*long[:8], "14 more nodes", *long[-8:]])
+
+
 EVIL = '<script>alert(1)<&>"$a$ {{7*7}}'
 
 
@@ -324,8 +368,12 @@ def test_names_from_the_scenario_are_escaped_everywhere(hostile, tmp_path):
 
 
 def test_interactive_figures_are_valid_and_only_the_reports_scripts_may_run(findings, simulation, tmp_path):
-    page = Page(written(tmp_path / "r.html", replace(findings, simulation=simulation), interactive=True))
-    library, data, show = page.scripts
+    text = written(tmp_path / "r.html", replace(findings, simulation=simulation), interactive=True)
+    assert len(text) < 4e6
+    page = Page(text)
+    packed, data, show = page.scripts
+    library = gzip.decompress(base64.b64decode(packed)).decode("utf-8")
+    assert library == get_plotlyjs()
     specs = json.loads(data)
     assert set(specs) == set(page.figures) == set(html_interactive.CHARTS)
     for name, spec in specs.items():

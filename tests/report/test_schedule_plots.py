@@ -6,17 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from label_checks import assert_labels_apart
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
-from matplotlib.text import Text
 from numpy.testing import assert_allclose
 from shapely import box
 
 import eqci_space as eq
 from eqci_space.errors import TableError
+from eqci_space.report import schedule_plots
 from eqci_space.report.labels import hypothetical_note
-from eqci_space.report.schedule_plots import night_label
-from eqci_space.report.style import BLUE, NIGHT
+from eqci_space.report.schedule_plots import joined_windows, night_label
+from eqci_space.report.style import BLUE, GREY, NIGHT
 from eqci_space.scenario import Weather
 
 
@@ -31,29 +32,6 @@ def boxes(ax, *, colour=None, hatched=None, gid=None):
         if hatched is None or bool(c.get_hatch()) == hatched:
             found += [box(*path.get_extents().extents) for path in c.get_paths()]
     return found
-
-
-def shown(labels, which, limits):
-    """Tick labels inside the limits of their axis; others exist but are not drawn."""
-    low, high = sorted(limits)
-    return [t for t in labels if low <= t.get_position()[which] <= high]
-
-
-def assert_labels_apart(ax):
-    """No two texts of a figure cover each other: ticks, titles, legend, annotations."""
-    ax.figure.draw_without_rendering()
-    texts = [*shown(ax.get_xticklabels(), 0, ax.get_xlim()), *shown(ax.get_yticklabels(), 1, ax.get_ylim()),
-             ax.xaxis.label, ax.yaxis.label, *ax.texts, ax.title, ax._left_title]  # fmt: skip
-    if ax.get_legend() is not None:
-        texts += [*ax.get_legend().get_texts(), ax.get_legend().get_title()]
-    shapes = [
-        (t.get_text(), box(*Text.get_window_extent(t).extents)) for t in texts if t.get_text() and t.get_visible()
-    ]
-    assert shapes
-    for (first, a), (second, b) in itertools.combinations(shapes, 2):
-        assert a.intersection(b).area <= 1.0, (first, second)
-    page = box(*ax.figure.bbox.extents).buffer(1.0)
-    assert all(page.contains(shape) for _, shape in shapes)
 
 
 def counts(plan):
@@ -92,6 +70,45 @@ def test_by_satellite_bars_stand_apart_and_stations_have_colours(study, scenario
     for a, b in itertools.combinations(outlines, 2):
         assert a.distance(b) > 0
     assert [t.get_text() for t in ax.get_yticklabels()] == ["EAGLE1-LIKE"]
+    assert_labels_apart(ax)
+
+
+def test_many_windows_are_a_strip_below_the_contacts(study, scenario, monkeypatch):
+    monkeypatch.setattr(schedule_plots, "MANY_WINDOWS", 10)
+    ax = eq.plot.gantt_by_station(study.plan, scenario, windows=study.windows)
+    planned, backups = counts(study.plan)
+    assert len(boxes(ax, colour=BLUE, hatched=False)) == planned
+    assert len(boxes(ax, hatched=True)) == backups
+    gap = pd.Timedelta((scenario.end - scenario.start) / 250)
+    joined = joined_windows(study.windows, "ogs", gap)
+    strips = boxes(ax, colour=GREY)
+    assert len(strips) == len(joined) <= len(study.windows)
+    bars = [*boxes(ax, colour=BLUE, hatched=False), *boxes(ax, hatched=True)]
+    assert all(strip.intersection(bar).area == 0 for strip in strips for bar in bars)
+    assert "windows" in [t.get_text() for t in ax.get_legend().get_texts()]
+    assert_labels_apart(ax)
+
+
+def test_windows_are_joined_over_small_gaps_by_station():
+    start = pd.Timestamp("2027-03-01T20:00Z")
+    rows = [("A", 0, 5), ("A", 6, 9), ("A", 20, 22), ("B", 5, 6)]
+    windows = pd.DataFrame([
+        {"ogs": o, "start": start + pd.Timedelta(minutes=a), "end": start + pd.Timedelta(minutes=b)} for o, a, b in rows
+    ])  # fmt: skip
+    minutes = lambda t: ((t - start).dt.total_seconds() / 60).tolist()  # noqa: E731
+    for gap, expected in (("0min", rows), ("1min", [("A", 0, 9), ("A", 20, 22), ("B", 5, 6)])):
+        found = joined_windows(windows, "ogs", pd.Timedelta(gap))
+        assert list(zip(found["ogs"], minutes(found["start"]), minutes(found["end"]), strict=True)) == expected
+
+
+def test_large_amounts_per_night_stand_in_mbit(study, scenario):
+    contacts = study.plan.contacts.assign(
+        skl_bit=study.plan.contacts["skl_bit"] * 100, expected_skl_bit=study.plan.contacts["expected_skl_bit"] * 100
+    )
+    ax = eq.plot.night_keys(replace(study.plan, contacts=contacts), scenario)
+    planned = contacts.query("status == 'planned'")
+    assert ax.get_ylabel() == "key of planned contacts [Mbit]"
+    assert_allclose(sum(p.get_height() for p in ax.patches), planned["expected_skl_bit"].sum() / 1e6)
     assert_labels_apart(ax)
 
 
@@ -152,7 +169,7 @@ def test_of_many_stations_the_best_are_told_apart(study, scenario):
     ax = eq.plot.night_keys(replace(study.plan, contacts=contacts), scenario.model_copy(update={"stations": many}))
     legend = [t.get_text() for t in ax.get_legend().get_texts()]
     assert legend == ["all clear", *(f"S{i}" for i in range(3, 9)), "3 other stations"]
-    assert_allclose(sum(p.get_height() for p in ax.patches), 45)
+    assert_allclose(sum(p.get_height() for p in ax.patches), 45e3 / 1e6)
     assert_labels_apart(ax)
 
 

@@ -66,6 +66,27 @@ def test_window_that_gives_a_contact_gives_no_backup(scenario):
     assert backup_contacts(contacts_of(table, "a", "late"), table, scenario).empty
 
 
+@pytest.mark.parametrize(("duty_s", "found"), [(None, "long"), (400.0, "long"), (380.0, "short"), (310.0, None)])
+def test_backup_keeps_to_the_duty_that_its_contact_leaves(scenario, duty_s, found):
+    """Planned are 100 and 200 s; in the place of the first stand 200, 160 or nothing."""
+    table = offers(
+        ("a", "PQSAT", at(0), 100, 1e5), ("later", "PQSAT", at(0, 95), 200, 1e5),
+        ("long", "ONDREJOV", at(0), 200, 9e5, 1.0, "O"), ("short", "ONDREJOV", at(0), 160, 5e5, 1.0, "O"),
+    )  # fmt: skip
+    satellite = scenario.satellites[0].model_copy(update={"duty_s_per_day": duty_s})
+    limited = scenario.model_copy(update={"satellites": (satellite,)})
+    backups = backup_contacts(contacts_of(table, "a", "later"), table, limited)
+    assert backups["candidate_id"].tolist() == ([found] if found else [])
+
+
+def test_backup_with_two_terminals_may_overlap_another_contact(scenario):
+    two = scenario.model_copy(update={"satellites": (scenario.satellites[0].model_copy(update={"terminals": 2}),)})
+    table = offers(("a", "PQSAT", at(0), 100, 1e5), ("b", "GRAZ", at(0), 100, 1e5), ("c", "ONDREJOV", at(0), 100, 1e5))
+    found = backup_contacts(contacts_of(table, "a", "b"), table, two)
+    assert found["candidate_id"].tolist() == ["c", "c"]
+    assert backup_contacts(contacts_of(table, "a", "b"), table, scenario).empty
+
+
 def test_backups_of_the_shipped_week(study, scenario):
     contacts = study.plan.contacts
     backups, main = contacts[contacts["status"] == "backup"], planned(study.plan)

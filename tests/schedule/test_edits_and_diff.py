@@ -96,7 +96,8 @@ def test_pins_beyond_a_duty_are_named(study, government):
         ("a", "PQSAT", at(0), 200, 1e5), ("b", "ONDREJOV", at(0, 90), 200, 1e5), ("c", "DLR-OP", at(1), 200, 1e5)
     )
     with pytest.raises(
-        InfeasibleError, match="pins 'a' and 'b' need 400 of duty of EAGLE1-LIKE in day 0, which has 350"
+        InfeasibleError,
+        match=r"pins 'a' and 'b' need 400 of duty of EAGLE1-LIKE in the day from 2027-03-01 12:00, which has 350",
     ):
         schedule_contacts(table, limited, network=study.network, pin=["a", "b"])
 

@@ -147,7 +147,7 @@ def test_required_and_barred_offers_are_kept_to(seed):
 def test_branching_alone_reaches_the_optimum(seed, monkeypatch):
     """Without rounding well and without polishing, branch and price still finds and proves the best choice."""
     monkeypatch.setattr(joint, "_polish", lambda *_: None)
-    monkeypatch.setattr(joint, "_rounded", lambda x, *_: np.zeros(len(x)))
+    monkeypatch.setattr(joint, "_rounded", lambda x, relaxed, problem, lower, upper: lower.astype(float))
     p = random_offers(200 + seed, most=8, weighted=True)
     result = check(p, nothing(p), nothing(p))
     assert result.nodes > 1
@@ -157,7 +157,7 @@ def test_branching_alone_reaches_the_optimum(seed, monkeypatch):
 def test_bound_holds_whatever_gap_stops_the_search(gap, monkeypatch):
     """A search that gives up early, from a bad start, must not claim that its plan is optimal."""
     monkeypatch.setattr(joint, "_polish", lambda *_: None)
-    monkeypatch.setattr(joint, "_rounded", lambda x, *_: np.zeros(len(x)))
+    monkeypatch.setattr(joint, "_rounded", lambda x, relaxed, problem, lower, upper: lower.astype(float))
     for seed in (400, 402, 407, 424, 535):
         p = random_offers(seed, most=8, weighted=True)
         best = best_choice(p, nothing(p), nothing(p))
@@ -172,7 +172,7 @@ def test_search_starts_from_a_known_choice_and_ignores_one_that_does_not_fit(mon
     best = solve_joint(p, relative_gap=1e-9)
     monkeypatch.setattr(joint, "_polish", lambda *_: None)
     monkeypatch.setattr(joint, "_branch", lambda _, root, gap: (root.bound, 1))
-    monkeypatch.setattr(joint, "_rounded", lambda x, *_: np.zeros(len(x)))
+    monkeypatch.setattr(joint, "_rounded", lambda x, relaxed, problem, lower, upper: lower.astype(float))
     assert solve_joint(p, known=best.chosen).objective == pytest.approx(best.objective, rel=1e-9)
     assert solve_joint(p).objective < best.objective
     everything = np.ones(len(p.offer_bit), dtype=bool)

@@ -160,22 +160,27 @@ def test_duty_per_day_is_a_knapsack(study, two_stations):
     assert chosen(plan) == {"w2", "w3", "p"}
     assert plan.objective == pytest.approx(worth(90_000), abs=2e-4)
     names = [limit.name for limit in choice_limits(table, limited)]
-    assert names == [f"duty of {SATELLITE} in day 0"]
+    assert names == [f"duty of {SATELLITE} in the day from 2027-03-01 12:00"]
 
 
-def test_duty_per_orbit_counts_orbits_from_the_start(study, two_stations):
+def test_duty_per_orbit_counts_orbits_from_noon_of_2000(study, two_stations):
+    """Every plan counts alike, whenever it begins."""
     limited = changed_satellite(two_stations, duty_s_per_orbit=350.0)
     period_s = orbital_period_s(limited.satellites[0], limited)
     assert period_s == pytest.approx(5677, abs=5)
     turn = pd.Timedelta(seconds=period_s).round("ms")
-    first = pd.Timestamp(limited.start) + 5 * turn + pd.Timedelta("1min")
+    noon = pd.Timestamp("2000-01-01T12:00Z")
+    orbits = np.ceil((pd.Timestamp(limited.start) - noon).total_seconds() / period_s) + 5
+    begin = noon + pd.Timedelta(seconds=orbits * period_s)
+    first = begin + pd.Timedelta("1min")
     table = offers(
         ("a", "PQSAT", first, 200, 50_000), ("b", "PQSAT", first + pd.Timedelta("10min"), 200, 40_000),
         ("c", "PQSAT", first + turn, 200, 30_000), ("d", "ONDREJOV", first + 15 * turn, 200, 200_000),
     )  # fmt: skip
     assert chosen(plan_of(study, limited, table)) == {"a", "c", "d"}
     limits = choice_limits(table, limited)
-    assert [(limit.name, limit.most) for limit in limits] == [(f"duty of {SATELLITE} in orbit 5", 350.0)]
+    name = f"duty of {SATELLITE} in the orbit from {begin:%Y-%m-%d %H:%M}"
+    assert [(limit.name, limit.most) for limit in limits] == [(name, 350.0)]
     assert limits[0].weight.tolist() == [200.0, 200.0]
 
 

@@ -152,7 +152,29 @@ def test_bookings_and_outages_take_what_they_touch(study, scenario, kind, what):
     gone = table.index[mine & (table["start"] < end) & (table["end"] > start)]
     assert set(table.index) - set(left.index) == set(gone)
     assert len(gone) == (23 if "satellite" in what else 11)
-    pd.testing.assert_frame_equal(left, table.drop(index=gone))
+    kept = left.index.isin(table.index)
+    pd.testing.assert_frame_equal(left[kept], table.drop(index=gone))
+    assert (~kept).any()
+    assert ((left["end"] == start) | (left["start"] == end))[~kept].all()
+
+
+@pytest.mark.parametrize("step_s", [0.0, 60.0])
+def test_what_a_booking_leaves_of_a_window_is_a_part(study, scenario, step_s):
+    """20 s booked a minute after a window's begin: what comes later stands, its key below that of the window."""
+    policy = with_policy(scenario, hand_over_step_s=step_s)
+    free = contact_candidates(study.budget, study.keys, policy)
+    whole = free[~free.index.str.contains("@")]
+    alone = whole.loc[[n for n in whole.index if not free.index.str.startswith(f"{n}@").any()]]
+    window = alone.loc[alone["skl_bit"].idxmax()]
+    begin = (window["start"] + pd.Timedelta("60s")).floor("s")
+    booking = Booking(station=window["ogs"], start=begin, end=begin + pd.Timedelta("20s"))
+    left = contact_candidates(study.budget, study.keys, policy.model_copy(update={"bookings": (booking,)}))
+    mine = left[left["window_id"] == window["window_id"]]
+    later = mine[mine["start"] == begin + pd.Timedelta("20s")].iloc[0]
+    assert later["end"] == window["end"]
+    assert 0 < later["skl_bit"] < window["skl_bit"]
+    assert ((mine["end"] <= begin) | (mine["start"] >= booking.end)).all()
+    assert left.drop(index=mine.index).index.equals(free.drop(index=window.name).index)
 
 
 def test_whole_period_booked_leaves_no_candidate_and_an_empty_plan(study, scenario):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from plan_cases import START, at, chosen, offers, only, with_policy
 
+from eqci_space.fiber.network import build_network
 from eqci_space.fiber.problem import bin_edges
 from eqci_space.schedule.contacts import schedule_contacts
 from eqci_space.schedule.rolling import rolling_plan
@@ -191,3 +192,28 @@ def test_period_without_candidates_hands_fibre_on(study, pair):
     assert rolled.delivery["delivered_bit"].sum() == 0
     assert len(rolled.steps) == 7
     assert chosen(schedule_contacts(crossing().iloc[:0], pair, network=study.network)) == set()
+
+
+def test_old_key_expires_across_plans(study, pair):
+    """Key of the first night lives 48 h: what the second plan finds in store is not fresh again."""
+    short = pair.model_copy(update={"fiber": pair.fiber.model_copy(update={"key_life_h": 48.0})})
+    table = offers(("w0", "PQSAT", at(0), 200, 1e6), ("p0", "ONDREJOV", at(0, 90), 200, 1e6))
+    rolled = rolling_plan(table, short, network=build_network(short))
+    asked = rolled.delivery["asked_bit"].iloc[0]
+    assert rolled.delivery["delivered_bit"].tolist() == pytest.approx([0, asked, asked, 0, 0, 0, 0], abs=2)
+    assert rolled.stock_bit[["EAGLE1-LIKE|PQSAT", "EAGLE1-LIKE|ONDREJOV"]].tolist() == [0, 0]
+
+
+def test_duty_of_a_day_counts_over_plans_made_inside_it(study, pair):
+    """Bins of 6 h, a plan for each: 400 s a day are used up by the contacts of the first evening."""
+    policy = with_policy(pair, bin="6h", replan_day=0.25, horizon_day=0.25)
+    satellite = policy.satellites[0].model_copy(update={"duty_s_per_day": 400.0})
+    table = offers(
+        ("w0", "PQSAT", at(0, 0), 200, 20_000), ("p0", "ONDREJOV", at(0, 90), 200, 20_000),
+        ("w1", "PQSAT", at(0, 8 * 60), 200, 20_000), ("w2", "PQSAT", at(1, 0), 200, 20_000),
+    )  # fmt: skip
+    limited = policy.model_copy(update={"satellites": (satellite,)})
+    free = rolling_plan(table, policy, network=study.network)
+    assert set(free.contacts["candidate_id"]) == {"w0", "p0", "w1", "w2"}
+    rolled = rolling_plan(table, limited, network=study.network)
+    assert set(rolled.contacts["candidate_id"]) == {"w0", "p0", "w2"}

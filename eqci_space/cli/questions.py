@@ -1,0 +1,207 @@
+"""Commands that answer a question about a scenario or about runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eqci_space.cli.options import (
+    AsJson,
+    Overlays,
+    ScenarioArgument,
+    StrictData,
+    check_inputs,
+    command,
+    load,
+    refuse_stale,
+    show_input_ages,
+)
+from eqci_space.cli.output import Output
+from eqci_space.cli.records import rows_of
+from eqci_space.errors import DataError, ScenarioError
+
+if TYPE_CHECKING:
+    from eqci_space.fiber.resilience import OutageAnswer
+    from eqci_space.report.compare import Comparison
+    from eqci_space.report.run_io import Run
+    from eqci_space.scenario import Scenario
+
+__all__ = ["check", "compare", "explain", "whatif"]
+
+_NEEDED = ("passes", "windows", "keys", "candidates", "contacts", "routes", "delivery", "prices")
+
+
+@command
+def check(
+    output: Output,
+    scenario: ScenarioArgument,
+    strict_data: StrictData = False,
+    as_json: AsJson = False,
+    overlays: Overlays = None,
+) -> None:
+    """Validate a scenario with its element sets and network; list input ages, assumptions and what overlays change."""
+    output.strict = strict_data
+    try:
+        loaded = load(scenario, overlays)
+    except ScenarioError as error:
+        if as_json:
+            problems = [{"path": path, "message": message} for path, message in error.problems]
+            output.document("check", valid=False, problems=problems)
+        raise
+    check_inputs(loaded)
+    from eqci_space.report.input_ages import age_records, input_ages
+
+    ages = input_ages(loaded)
+    for row in ages[ages["stale"]].itertuples():
+        output.warn(f"{row.input}: {row.state}")
+    assumed, changed = _noted(loaded)
+    if as_json:
+        output.document(
+            "check", loaded, valid=True, problems=[], satellites=len(loaded.satellites), stations=len(loaded.stations),
+            demands=len(loaded.demands), input_ages=age_records(ages), assumed=assumed, changed=changed,
+        )  # fmt: skip
+    else:
+        output.result(
+            f"{loaded.name}: valid; {len(loaded.satellites)} satellites, {len(loaded.stations)} stations, "
+            f"{len(loaded.demands)} demands, {(loaded.end - loaded.start).total_seconds() / 86400:g} days"
+        )
+        show_input_ages(output.result, ages)
+        for word, entries in (("assumed", assumed), ("changed", changed)):
+            for entry in entries:
+                output.result(f"  {word}: {entry['path']} = {entry['value']} ({entry['source']})")
+    if strict_data:
+        refuse_stale(output, ages)
+
+
+def _noted(scenario: Scenario) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Values that are assumed, and others that an overlay changed, with their sources."""
+    assumed, changed = [], []
+    for path, value, source in scenario.sources:
+        entry = {"path": path, "value": value, "source": source}
+        if "assumed" in source.lower():
+            assumed.append(entry)
+        elif any(overlay in source for overlay in scenario.overlays):
+            changed.append(entry)
+    return assumed, changed
+
+
+@command
+def explain(
+    output: Output,
+    run_directory: Annotated[Path, typer.Argument(help="Directory written by eqci run.")],
+    name: Annotated[str, typer.Argument(help="Id of a pass, window, candidate or contact, or name of a demand.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say why a pass carries a contact or none, or why a demand is short."""
+    from eqci_space.report.run_io import load_run
+    from eqci_space.schedule.explain import explain as explain_pass
+    from eqci_space.schedule.explain import explain_demand
+
+    run = load_run(run_directory)
+    lacking = [table for table in _NEEDED if table not in run.tables]
+    if lacking:
+        raise DataError(
+            f"explain: '{run_directory}' holds no {', '.join(lacking)}, as public releases do; give the internal run"
+        )
+    is_demand = name in set(run.tables["delivery"]["demand"])
+    text = explain_demand(run, name) if is_demand else explain_pass(run, name)
+    if as_json:
+        kind = "demand" if is_demand else "pass"
+        output.document("explain", name=name, kind=kind, lines=text.splitlines(), **_facts(run, name, is_demand))
+    else:
+        output.result(text)
+
+
+def _facts(run: Run, name: str, is_demand: bool) -> dict[str, Any]:
+    """The rows that an explanation rests on."""
+    if is_demand:
+        delivery = run.tables["delivery"]
+        return {"delivery": rows_of(delivery[delivery["demand"] == name])}
+    found: dict[str, Any] = {}
+    for table in ("candidates", "contacts"):
+        if name in run.tables[table].index:
+            name = str(run.tables[table].loc[name, "window_id"])
+    windows = run.tables["windows"]
+    pass_id = str(windows.loc[name, "pass_id"]) if name in windows.index else name
+    mine = windows[windows["pass_id"] == pass_id]
+    found["pass"] = rows_of(run.tables["passes"].loc[[pass_id]])[0]
+    for table in ("candidates", "contacts"):
+        rows = run.tables[table]
+        found[table] = rows_of(rows[rows["window_id"].isin(mine.index)])
+    return found
+
+
+@command
+def whatif(
+    output: Output,
+    scenario: ScenarioArgument,
+    overlays: Annotated[list[Path], typer.Option("--with", help="File with outages or other changes; repeatable.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a change costs with the contacts as planned: until when demands are served, new paths, refill dates."""
+    base, changed = load(scenario), load(scenario, overlays)
+    from eqci_space.fiber.resilience import outage_answer
+    from eqci_space.study import Study
+
+    with output.progress(2) as advance:
+        advance("planning")
+        deposits = Study(base).deposits
+        advance("relaying")
+        answer = outage_answer(deposits, base, changed)
+    if as_json:
+        output.document(
+            "whatif", base, changes=list(changed.overlays), demands=rows_of(answer.demands),
+            stores=rows_of(answer.stores.rename_axis("edge")),
+        )  # fmt: skip
+    else:
+        _say_answer(output, answer)
+
+
+def _say_answer(output: Output, answer: OutageAnswer) -> None:
+    from eqci_space.html_table import format_bits
+
+    touched = answer.demands[(answer.demands["shortage_bit"] >= 1) | (answer.demands["path_during"] != "")]
+    if touched.empty:
+        output.result("every demand is served as before, by the same paths")
+    for name, row in touched.iterrows():
+        served = "served throughout" if row["shortage_bit"] < 1 else (
+            f"served until {row['served_until']:%Y-%m-%d %H:%M} UTC, then {format_bits(row['shortage_bit'])} short"
+        )  # fmt: skip
+        output.result(f"{name}: {served}; path: {row['path_during'] or 'none'}")
+    for edge, row in answer.stores.iterrows():
+        refilled = "not within the period" if row["refilled_at"] != row["refilled_at"] else (
+            f"on {row['refilled_at']:%Y-%m-%d %H:%M} UTC"
+        )  # fmt: skip
+        output.result(f"  store {edge}: down to {format_bits(row['lowest_bit'])}, refilled {refilled}")
+
+
+@command
+def compare(
+    output: Output,
+    run_a: Annotated[Path, typer.Argument(help="Directory of the earlier run.")],
+    run_b: Annotated[Path, typer.Argument(help="Directory of the later run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what differs between two runs: contacts, delivery, headline numbers."""
+    from eqci_space.report.compare import compare_runs
+
+    found = compare_runs(run_a, run_b)
+    if as_json:
+        output.document(
+            "compare", headline=rows_of(found.headline), delivery=rows_of(found.delivery),
+            contacts=rows_of(found.contacts),
+        )  # fmt: skip
+    else:
+        _say_comparison(output, found)
+
+
+def _say_comparison(output: Output, found: Comparison) -> None:
+    columns = ["change", "satellite", "ogs", "start_a", "start_b", "start_shift_s", "difference_bit"]
+    changed = found.contacts.loc[found.contacts["change"] != "same", columns]
+    for column in ("start_a", "start_b"):
+        changed[column] = changed[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("–")
+    for table in (found.headline.reset_index(), found.delivery.reset_index(), changed):
+        text = table.to_string(index=False, na_rep="–", float_format="{:,.4g}".format)
+        output.result(f"{'no contact differs' if table.empty else text}\n")

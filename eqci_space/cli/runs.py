@@ -1,0 +1,187 @@
+"""Commands that plan everything: the run and its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from eqci_space.cli.options import (
+    AsJson,
+    Jobs,
+    Overlays,
+    ScenarioArgument,
+    StrictData,
+    Trials,
+    check_inputs,
+    checked_trials,
+    command,
+    load,
+    processes,
+    refuse_stale,
+    show_input_ages,
+)
+from eqci_space.cli.output import INFEASIBLE, Output
+from eqci_space.cli.records import rows_of
+from eqci_space.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eqci_space.report.run_io import Run
+    from eqci_space.scenario import Scenario
+    from eqci_space.study import Study
+
+__all__ = ["report", "run"]
+
+Previous = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Run that this one re-plans; its calendar is carried on."),
+]
+
+
+@command
+def run(
+    output: Output,
+    scenario: ScenarioArgument,
+    out: Annotated[Path, typer.Option(help="Directory for tables, exports, report.html and run.json.")],
+    trials: Trials = 0,
+    previous: Previous = None,
+    release: Annotated[
+        Literal["internal", "public"],
+        typer.Option(help="Who may read the files, report included; public: no coordinates, routes, stocks, prices."),
+    ] = "internal",
+    strict_data: StrictData = False,
+    fail_on_empty: Annotated[bool, typer.Option("--fail-on-empty", help="Exit with 3 when there is no pass.")] = False,
+    jobs: Jobs = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler, tcp://...")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the chunks of a run that stopped.")] = False,
+    as_json: AsJson = False,
+    overlays: Overlays = None,
+) -> None:
+    """Plan a scenario from orbit to delivered key and write everything to a directory."""
+    checked_trials(trials)
+    study = _checked_study(output, scenario, overlays, strict_data)
+    loaded = study.scenario
+    if jobs > 1 or scheduler is not None or resume:
+        vars(study).update(_batched(output, loaded, out, jobs, scheduler, resume))
+    from eqci_space.study import STAGES
+
+    with output.progress(len(STAGES) + 1 + bool(trials)) as advance:
+        result = study.save(
+            out, level=release, previous=previous, trials=trials, workers=processes(trials), progress=advance
+        )
+    for warning in result.manifest.get("simulation", {}).get("warnings", []):
+        output.warn(warning)
+    if as_json:
+        _document(output, loaded, result, out)
+    else:
+        _say(output, result, out)
+    if loaded.satellites and study.passes.empty:
+        output.note("no pass in the period")
+        if fail_on_empty:
+            raise typer.Exit(INFEASIBLE)
+
+
+@command
+def report(
+    output: Output,
+    scenario: ScenarioArgument,
+    out: Annotated[Path, typer.Option(help="File to write, .html.")],
+    trials: Trials = 0,
+    previous: Previous = None,
+    overlays: Overlays = None,
+) -> None:
+    """Plan a scenario and write its report alone; eqci run writes the same one beside everything else."""
+    checked_trials(trials)
+    if out.suffix != ".html" or not out.parent.is_dir():
+        raise typer.BadParameter(f"'{out}'; expected a file that ends in .html, in a folder that exists")
+    study = _checked_study(output, scenario, overlays, strict=False)
+    from eqci_space.study import STAGES
+
+    with output.progress(len(STAGES) + 1 + bool(trials)) as advance:
+        study.report(out, previous=previous, trials=trials, workers=processes(trials), progress=advance)
+    output.result(f"report: {out}")
+
+
+def _checked_study(output: Output, scenario: str, overlays: list[Path] | None, strict: bool) -> Study:
+    """A study whose inputs were read and, if asked for, are fresh."""
+    output.strict = strict
+    loaded = load(scenario, overlays)
+    check_inputs(loaded)
+    from eqci_space.study import Study
+
+    study = Study(loaded)
+    show_input_ages(output.log, study.input_ages)
+    if strict:
+        refuse_stale(output, study.input_ages)
+    return study
+
+
+def _demands(result: Run) -> pd.DataFrame:
+    return result.tables["delivery"].groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum()
+
+
+def _say(output: Output, result: Run, out: Path) -> None:
+    """The result in words, the first line fit for the subject of a mail."""
+    from eqci_space.html_table import format_bits
+    from eqci_space.report.summary import summary_line
+
+    output.result(summary_line(result))
+    counts = result.manifest["counts"]
+    output.result(f"  {counts['passes']} passes, {counts['windows']} windows, {counts['candidates']} candidates")
+    for name, row in _demands(result).iterrows():
+        output.result(f"  {name}: {format_bits(row['delivered_bit'])} of {format_bits(row['asked_bit'])}")
+    if "simulation" in result.manifest:
+        found = result.manifest["simulation"]
+        bits = [format_bits(found[f"space_{c}_bit"]) for c in ("exceeded_90pct", "median", "exceeded_10pct")]
+        output.result(f"  key from space in 90 / 50 / 10 % of {found['trials']} worlds exceeds {' / '.join(bits)}")
+    output.result(f"report: {out / 'report.html'} ({sum(result.manifest['wall_s'].values()):.1f} s)")
+
+
+def _document(output: Output, scenario: Scenario, result: Run, out: Path) -> None:
+    from eqci_space.report.summary import summary_line
+
+    kept = ("input_ages", "counts", "plan", "unreachable_demands", "simulation", "versions", "wall_s")
+    contacts = result.tables["contacts"]
+    output.document(
+        "run", scenario, summary=summary_line(result), directory=str(out),
+        files=sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()),
+        demands=rows_of(_demands(result)), contacts=rows_of(contacts[contacts["status"] == "planned"]),
+        **{name: result.manifest[name] for name in kept if name in result.manifest},
+    )  # fmt: skip
+
+
+def _batched(
+    output: Output, scenario: Scenario, out: Path, jobs: int, scheduler: str | None, resume: bool
+) -> dict[str, pd.DataFrame]:
+    """Tables from passes to candidates, worked in chunks; finished chunks outlive an interrupted run."""
+    import shutil
+    from contextlib import nullcontext
+
+    from eqci_space.batch import batch_chunks, load_batch, run_batch
+
+    work = out.with_name(f".{out.name}-batch")
+    if not resume:
+        shutil.rmtree(work, ignore_errors=True)
+    try:
+        with (
+            _client(scheduler) if scheduler else nullcontext() as client,
+            output.progress(len(batch_chunks(scenario))) as advance,
+        ):
+            run_batch(scenario, work, executor=client, jobs=jobs, progress=lambda done: advance("chunks", done))
+    except KeyboardInterrupt:
+        output.note(f"finished chunks are kept in {work}; the same command with --resume goes on from them")
+        raise
+    tables = load_batch(work)
+    shutil.rmtree(work)
+    return tables
+
+
+def _client(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise DataError("--scheduler needs dask: pip install 'eqci-space[scale]'") from error
+    return Client(address)

@@ -1,0 +1,184 @@
+"""Commands that work out one stage and print its table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from eqci_space.cli.options import AsJson, FailOnEmpty, Format, Overlays, ScenarioArgument, TableFile, command, load
+from eqci_space.cli.output import INFEASIBLE, Output
+from eqci_space.cli.records import chosen_format, csv_text, rows_of, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eqci_space.scenario import Scenario
+    from eqci_space.study import Study
+
+__all__ = ["budget", "give_table", "keys", "passes", "relay", "schedule", "windows"]
+
+_UP_TO_BUDGET = ("passes", "windows", "samples", "budget")
+_UP_TO_PLAN = (*_UP_TO_BUDGET, "keys", "candidates", "network", "plan")
+
+
+def give_table(
+    output: Output,
+    name: str,
+    table: pd.DataFrame,
+    scenario: Scenario,
+    *,
+    contract: str = "",
+    out: Path | None,
+    form: str,
+    fail_on_empty: bool = False,
+    **more: Any,
+) -> None:
+    """Print the table of a command or write it to a file; `contract` names it, and `more` joins the JSON document."""
+    content = {"table": contract or name, **more}
+    if out is None and form == "csv":
+        output.result(csv_text(table), end=False)
+    elif out is None:
+        output.document(name, scenario, **content, rows=rows_of(table))
+    else:
+        document = output.documented(name, scenario, {**content, "rows": rows_of(table)}) if form == "json" else {}
+        write_table(table, out, form, document)
+        output.log(f"{len(table)} rows in {out}")
+    if table.empty:
+        output.note("no pass in the period" if name == "passes" else f"{name}: no rows")
+        if fail_on_empty:
+            raise typer.Exit(INFEASIBLE)
+
+
+def _worked_out(output: Output, scenario: Scenario, stages: tuple[str, ...]) -> Study:
+    from eqci_space.study import Study
+
+    study = Study(scenario)
+    with output.progress(len(stages)) as advance:
+        for stage in stages:
+            advance(stage)
+            getattr(study, stage)
+    return study
+
+
+@command
+def passes(
+    output: Output,
+    scenario: ScenarioArgument,
+    out: TableFile = None,
+    form: Format = None,
+    as_json: AsJson = False,
+    fail_on_empty: FailOnEmpty = False,
+    overlays: Overlays = None,
+) -> None:
+    """List the passes of a scenario."""
+    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
+    from eqci_space.orbits.passes import find_passes
+
+    with output.progress(1) as advance:
+        advance("passes")
+        table = find_passes(loaded)
+    give_table(output, "passes", table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty)
+
+
+@command
+def windows(
+    output: Output,
+    scenario: ScenarioArgument,
+    out: TableFile = None,
+    form: Format = None,
+    as_json: AsJson = False,
+    fail_on_empty: FailOnEmpty = False,
+    overlays: Overlays = None,
+) -> None:
+    """List the observable windows of a scenario: the parts of passes that its stations can use."""
+    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
+    from eqci_space.ogs.windows import observable_windows
+    from eqci_space.orbits.passes import find_passes
+
+    with output.progress(2) as advance:
+        advance("passes")
+        found = find_passes(loaded)
+        advance("windows")
+        table = observable_windows(found, loaded)
+    give_table(output, "windows", table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty)
+
+
+@command
+def budget(
+    output: Output,
+    scenario: ScenarioArgument,
+    out: TableFile = None,
+    form: Format = None,
+    as_json: AsJson = False,
+    fail_on_empty: FailOnEmpty = False,
+    overlays: Overlays = None,
+) -> None:
+    """Print the link budget of every window, second by second, one column per term."""
+    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
+    table = _worked_out(output, loaded, _UP_TO_BUDGET).budget
+    give_table(output, "budget", table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty)
+
+
+@command
+def keys(
+    output: Output,
+    scenario: ScenarioArgument,
+    out: TableFile = None,
+    form: Format = None,
+    as_json: AsJson = False,
+    fail_on_empty: FailOnEmpty = False,
+    overlays: Overlays = None,
+) -> None:
+    """Print the secret key of every window under a clear sky, parameters optimised, and why it is zero where it is."""
+    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
+    table = _worked_out(output, loaded, (*_UP_TO_BUDGET, "keys")).keys
+    give_table(output, "keys", table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty)
+
+
+@command
+def schedule(
+    output: Output,
+    scenario: ScenarioArgument,
+    out: TableFile = None,
+    form: Format = None,
+    as_json: AsJson = False,
+    fail_on_empty: FailOnEmpty = False,
+    overlays: Overlays = None,
+) -> None:
+    """Plan the contacts and print them, backups included; how good the plan is goes to stderr."""
+    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
+    plan = _worked_out(output, loaded, _UP_TO_PLAN).plan
+    output.note(f"objective {plan.objective:.6g}, bound {plan.bound:.6g}, gap {100 * plan.gap:.2f} %")
+    for text in plan.notes:
+        output.note(text)
+    give_table(
+        output, "schedule", plan.contacts, loaded, contract="contacts", out=out, form=chosen,
+        fail_on_empty=fail_on_empty,
+        plan={"objective": plan.objective, "bound": plan.bound, "gap": plan.gap, "notes": list(plan.notes)},
+    )  # fmt: skip
+
+
+@command
+def relay(
+    output: Output,
+    scenario: ScenarioArgument,
+    table: Annotated[
+        Literal["delivery", "routes", "stores"], typer.Option(help="Key per demand, paths, or contents of stores.")
+    ] = "delivery",
+    out: TableFile = None,
+    form: Format = None,
+    as_json: AsJson = False,
+    fail_on_empty: FailOnEmpty = False,
+    overlays: Overlays = None,
+) -> None:
+    """Plan the contacts, relay their expected key over the network, and print what every demand gets."""
+    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
+    found = _worked_out(output, loaded, (*_UP_TO_PLAN, "relay")).relay
+    for demand in found.unreachable:
+        output.note(f"no path for {demand}")
+    give_table(
+        output, "relay", getattr(found, table), loaded, contract=table, out=out, form=chosen,
+        fail_on_empty=fail_on_empty, unreachable=list(found.unreachable),
+    )  # fmt: skip

@@ -1,0 +1,227 @@
+"""Commands over many worlds: sampled skies, varied values, every point of Europe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eqci_space.cli.options import (
+    AsJson,
+    Format,
+    Jobs,
+    Overlays,
+    ScenarioArgument,
+    TableFile,
+    check_inputs,
+    command,
+    load,
+    processes,
+)
+from eqci_space.cli.output import Output
+from eqci_space.cli.records import chosen_format, rows_of
+from eqci_space.cli.stages import give_table
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+
+    from eqci_space.scenario import Scenario
+    from eqci_space.schedule.simulate import Simulation
+
+__all__ = ["coverage", "simulate", "sweep"]
+
+_QUANTILES = ("exceeded_90pct", "median", "exceeded_10pct")
+
+
+@command
+def simulate(
+    output: Output,
+    scenario: ScenarioArgument,
+    trials: Annotated[int, typer.Option(min=10, help="Sampled worlds.")] = 1000,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed; default the scenario's.")] = None,
+    regret: Annotated[int, typer.Option(min=0, help="Worlds in which the plan is made anew, the sky known.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="Folder for demands.csv, causes.csv and trials.parquet.")] = None,
+    as_json: AsJson = False,
+    overlays: Overlays = None,
+) -> None:
+    """Replay the plan of a scenario in sampled skies and under its stated uncertainties."""
+    loaded = load(scenario, overlays)
+    check_inputs(loaded)
+    if out is not None and out.exists() and not out.is_dir():
+        raise typer.BadParameter(f"'{out}' is not a folder")
+    from eqci_space.schedule.simulate import simulate_plan
+    from eqci_space.study import Study
+
+    study = Study(loaded)
+    with output.progress(2 * trials) as advance:
+        advance("planning", 0)
+        result = simulate_plan(
+            study.plan, study.budget, study.contact_keys, loaded, candidates=study.candidates, network=study.network,
+            trials=trials, rng=seed, regret_trials=regret, workers=processes(trials),
+            progress=lambda done: advance("worlds", done),
+        )  # fmt: skip
+    for warning in result.warnings:
+        output.warn(warning)
+    if as_json:
+        output.document(
+            "simulate", loaded, trials=trials, seed=loaded.seed if seed is None else seed,
+            demands=rows_of(result.demands), causes=rows_of(result.causes.rename_axis("cause")),
+            regret_trials=regret, regret_bit=result.regret_bit,
+        )  # fmt: skip
+    else:
+        _say_simulation(output, loaded, result, trials, regret)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        result.demands.to_csv(out / "demands.csv")
+        result.causes.to_csv(out / "causes.csv")
+        result.delivered_bit.to_parquet(out / "trials.parquet")
+
+
+def _say_simulation(output: Output, scenario: Scenario, result: Simulation, trials: int, regret: int) -> None:
+    from eqci_space.html_table import format_bits
+
+    output.result(f"{scenario.name}: {trials} worlds, contacts as planned, relay solved in each (an upper bound)")
+    output.result("delivered, exceeded in 90 % / 50 % / 10 % of the worlds: weather alone; all stated uncertainties")
+    output.result("(± one standard error of the sampling)")
+    for name, row in result.demands.iterrows():
+        _say_demand(output, str(name), row, list(result.causes.index), with_regret=regret > 0)
+    output.result("variance of the key from space, each cause alone:")
+    for cause, share in result.causes["share_of_variance"].items():
+        output.result(f"  {cause}: {100 * share:.0f} %")
+    if regret:
+        output.result(
+            f"regret against plans that knew the sky: {format_bits(result.regret_bit)}, "
+            f"{result.regret_bit / 256:,.0f} keys of 256 bit ({regret} worlds)"
+        )
+
+
+def _say_demand(output: Output, name: str, row: pd.Series, causes: list[str], *, with_regret: bool) -> None:
+    from eqci_space.html_table import format_bits
+
+    weather, everything = (
+        " / ".join(
+            f"{format_bits(row[f'{kind}_{c}_bit'])} ± {format_bits(row[f'{kind}_{c}_error_bit'])}" for c in _QUANTILES
+        )
+        for kind in ("weather_only", "all_in")
+    )
+    per_day = f"{row['all_in_exceeded_90pct_keys_per_day']:,.0f} keys of 256 bit a day in 90 %"
+    output.result(f"  {name}: {weather}; {everything} of {format_bits(row['asked_bit'])} ({per_day})")
+    large = [(c, row[f"share_{c}"]) for c in causes if row[f"share_{c}"] >= 0.005]
+    shares = ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in large)
+    lost = f"; regret {format_bits(row['regret_bit'])}, {row['regret_keys']:,.0f} keys" if with_regret else ""
+    if shares or lost:
+        output.result(f"    variance by cause: {shares or 'none'}{lost}")
+
+
+@command
+def sweep(
+    output: Output,
+    scenario: ScenarioArgument,
+    values: Annotated[list[str], typer.Option("--set", help="PATH=V1,V2,...; repeatable.")],
+    measure: Annotated[str, typer.Option(help="offers, plan or delivery.")] = "offers",
+    trials: Annotated[int, typer.Option(min=0, help="Sampled skies, the same for every option.")] = 0,
+    jobs: Jobs = 1,
+    out: TableFile = None,
+    form: Format = None,
+    as_json: AsJson = False,
+    overlays: Overlays = None,
+) -> None:
+    """Vary values of a scenario and tabulate what comes of it, under common skies."""
+    chosen, grid = chosen_format(out, form, as_json), _grid(values)
+    loaded = load(scenario, overlays)
+    from math import prod
+
+    from eqci_space.sweeps import sweep as swept
+
+    with output.progress(prod(map(len, grid.values()))) as advance:
+        table = swept(
+            loaded, grid, measure=measure, trials=trials, jobs=jobs, progress=lambda done: advance("options", done)
+        )
+    give_table(output, "sweep", table, loaded, out=out, form=chosen, measure=measure)
+
+
+def _grid(values: list[str]) -> dict[str, list[Any]]:
+    """Values by path, as TOML reads them."""
+    import tomllib
+
+    if any("=" not in value for value in values):
+        raise typer.BadParameter("--set takes PATH=V1,V2,...")
+    try:
+        return {path: tomllib.loads(f"v = [{v}]")["v"] for path, _, v in (x.partition("=") for x in values)}
+    except tomllib.TOMLDecodeError as error:
+        raise typer.BadParameter(f"--set: {error}; text values stand in quotes") from error
+
+
+@command
+def coverage(
+    output: Output,
+    scenario: ScenarioArgument,
+    out: Annotated[Path, typer.Option(help="Directory for coverage.gpkg, coverage.csv and the maps.")],
+    compare: Annotated[
+        str | None, typer.Option(help="Second scenario, or coverage.gpkg of an earlier run; adds difference maps.")
+    ] = None,
+    resolution: Annotated[float, typer.Option(help="Side of a cell [deg], 0.1 to 5.")] = 1.0,
+    month: Annotated[
+        list[int] | None, typer.Option(help="Month 1 to 12, once per month; default that of the scenario's start.")
+    ] = None,
+    as_json: AsJson = False,
+    overlays: Overlays = None,
+) -> None:
+    """Map what a reference station at every point of Europe would see and earn."""
+    loaded = load(scenario, overlays)
+    other = None if compare is None or compare.endswith(".gpkg") else load(compare)
+    for one in (loaded, other):
+        if one is not None:
+            check_inputs(one)
+    from eqci_space.coverage_grid import compare_coverages
+    from eqci_space.report.coverage_io import read_coverage, write_coverage
+    from eqci_space.report.coverage_maps import save_maps
+
+    table = _covered(output, loaded, resolution, month, "coverage")
+    write_coverage(table, out)
+    written = save_maps(table, out, loaded)
+    if compare is not None:
+        second = read_coverage(compare) if other is None else _covered(output, other, resolution, month, "comparison")
+        change = compare_coverages(table, second)
+        write_coverage(change, out, name="difference")
+        written += save_maps(change, out, loaded)
+    _give_coverage(output, loaded, table, out, [str(path) for path in written], as_json)
+
+
+def _covered(
+    output: Output, scenario: Scenario, resolution: float, months: list[int] | None, name: str
+) -> gpd.GeoDataFrame:
+    from eqci_space.coverage_grid import coverage as cover
+
+    steps = 1000
+    with output.progress(steps) as advance:
+        shown = 0
+
+        def follow(done: int, total: int) -> None:
+            nonlocal shown
+            now = steps * done // total
+            advance(name, now - shown)
+            shown = now
+
+        advance(name, 0)
+        return cover(scenario, resolution_deg=resolution, months=months, progress=follow)
+
+
+def _give_coverage(
+    output: Output, scenario: Scenario, table: gpd.GeoDataFrame, out: Path, maps: list[str], as_json: bool
+) -> None:
+    error = table.attrs["key_lookup_error"]
+    if as_json:
+        output.document(
+            "coverage", scenario, directory=str(out), points=len(table), maps=maps, key_lookup_error=error,
+            rows=rows_of(table.drop(columns="geometry")),
+        )  # fmt: skip
+        return
+    output.result(f"{scenario.name}: {len(table)} points and months, {len(maps)} maps in {out}")
+    output.result(
+        f"key lookup: {error['windows']} windows of {error['cells']} points checked; largest error of a point's month "
+        f"{100 * error['month_largest']:.2g} %, 1 in 20 windows off by more than "
+        f"{100 * error['window_exceeded_5pct']:.2g} % of a mean window"
+    )

@@ -1,0 +1,76 @@
+"""Results in words for people: amounts of key, shares, and HTML tables in which every text is escaped.
+
+Titles of columns say by their first letter what stands below: ``>`` numbers, ``=`` text on one line, ``~`` long ids
+that may break anywhere.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+__all__ = ["format_bits", "html_summary", "html_table", "percent", "short_list"]
+
+_STYLES = {">": "n", "=": "k", "~": "w"}
+_LOOK = (
+    ".eqci-space table{border-collapse:collapse;margin:.4em 0}"
+    ".eqci-space th,.eqci-space td{text-align:left;vertical-align:top;padding:.2em .6em;max-width:32em;"
+    "overflow-wrap:break-word}.eqci-space caption{text-align:left;caption-side:top;opacity:.75;padding:.2em 0}"
+    ".eqci-space .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
+    ".eqci-space .k{white-space:nowrap}.eqci-space .w{overflow-wrap:anywhere}"
+)
+
+
+def format_bits(bit: float) -> str:
+    """Amount with three digits and a decimal prefix, such as ``7.02 Mbit``."""
+    for factor, unit in ((1e9, "Gbit"), (1e6, "Mbit"), (1e3, "kbit")):
+        if abs(bit) >= factor:
+            return f"{bit / factor:.3g} {unit}" if abs(bit) < 999.5 * factor else f"{bit / factor:.0f} {unit}"
+    return f"{bit:.0f} bit"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in percent, such as ``25 %``."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def short_list(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are.
+
+    Examples
+    --------
+    >>> short_list(["Graz", "Ondrejov", "Trauen"], most=2)
+    'Graz, Ondrejov and 1 more'
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def html_table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """An HTML table of text; cells carry the class of their column (n, k, w or none).
+
+    Examples
+    --------
+    >>> html_table("Keys", ["who", ">bit"], [["A & B", "7"]]).splitlines()[-2]
+    '<tr><td>A &amp; B</td><td class="n">7</td></tr>'
+    """
+    styles = [_STYLES.get(title[:1], "") for title in head]
+    titles = [title[1:] if style else title for title, style in zip(head, styles, strict=True)]
+    classes = [f' class="{style}"' if style else "" for style in styles]
+    cells = "".join(f'<th scope="col"{c}>{_text(t)}</th>' for t, c in zip(titles, classes, strict=True))
+    lines = [f"<table>\n<caption>{_text(caption)}</caption>\n<thead><tr>{cells}</tr></thead>\n<tbody>"]
+    for row in rows:
+        cells = "".join(f"<td{c}>{_text(cell)}</td>" for cell, c in zip(row, classes, strict=True))
+        lines.append(f"<tr>{cells}</tr>")
+    return "\n".join([*lines, "</tbody></table>"])
+
+
+def html_summary(title: str, facts: Mapping[str, str], tables: Sequence[str] = ()) -> str:
+    """What a notebook shows of a result: its name, facts in lines, and tables of `html_table`."""
+    lines = "<br>\n".join(f"{_text(name)}: {_text(value)}" for name, value in facts.items())
+    body = "\n".join([f"<p><strong>{_text(title)}</strong></p>", f"<p>{lines}</p>", *tables])
+    return f'<div class="eqci-space"><style>{_LOOK}</style>\n{body}\n</div>'
+
+
+def _text(value: str) -> str:
+    return html.escape(value)

@@ -1,0 +1,172 @@
+"""Simplex search of protocol parameters in logistic coordinates, which stay within a transmitter's limits; compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from eqci_space.kernels import kernel
+from eqci_space.qkd.decoy import set_counts, signed_length
+
+__all__ = ["block_value", "block_value_in", "from_free", "nelder_mead", "off_the_ends", "to_free"]
+
+_START_REACH = 3.0
+_DISTANCE = 1e-4
+_LEAST_WIDTH = 0.01
+
+
+@kernel
+def _logit(p):  # type: ignore[no-untyped-def]
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    return math.log(p / (1 - p))
+
+
+@kernel
+def _logistic(y):  # type: ignore[no-untyped-def]
+    return 1.0 / (1.0 + math.exp(-min(max(y, -25.0), 25.0)))
+
+
+@kernel
+def _bounds(x, i, limits):  # type: ignore[no-untyped-def]
+    """Range of parameter i, given those before it: room for p2 beside p1, and for μ2 between μ3 and μ1 - μ3.
+
+    The ends that the protocol sets keep a distance, those that the transmitter sets are reached.
+    """
+    least, most = 0.0, 1.0
+    if i == 1 and limits[5, 1] > 1.5:
+        most = 1 - limits[2, 0]
+    if i == 2:
+        most = 1 - x[1]
+    if i == 3:
+        least = max(limits[4, 0], limits[5, 0]) + limits[5, 0] + _LEAST_WIDTH
+    if i == 4:
+        least, most = limits[5, 0], x[3] - limits[5, 0]
+    low = max(limits[i, 0], least + _DISTANCE * (most - least))
+    high = min(limits[i, 1], most - _DISTANCE * (most - least))
+    if low > high:  # the transmitter leaves no choice
+        low = high = limits[i, 0] if limits[i, 0] > high else limits[i, 1]
+    return low, high
+
+
+@kernel
+def to_free(x, limits):  # type: ignore[no-untyped-def]
+    """Unbounded coordinates of parameters."""
+    out = np.zeros(5)
+    for i in range(5):
+        low, high = _bounds(x, i, limits)
+        if high > low:
+            out[i] = _logit((x[i] - low) / (high - low))
+    return out
+
+
+@kernel
+def from_free(y, limits):  # type: ignore[no-untyped-def]
+    """Inverse of `to_free`, in the kernels' form of parameters."""
+    out = np.empty(7)
+    _set_from_free(out, y, limits)
+    return out
+
+
+@kernel
+def _set_from_free(out, y, limits):  # type: ignore[no-untyped-def]
+    out[5], out[6] = limits[5, 0], limits[5, 1]
+    for i in range(5):
+        low, high = _bounds(out, i, limits)
+        out[i] = low + (high - low) * _logistic(y[i])
+    if out[6] < 1.5:
+        out[2] = 1 - out[1]
+
+
+@kernel
+def off_the_ends(y):  # type: ignore[no-untyped-def]
+    """Coordinates from which a search can leave: at the end of a range they are flat."""
+    return np.minimum(np.maximum(y, -_START_REACH), _START_REACH)
+
+
+@kernel
+def block_value(tables, light, security, x):  # type: ignore[no-untyped-def]
+    """Sum of the positive key lengths of the blocks, or the largest of the signed ones where none is positive."""
+    return block_value_in(tables, light, security, x, np.zeros(12))
+
+
+@kernel
+def block_value_in(tables, light, security, x, counts):  # type: ignore[no-untyped-def]
+    """`block_value` with room for counts (12,), at first zero and then of one number of decoys only."""
+    total, best = 0.0, -1e300
+    for t in range(tables.shape[0]):
+        set_counts(counts, tables[t], light, x)
+        length = signed_length(counts, x, security)[0]
+        total += max(length, 0.0)
+        best = max(best, length)
+    return total if total > 0 else best
+
+
+@kernel
+def _value_at(y, tables, light, security, limits, x, counts):  # type: ignore[no-untyped-def]
+    """`block_value` at coordinates, with room for parameters and counts."""
+    _set_from_free(x, y, limits)
+    return block_value_in(tables, light, security, x, counts)
+
+
+@kernel
+def _sort_rows(value, simplex):  # type: ignore[no-untyped-def]
+    """By value, in place; equal ones stay in their order."""
+    for i in range(1, value.size):
+        j = i
+        while j > 0 and value[j] < value[j - 1]:
+            value[j], value[j - 1] = value[j - 1], value[j]
+            for c in range(simplex.shape[1]):
+                simplex[j, c], simplex[j - 1, c] = simplex[j - 1, c], simplex[j, c]
+            j -= 1
+
+
+@kernel
+def nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-untyped-def]
+    """Maximum of `block_value` from y0 by the simplex method with standard coefficients.
+
+    Its arrays are made once: it is called for some hundred values of half a microsecond.
+    """
+    n = 5
+    simplex, value = np.empty((n + 1, n)), np.empty(n + 1)
+    centre, mirrored, other = np.empty(n), np.empty(n), np.empty(n)
+    x, counts = np.empty(7), np.zeros(12)
+    for i in range(n + 1):
+        simplex[i] = y0
+        if i > 0:
+            simplex[i, i - 1] += size
+        value[i] = -_value_at(simplex[i], tables, light, security, limits, x, counts)
+    for _ in range(600):
+        _sort_rows(value, simplex)
+        if value[n] - value[0] <= 1e-9 * abs(value[0]) + 1e-9:
+            break
+        for c in range(n):
+            centre[c] = 0.0
+            for i in range(n):
+                centre[c] += simplex[i, c] / n
+            mirrored[c] = 2 * centre[c] - simplex[n, c]
+        f = -_value_at(mirrored, tables, light, security, limits, x, counts)
+        if f < value[0]:
+            for c in range(n):
+                other[c] = 3 * centre[c] - 2 * simplex[n, c]
+            g = -_value_at(other, tables, light, security, limits, x, counts)
+            if g < f:
+                simplex[n], value[n] = other, g
+            else:
+                simplex[n], value[n] = mirrored, f
+            continue
+        if f < value[n - 1]:
+            simplex[n], value[n] = mirrored, f
+            continue
+        for c in range(n):
+            other[c] = 0.5 * (centre[c] + (mirrored[c] if f < value[n] else simplex[n, c]))
+        g = -_value_at(other, tables, light, security, limits, x, counts)
+        if g < min(f, value[n]):
+            simplex[n], value[n] = other, g
+            continue
+        for i in range(1, n + 1):
+            for c in range(n):
+                simplex[i, c] = 0.5 * (simplex[i, c] + simplex[0, c])
+            value[i] = -_value_at(simplex[i], tables, light, security, limits, x, counts)
+    best = np.argmin(value)
+    return simplex[best], -value[best]

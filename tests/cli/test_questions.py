@@ -1,0 +1,60 @@
+"""check, explain, whatif and compare."""
+
+import pytest
+
+from eqci_space.report.run_io import load_run
+
+
+def test_check_lists_what_is_assumed_and_what_overlays_change(eqci, parsed, tmp_path):
+    (tmp_path / "narrow.toml").write_text("[stations]\nmin_elevation_deg = 30\n", encoding="utf-8")
+    done = eqci("check", "quant-gpicz", "--with", tmp_path / "narrow.toml")
+    assert done.exit_code == 0
+    assert "QUANT-GPICz: valid; 1 satellites, 5 stations, 10 demands, 7 days" in done.stdout
+    assert "assumed: satellite.0.orbit.ltan_h = 22.5" in done.stdout
+    assert "changed: stations.min_elevation_deg = 30 (overlay narrow.toml)" in done.stdout
+    document = parsed("check", "quant-gpicz", "--with", tmp_path / "narrow.toml")
+    assert document["valid"] is True
+    assert "satellite.0.orbit.ltan_h" in {entry["path"] for entry in document["assumed"]}
+    assert [entry["value"] for entry in document["changed"]] == ["30"]
+
+
+def test_explain_answers_for_passes_and_demands(eqci, parsed, short_run):
+    folder, _ = short_run
+    run = load_run(folder)
+    contact = str(run.contacts.index[0])
+    document = parsed("explain", folder, contact)
+    assert document["kind"] == "pass"
+    assert contact in {row["contact_id"] for row in document["contacts"]}
+    assert document["lines"] == eqci("explain", folder, contact).stdout.splitlines()
+    demand = "government Berlin-Warsaw"
+    document = parsed("explain", folder, demand)
+    assert document["kind"] == "demand"
+    assert len(document["delivery"]) == 1
+    assert document["lines"][0].startswith(f"{demand}: ")
+    done = eqci("explain", folder, contact.replace("EAGLE", "EAGEL"))
+    assert done.exit_code == 2
+    assert "no pass" in done.stderr
+
+
+def test_whatif_says_what_an_outage_costs(eqci, parsed, short, tmp_path):
+    part = '[[outage]]\nnode = "BER"\nstart = 2027-03-01T12:00:00Z\nend = 2027-03-02T12:00:00Z\n'
+    (tmp_path / "outage.toml").write_text(part, encoding="utf-8")
+    path = short()
+    document = parsed("whatif", path, "--with", tmp_path / "outage.toml")
+    costs = {row["demand"]: row["shortage_bit"] for row in document["demands"]}
+    assert costs["data centres Frankfurt-Berlin"] == pytest.approx(5e8)
+    assert costs["control Prague-Ostrava"] == 0
+    assert document["changes"] == ["outage.toml"]
+    done = eqci("whatif", path, "--with", tmp_path / "outage.toml")
+    assert "data centres Frankfurt-Berlin: served until 2027-03-01 12:00 UTC, then 500 Mbit short" in done.stdout
+    (tmp_path / "none.toml").write_text("seed = 3\n", encoding="utf-8")
+    assert "every demand is served as before" in eqci("whatif", path, "--with", tmp_path / "none.toml").stdout
+
+
+def test_compare_of_a_run_with_itself_finds_nothing(eqci, parsed, short_run):
+    folder, _ = short_run
+    document = parsed("compare", folder, folder)
+    assert {row["change"] for row in document["contacts"]} == {"same"}
+    assert all(row["difference"] == 0 for row in document["headline"])
+    assert all(row["difference_bit"] == 0 for row in document["delivery"])
+    assert "no contact differs" in eqci("compare", folder, folder).stdout

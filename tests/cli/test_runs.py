@@ -1,0 +1,155 @@
+"""Runs, reports, simulations, sweeps and coverage from the command line."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from eqci_space.report.run_io import Run, load_run
+from eqci_space.report.summary import summary_line
+
+SUMMARY = r"QUANT-GPICz 2027-03-01\.\.02: (\d+) contacts?, (.+) expected, (\d+) demands? short, gap 0\.0 %"
+
+
+def test_the_first_line_of_a_run_is_fit_for_a_mail_subject(short_run):
+    folder, done = short_run
+    first = done.stdout.splitlines()[0]
+    contacts, bits, short = re.fullmatch(SUMMARY, first).groups()
+    run = load_run(folder)
+    planned = run.contacts[run.contacts["status"] == "planned"]
+    assert int(contacts) == len(planned) > 0
+    assert bits == f"{planned['expected_skl_bit'].sum() / 1e3:.0f} kbit"
+    total = run.delivery.groupby("demand")[["asked_bit", "delivered_bit"]].sum()
+    assert int(short) == (total["delivered_bit"] < 0.9995 * total["asked_bit"]).sum() > 0
+    assert first == summary_line(run)
+
+
+def test_the_headline_counts_planned_contacts_and_not_their_backups():
+    contacts = pd.DataFrame({"status": ["planned", "backup", "planned"], "expected_skl_bit": [2e6, 5e6, 3.07e6]})
+    delivery = pd.DataFrame({
+        "demand": ["a", "a", "b", "c"], "asked_bit": [10.0, 10.0, 1e9, 5.0], "delivered_bit": [10.0, 0.0, 1e9 - 2, 5.0]
+    })  # fmt: skip
+    manifest = {"scenario": {"name": "X", "start": "2027-03-29T12:00:00+00:00", "end": "2027-04-05T12:00:00+00:00"},
+                "plan": {"gap": 0.0123}}  # fmt: skip
+    line = summary_line(Run({"contacts": contacts, "delivery": delivery}, manifest))
+    assert line == "X 2027-03-29..04-05: 2 contacts, 5.07 Mbit expected, 1 demand short, gap 1.2 %"
+    manifest["scenario"]["end"] = "2028-01-02T12:00:00+00:00"
+    assert " 2027-03-29..2028-01-02: " in summary_line(Run({"contacts": contacts, "delivery": delivery}, manifest))
+
+
+def test_verbose_tells_input_ages_and_stages_on_stderr(short_run):
+    _, done = short_run
+    assert re.search(r"Earth orientation +astropy-iers-data +\d{4}-", done.stderr)
+    for stage in ("passes", "budget", "keys", "plan", "relay", "report", "all"):
+        assert re.search(rf"^ +{stage} +\d+\.\d\d s$", done.stderr, re.MULTILINE), stage
+    assert "Earth orientation" not in done.stdout
+
+
+def test_the_manifest_holds_the_ages_of_the_inputs(short_run):
+    manifest = json.loads((short_run[0] / "run.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    ages = {row["kind"]: row for row in manifest["input_ages"]}
+    assert set(ages) == {"design", "earth_orientation", "climatology", "shipped"}
+    assert ages["design"]["age_day"] is None
+    assert ages["shipped"]["state"] == "as shipped"
+    assert not any(row["stale"] for row in ages.values())
+
+
+def test_a_run_with_trials_reports_the_band(parsed, short, tmp_path):
+    document = parsed("run", short(), "--out", tmp_path / "run", "--trials", "20")
+    assert re.fullmatch(SUMMARY, document["summary"])
+    assert document["simulation"]["trials"] == 20
+    assert document["simulation"]["space_exceeded_90pct_bit"] <= document["simulation"]["space_exceeded_10pct_bit"]
+    assert {"report.html", "run.json", "contacts.csv"} <= set(document["files"])
+    assert len(document["contacts"]) == document["counts"]["contacts"]
+    assert {d["demand"] for d in document["demands"]} == set(document["simulation"]["demands"])
+    assert document["input_ages"][0]["kind"] == "design"
+    assert any("20 trials" in warning for warning in document["warnings"])
+    assert "Over 20 sampled worlds" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert load_run(tmp_path / "run").manifest["simulation"] == document["simulation"]
+
+
+def test_a_public_run_says_nothing_of_its_inputs(eqci, short, tmp_path):
+    done = eqci("run", short(), "--out", tmp_path / "run", "--release", "public")
+    assert done.exit_code == 0, done.stderr
+    assert re.fullmatch(SUMMARY, done.stdout.splitlines()[0])
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert not {"input_ages", "elements"} & set(manifest)
+    assert not (tmp_path / "run" / "routes.parquet").exists()
+    done = eqci("explain", tmp_path / "run", "government Berlin-Warsaw")
+    assert done.exit_code == 2
+    assert "give the internal run" in done.stderr
+
+
+def test_report_writes_the_report_alone(eqci, short, short_run, tmp_path):
+    done = eqci("report", short(), "--out", tmp_path / "week.html", "--previous", short_run[0])
+    assert (done.exit_code, done.stdout) == (0, f"report: {tmp_path / 'week.html'}\n")
+    text = (tmp_path / "week.html").read_text(encoding="utf-8")
+    assert "QUANT-GPICz" in text
+    assert "Of the contacts of run and of this run" in text
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["edited.toml", "week.html"]
+    assert eqci("report", short(), "--out", tmp_path / "week.pdf").exit_code == 2
+
+
+def test_simulate_prints_quantiles_and_writes_tables(parsed, short, tmp_path):
+    document = parsed("simulate", short(), "--trials", "20", "--regret", "0", "--seed", "3", "--out", tmp_path / "w")
+    assert (document["trials"], document["seed"], document["regret_bit"]) == (20, 3, None)
+    assert len(document["demands"]) == 10
+    assert {row["cause"] for row in document["causes"]} >= {"sky", "link_loss_bias_db"}
+    written = pd.read_csv(tmp_path / "w" / "demands.csv")
+    assert written["all_in_median_bit"].tolist() == [row["all_in_median_bit"] for row in document["demands"]]
+
+
+def test_simulate_in_words(eqci, short):
+    done = eqci("simulate", short(), "--trials", "10", "--regret", "0")
+    assert done.stdout.startswith("QUANT-GPICz: 10 worlds, contacts as planned")
+    assert "variance of the key from space, each cause alone:" in done.stdout
+    assert done.stderr.startswith("warning: only 1 of 10 trials")
+
+
+def test_sweep_tabulates_options(eqci, parsed, short):
+    document = parsed("sweep", short(), "--set", "satellite.0.orbit.ltan_h=22.5,10.5")
+    assert [row["satellite.0.orbit.ltan_h"] for row in document["rows"]] == [22.5, 10.5]
+    assert document["rows"][0]["windows"] > 0
+    assert eqci("sweep", short(), "--set", "seed").exit_code == 2
+    assert "stand in quotes" in " ".join(eqci("sweep", short(), "--set", "name=x").stderr.replace("│", " ").split())
+
+
+def test_coverage_counts_points_and_lists_maps(parsed, short, tmp_path):
+    document = parsed("coverage", short(), "--out", tmp_path / "maps", "--resolution", "5")
+    assert document["points"] == len(document["rows"]) > 20
+    assert all(path.endswith(".png") for path in document["maps"])
+    assert document["key_lookup_error"]["windows"] > 0
+    assert (tmp_path / "maps" / "coverage.gpkg").is_file()
+
+
+def test_a_run_in_chunks_is_the_run(eqci, short, short_run, tmp_path):
+    done = eqci("run", short(), "--out", tmp_path / "run", "--resume")
+    assert done.stdout.splitlines()[0] == short_run[1].stdout.splitlines()[0]
+    assert not (tmp_path / ".run-batch").exists()
+
+
+def without_satellite(text):
+    head, tail = text.split("[[satellite]]")
+    return head + tail[tail.index("[stations]") :]
+
+
+def test_fibre_alone_is_a_valid_plan(eqci, short, tmp_path):
+    path = short()
+    path.write_text(without_satellite(path.read_text(encoding="utf-8")), encoding="utf-8")
+    done = eqci("run", path, "--out", tmp_path / "out", "--trials", "10", "-q")
+    assert (done.exit_code, done.stderr) == (0, "")  # quiet: not even the warning that ten worlds are few
+    assert "0 contacts, 0 bit expected" in done.stdout
+    assert "of 10 worlds exceeds" in done.stdout
+    assert "no satellite" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_station_at_the_pole_works(eqci, short, tmp_path):
+    pole = (
+        "aperture_diameter_m = { value = 0.6",
+        "latitude_deg = { value = 90, source = 'test' }\naperture_diameter_m = { value = 0.6",
+    )
+    done = eqci("run", short(pole), "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    passes = load_run(tmp_path / "out").passes
+    assert (passes["ogs"] == "PQSAT").sum() > 14  # every revolution passes the pole
