@@ -11,7 +11,6 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +34,12 @@ from eqci_space.input_rules import (
 )
 from eqci_space.network_names import unknown_names
 from eqci_space.overlays import lay_over
+from eqci_space.presets_io import PRESET_FILES, preset_tables
 from eqci_space.scenario import Constellation, Scenario, Station
 from eqci_space.sites_io import keyed_rows, read_horizon_mask, read_maintenance, row_lines
 
 __all__ = ["load_scenario", "scenario_schema"]
 
-_PRESETS = {"terminal": "terminals", "receiver": "receivers", "device": "devices"}
 _CATALOGUE_COLUMNS = (
     "name", "country", "latitude_deg", "longitude_deg", "height_ellipsoid_m", "height_msl_m", "status_class", "status",
     "node", "zenith_sky_mag_v_arcsec2", "coordinate_source", "coordinate_confidence", "note",
@@ -276,11 +275,6 @@ def _note_names(raw: dict[str, Any], reading: _Reading) -> None:
                 reading.names[f"{kind}.{i}"] = table["name"]
 
 
-@lru_cache(maxsize=8)
-def _preset_file(kind: str) -> dict[str, Any]:
-    return tomllib.loads(data_path("presets", f"{kind}.toml").read_text(encoding="utf-8"))
-
-
 def _resolve_presets(value: Any, path: str, reading: _Reading) -> None:
     """Replace preset names by their tables, in place, with the sources the preset file states."""
     if isinstance(value, list):
@@ -290,8 +284,8 @@ def _resolve_presets(value: Any, path: str, reading: _Reading) -> None:
         return
     for key, item in value.items():
         here = _join(path, key)
-        if key in _PRESETS and isinstance(item, str):
-            presets = _preset_file(_PRESETS[key])
+        if key in PRESET_FILES and isinstance(item, str):
+            presets = preset_tables(key)
             if item not in presets:
                 reading.problems.append((here, f"unknown preset '{item}'; {near_matches(item, presets)}"))
                 value[key] = None

@@ -32,6 +32,7 @@ def test_smoke_size_of_the_budget_benchmark(tmp_path):
     assert rows["full budget, exact (asked: at most 6 s a million)"] < 5
 
 
+@pytest.mark.slow
 def test_smoke_size_of_the_key_benchmark(tmp_path):
     """Loose limits: a test machine is busy."""
     rows = smoke("keys", tmp_path)
@@ -45,6 +46,7 @@ def test_smoke_size_of_the_weather_benchmark(tmp_path):
     assert rows["peak memory (asked: at most 400 MB)"] < 400
 
 
+@pytest.mark.slow
 def test_smoke_size_of_the_network_benchmark(tmp_path):
     rows = smoke("network", tmp_path)
     (failures,) = [what for what in rows if what.endswith("single failures in one bin (asked: at most 60 s)")]
@@ -52,6 +54,24 @@ def test_smoke_size_of_the_network_benchmark(tmp_path):
     assert rows["node Poznan down for a week, answered (asked: at most 10 s)"] < 60  # loose: a test machine is busy
 
 
+@pytest.mark.slow
+def test_smoke_size_of_the_plan_benchmark(tmp_path):
+    rows = smoke("plan", tmp_path)
+    assert rows["quant-gpicz week: gap proven"] <= 0.01
+    assert rows["1 satellites x 2 days: gap"] <= 0.1
+    best = rows["1 satellites x 2 days: gain over no satellite, of what is possible"]
+    greedy = [value for what, value in rows.items() if what.startswith("1 satellites x 2 days: the same, greedy")]
+    assert len(greedy) == 3
+    assert best >= max(greedy)
+    assert rows["pass choice: gap"] <= 0.01
+    rolling = "rolling, 1 satellites x 9 days"
+    assert rows[f"{rolling}: plans made"] == 2
+    assert rows[f"{rolling}: worst gap of a plan"] <= 1
+    assert rows[f"{rolling}: contacts flown"] > 20
+    assert 30 < rows[f"{rolling}: key delivered of what is asked"] < 70
+
+
+@pytest.mark.slow
 def test_smoke_size_end_to_end(tmp_path):
     rows = smoke("end_to_end", tmp_path)
     assert rows["files that differ between one process and two"] == 0

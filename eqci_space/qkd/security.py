@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -88,6 +89,7 @@ class SecurityParameters:
         ])  # fmt: skip
 
 
+@lru_cache(maxsize=64)
 def authentication_tag_bit(epsilon: float, *, message_bit: float = _LARGEST_MESSAGE_BIT) -> int:
     """Length [bit] of a Wegman-Carter tag: the smallest t with ``(L/t + 1) 2^-t <= ε``.
 

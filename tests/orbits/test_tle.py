@@ -365,9 +365,9 @@ def test_a_file_in_another_unicode_form_raises(read_text, encoding):
 
 def test_a_file_that_is_too_large_raises_before_it_is_read(read_text, monkeypatch):
     content = "\n".join(MICIUS_2021)
-    monkeypatch.setattr(elements_io, "_MAX_BYTES", len(content))
+    monkeypatch.setattr(elements_io, "ORBIT_BYTES", len(content))
     assert len(read_text(content)) == 1
-    monkeypatch.setattr(elements_io, "_MAX_BYTES", len(content) - 1)
+    monkeypatch.setattr(elements_io, "ORBIT_BYTES", len(content) - 1)
     with pytest.raises(ElementsError, match=rf"bad\.tle has {len(content)} bytes; expected at most {len(content) - 1}"):
         read_text(content)
 

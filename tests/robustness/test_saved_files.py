@@ -171,7 +171,7 @@ def test_a_run_of_another_schema_is_refused_with_what_is_read(day_run, tmp_path,
 def test_a_batch_of_another_schema_is_refused_with_what_is_read(tmp_path, version):
     (tmp_path / "batch.json").write_text("{}", encoding="utf-8")
     with_version(tmp_path / "batch.json", version)
-    with pytest.raises(DataError, match=f"schema version {version}; this version reads 1; run again"):
+    with pytest.raises(DataError, match=f"schema version {version}; this version reads 1; run the batch again"):
         load_batch(tmp_path)
 
 

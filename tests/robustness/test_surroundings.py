@@ -114,6 +114,7 @@ def installed(tmp_path_factory):
         folder.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_a_read_only_installation_without_a_home_runs(installed, tmp_path):
     (tmp_path / "file").touch()
     nowhere = str(tmp_path / "file")  # a file in place of a folder bars root as well

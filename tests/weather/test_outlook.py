@@ -71,8 +71,8 @@ def test_probability_of_a_window_is_the_mean_over_the_years(record, study):
 
 def test_share_of_clear_trials_is_the_probability_of_the_candidate_in_a_record(record, study):
     replayed = record()
-    candidates = study.candidates.assign(p_clear=clear_probability(study.budget, replayed).reindex(
-        study.candidates["window_id"]).to_numpy())  # fmt: skip
+    some = study.candidates.iloc[::8]
+    candidates = some.assign(p_clear=clear_probability(study.budget, replayed).reindex(some["window_id"]).to_numpy())
     sky = sample_sky(candidates, replayed, trials=20_000, rng=1)
     clear = ~(sky.blocked | (sky.extra_loss_db > 0))
     assert_allclose(clear.mean(axis=0), candidates["p_clear"], atol=0.014)
@@ -195,8 +195,9 @@ def test_contacts_that_the_forecast_does_not_reach_take_the_climate_and_say_so(f
 
 def test_share_of_clear_trials_is_the_blended_probability(forecast, study):
     told = forecast(lambda name, times: np.full(len(times), 0.2 if name == "GRAZ" else 0.9))
-    p_clear = clear_probability(study.budget, told).reindex(study.candidates["window_id"]).to_numpy()
-    sky = sample_sky(study.candidates.assign(p_clear=p_clear), told, trials=20_000, rng=3)
+    candidates = study.candidates.iloc[::8]
+    p_clear = clear_probability(study.budget, told).reindex(candidates["window_id"]).to_numpy()
+    sky = sample_sky(candidates.assign(p_clear=p_clear), told, trials=20_000, rng=3)
     clear = ~(sky.blocked | (sky.extra_loss_db > 0))
     assert_allclose(clear.mean(axis=0), p_clear, atol=0.014)
 
