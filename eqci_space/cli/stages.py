@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from eqci_space.cli.options import AsJson, FailOnEmpty, Format, Overlays, ScenarioArgument, TableFile, command, load
+from eqci_space.cli.options import (
+    AsJson,
+    FailOnEmpty,
+    Format,
+    Jobs,
+    Overlays,
+    ScenarioArgument,
+    TableFile,
+    command,
+    load,
+)
 from eqci_space.cli.output import INFEASIBLE, Output
 from eqci_space.cli.records import chosen_format, csv_text, rows_of, write_table
 
@@ -146,9 +156,23 @@ def schedule(
     as_json: AsJson = False,
     fail_on_empty: FailOnEmpty = False,
     overlays: Overlays = None,
+    rolling: Annotated[
+        bool,
+        typer.Option("--rolling", help="As it is flown: horizon_day ahead, anew every replan_day. For long periods."),
+    ] = False,
+    jobs: Jobs = 1,
 ) -> None:
     """Plan the contacts and print them, backups included; how good the plan is goes to stderr."""
     chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
+    if rolling:
+        contacts, more = _rolled(output, loaded, jobs)
+        give_table(
+            output, "schedule", contacts, loaded, contract="contacts", out=out, form=chosen,
+            fail_on_empty=fail_on_empty, **more,
+        )  # fmt: skip
+        return
+    if jobs > 1:
+        raise typer.BadParameter("--jobs goes with --rolling; a plan in one piece is made by one process")
     plan = _worked_out(output, loaded, _UP_TO_PLAN).plan
     output.note(f"objective {plan.objective:.6g}, bound {plan.bound:.6g}, gap {100 * plan.gap:.2f} %")
     for text in plan.notes:
@@ -158,6 +182,28 @@ def schedule(
         fail_on_empty=fail_on_empty,
         plan={"objective": plan.objective, "bound": plan.bound, "gap": plan.gap, "notes": list(plan.notes)},
     )  # fmt: skip
+
+
+def _rolled(output: Output, scenario: Scenario, jobs: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Contacts of a rolling plan over candidates made in chunks, and its steps and delivery for a document."""
+    from math import ceil
+    from tempfile import TemporaryDirectory
+
+    from eqci_space.batch import batch_chunks, load_batch, run_batch
+    from eqci_space.schedule.rolling import rolling_plan
+
+    days = (scenario.end - scenario.start).total_seconds() / 86400
+    steps = len(batch_chunks(scenario)) + ceil(days / scenario.schedule.replan_day)
+    with TemporaryDirectory() as work, output.progress(steps) as advance:
+        run_batch(scenario, work, jobs=jobs, progress=lambda done: advance("chunks", done))
+        found = rolling_plan(load_batch(work)["candidates"], scenario, progress=lambda done, _: advance("plans"))
+    made = found.steps
+    output.note(
+        f"plans made: {len(made)}, largest gap {100 * made['gap'].max():.2f} %; of contacts planned before "
+        f"{made['kept'].sum()} kept, {made['dropped'].sum()} dropped"
+    )
+    delivered = found.delivery.groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum()
+    return found.contacts, {"steps": rows_of(made), "demands": rows_of(delivered)}
 
 
 @command

@@ -54,6 +54,20 @@ def test_schedule_says_on_stderr_how_good_the_plan_is(eqci, parsed, short):
     assert {row["status"] for row in document["rows"]} <= {"planned", "backup"}
 
 
+def test_a_rolling_schedule_lists_what_is_flown_and_each_plan(eqci, parsed, short):
+    """Two nights, planned one at a time: the contacts of both, as few as one plan of all would have at most."""
+    two_days = ("end = 2027-03-02T12:00:00Z", "end = 2027-03-03T12:00:00Z")
+    daily = ("[schedule]\n", "[schedule]\nreplan_day = 1.0\nhorizon_day = 1.0\n")
+    path = short(two_days, daily)
+    document = parsed("schedule", path, "--rolling")
+    assert [step["made_at"] for step in document["steps"]] == ["2027-03-01T12:00:00Z", "2027-03-02T12:00:00Z"]
+    assert len(document["demands"]) == 10
+    assert {row["status"] for row in document["rows"]} == {"planned"}
+    done = eqci("schedule", path, "--jobs", "2")
+    assert done.exit_code == 2
+    assert "--jobs goes with --rolling" in done.stderr
+
+
 @pytest.mark.parametrize(("table", "column"), [("routes", "path"), ("stores", "stock_bit"), ("delivery", "asked_bit")])
 def test_relay_prints_the_table_asked_for(eqci, parsed, short, table, column):
     path = short()
