@@ -29,7 +29,10 @@ def read_table(source: Path | bytes, where: str) -> pd.DataFrame:
     try:
         content = source.read_bytes() if isinstance(source, Path) else source
         pq.read_table(io.BytesIO(content)).validate(full=True)  # or bad text would show when it is used
-        return pd.read_parquet(io.BytesIO(content))
+        table = pd.read_parquet(io.BytesIO(content))
     except _BROKEN as error:
         words = ascii(str(error))[1:200]  # which may quote the broken bytes
         raise DataError(f"{where}: {name} is missing or damaged ({words}); run again") from error
+    # One time zone for all tables: those of another object for UTC become plain objects when they are joined.
+    times = table.select_dtypes("datetimetz").columns
+    return table.assign(**{column: table[column].dt.tz_convert("UTC") for column in times})

@@ -116,7 +116,9 @@ class GrowingProgramme:
         )
 
     def set_bounds(self, column: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
-        """Move the bounds of columns."""
+        """Move the bounds of columns; the last basis is then no point any more, but its prices still are good."""
+        if not self._interior:
+            self._highs.setOptionValue("simplex_strategy", _DUAL_SIMPLEX)
         self._highs.changeColsBounds(len(column), column.astype(np.int32), lower, upper)
 
     def solve(self) -> Solution:
@@ -128,6 +130,8 @@ class GrowingProgramme:
             As `maximise`.
         """
         self._highs.run()
+        if not self._interior:
+            self._highs.setOptionValue("simplex_strategy", _PRIMAL_SIMPLEX)
         if self._interior and self._highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
             # Interior points got stuck before their tolerance; a basis gets there.
             self._highs.setOptionValue("solver", "simplex")
@@ -136,7 +140,7 @@ class GrowingProgramme:
         return _answer(self._highs, False, False)
 
 
-_PRIMAL_SIMPLEX = 4
+_DUAL_SIMPLEX, _PRIMAL_SIMPLEX = 1, 4
 
 
 def _loaded(p: Programme) -> highspy.Highs:

@@ -20,7 +20,7 @@ from eqci_space.cli.options import (
 )
 from eqci_space.cli.output import Output
 from eqci_space.cli.records import rows_of
-from eqci_space.errors import DataError, ScenarioError
+from eqci_space.errors import DataError, PlanError, ScenarioError, near_matches
 
 if TYPE_CHECKING:
     from eqci_space.fiber.resilience import OutageAnswer
@@ -64,8 +64,9 @@ def check(
         )  # fmt: skip
     else:
         output.result(
-            f"{loaded.name}: valid; {len(loaded.satellites)} satellites, {len(loaded.stations)} stations, "
-            f"{len(loaded.demands)} demands, {(loaded.end - loaded.start).total_seconds() / 86400:g} days"
+            f"{loaded.name}: valid; {_counted(len(loaded.satellites), 'satellite')}, "
+            f"{_counted(len(loaded.stations), 'station')}, {_counted(len(loaded.demands), 'demand')}, "
+            f"{_counted((loaded.end - loaded.start).total_seconds() / 86400, 'day')}"
         )
         show_input_ages(output.result, ages)
         for word, entries in (("assumed", assumed), ("changed", changed)):
@@ -73,6 +74,10 @@ def check(
                 output.result(f"  {word}: {entry['path']} = {entry['value']} ({entry['source']})")
     if strict_data:
         refuse_stale(output, ages)
+
+
+def _counted(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
 
 
 def _noted(scenario: Scenario) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
@@ -105,8 +110,13 @@ def explain(
         raise DataError(
             f"explain: '{run_directory}' holds no {', '.join(lacking)}, as public releases do; give the internal run"
         )
-    is_demand = name in set(run.tables["delivery"]["demand"])
-    text = explain_demand(run, name) if is_demand else explain_pass(run, name)
+    demands = set(run.tables["delivery"]["demand"])
+    is_demand = name in demands
+    try:
+        text = explain_demand(run, name) if is_demand else explain_pass(run, name)
+    except PlanError as error:
+        hint = near_matches(name, [*demands, *run.tables["passes"].index])
+        raise PlanError(f"explain: no pass and no demand '{name}' in the run; {hint}") from error
     if as_json:
         kind = "demand" if is_demand else "pass"
         output.document("explain", name=name, kind=kind, lines=text.splitlines(), **_facts(run, name, is_demand))
@@ -171,10 +181,10 @@ def _say_answer(output: Output, answer: OutageAnswer) -> None:
         )  # fmt: skip
         output.result(f"{name}: {served}; path: {row['path_during'] or 'none'}")
     for edge, row in answer.stores.iterrows():
-        refilled = "not within the period" if row["refilled_at"] != row["refilled_at"] else (
-            f"on {row['refilled_at']:%Y-%m-%d %H:%M} UTC"
+        refilled = "not refilled within the period" if row["refilled_at"] != row["refilled_at"] else (
+            f"refilled on {row['refilled_at']:%Y-%m-%d %H:%M} UTC"
         )  # fmt: skip
-        output.result(f"  store {edge}: down to {format_bits(row['lowest_bit'])}, refilled {refilled}")
+        output.result(f"  store {edge}: down to {format_bits(row['lowest_bit'])}, {refilled}")
 
 
 @command
@@ -198,7 +208,10 @@ def compare(
 
 
 def _say_comparison(output: Output, found: Comparison) -> None:
-    columns = ["change", "satellite", "ogs", "start_a", "start_b", "start_shift_s", "difference_bit"]
+    columns = [
+        "change", "satellite", "ogs", "start_a", "start_b", "start_shift_s", "end_shift_s", "difference_bit",
+        "status_a", "status_b",
+    ]  # fmt: skip
     changed = found.contacts.loc[found.contacts["change"] != "same", columns]
     for column in ("start_a", "start_b"):
         changed[column] = changed[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("–")

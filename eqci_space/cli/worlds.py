@@ -162,7 +162,7 @@ def coverage(
     compare: Annotated[
         str | None, typer.Option(help="Second scenario, or coverage.gpkg of an earlier run; adds difference maps.")
     ] = None,
-    resolution: Annotated[float, typer.Option(help="Side of a cell [deg], 0.1 to 5.")] = 1.0,
+    resolution: Annotated[float, typer.Option(help="Side of a cell in degrees, 0.1 to 5.")] = 1.0,
     month: Annotated[
         list[int] | None, typer.Option(help="Month 1 to 12, once per month; default that of the scenario's start.")
     ] = None,

@@ -397,8 +397,8 @@ def _pass_table(rows: np.ndarray, sites: _Sites, scenario: Scenario, start: date
             "aos": aos, "tca": tca, "los": los,
             "max_elevation_deg": np.degrees(np.arcsin(np.clip(rows[:, 5], -1.0, 1.0))),
             "min_range_m": rows[:, 7],
-            "closest_at": closest,
             "truncated": (rows[:, 2] <= sites.begin_s[ogs]) | (rows[:, 4] >= sites.end_s[ogs]),
+            "closest_at": closest,
         },
         index=pd.Index(labels, dtype=str, name="pass_id"),
     )  # fmt: skip

@@ -246,8 +246,8 @@ def _row(window: WindowSlots, used: Used, protocol: Protocol, security: Security
     edges_ns = slot_edges_ns(window)
     return {
         "window_id": window.window_id,
-        "usable_start": pd.Timestamp(edges_ns[first], tz="UTC").round("us"),
-        "usable_end": pd.Timestamp(edges_ns[last], tz="UTC").round("us"),
+        "usable_start": pd.Timestamp(edges_ns[first], tz="UTC").round("us").as_unit("us"),
+        "usable_end": pd.Timestamp(edges_ns[last], tz="UTC").round("us").as_unit("us"),
         "sifted_bit": result.sifted_bit,
         "qber": result.qber,
         "skl_bit": float(length),

@@ -248,7 +248,10 @@ def variant_table(f: Findings) -> Table | None:
         for name, row in f.variants.iterrows()
     ]  # fmt: skip
     head = ("presets", ">windows with key", ">clear-sky key of all windows", ">expected key of the planned contacts")
-    caption = "Same windows and contacts, other terminal and receiver; the plan was made with the scenario's own"
+    caption = (
+        "Same windows and contacts, other terminal and receiver; the plan was made with the scenario's own. Parts of "
+        "windows are counted at the parameters of the whole window, a little below the keys of the plan"
+    )
     return Table(caption, head, rows) if rows else None
 
 

@@ -67,7 +67,7 @@ def load_run(directory: str | Path) -> Run:
     """
     folder = Path(directory)
     if not (folder / "run.json").is_file():
-        raise DataError(f"load_run: no run.json in '{folder.name}'; expected a directory written by 'eqci run'")
+        raise DataError(f"load_run: no run.json in '{directory}'; expected a directory written by 'eqci run'")
     manifest = _manifest(folder / "run.json")
     if manifest.get("schema_version") != SCHEMA_VERSION:
         raise DataError(

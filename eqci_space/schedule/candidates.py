@@ -53,6 +53,8 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     table["p_clear"] = _clear(table, budget, scenario)
     table = table.assign(ogs_b="", block=table["candidate_id"])
     table["available_at"] = table["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s)
+    for column in ("start", "end", "available_at"):
+        table[column] = table[column].dt.as_unit("us")
     table["edge"] = [space_edge(s, o) for s, o in zip(table["satellite"], table["ogs"], strict=True)]
     table = table.sort_values(["start", "candidate_id"]).set_index("candidate_id")
     return check_table(table[list(TABLES["CANDIDATES"].columns)], "CANDIDATES", "contact_candidates")

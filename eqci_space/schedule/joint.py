@@ -25,6 +25,7 @@ __all__ = ["JointResult", "greedy_choice", "solve_joint", "value_of_choice"]
 
 _WHOLE = 1e-6
 _LOOSE_GAP = 1e-3  # of relaxations solved by interior points
+_EARLY_GAP = 5e-3
 _STALLED = 1e-5
 _POLISH_NODES = 2_000
 _BRANCHES = 1_000
@@ -66,8 +67,11 @@ class _Search:
         self.paths: list = []
         self.rounds = 0
 
-    def relax(self, lower: np.ndarray, upper: np.ndarray, cutoff: float = -np.inf) -> Relaxation:
-        return self._relax(lower, upper, **({"cutoff": cutoff} if self.small else {"enough": self.loose}))
+    def relax(
+        self, lower: np.ndarray, upper: np.ndarray, *, cutoff: float = -np.inf, enough: float | None = None
+    ) -> Relaxation:
+        """The relaxation between bounds; that of a large programme to a gap, by default the search's."""
+        return self._relax(lower, upper, **({"cutoff": cutoff} if self.small else {"enough": enough or self.loose}))
 
     def _relax(self, lower: np.ndarray, upper: np.ndarray, **until: float) -> Relaxation:
         self.programme.fix(lower, upper)
@@ -116,7 +120,8 @@ def solve_joint(
     lower = np.zeros(n) if required is None else required.astype(float)
     upper = np.ones(n) if barred is None else 1.0 - barred.astype(float)
     search = _Search(problem, lower, upper, relative_gap)
-    root = search.relax(lower, upper)
+    early = None if search.small else search.relax(lower, upper, enough=max(_EARLY_GAP, search.loose))
+    root = early if early and search.loose >= _EARLY_GAP else search.relax(lower, upper)
     search.root_objective = root.objective
     bound, nodes, certified = root.bound, 1, np.inf
     search.try_choice(_rounded(root.solution.x[:n], root, problem, lower, upper))
@@ -137,7 +142,7 @@ def solve_joint(
             branched, nodes = _branch(search, root, relative_gap)
             bound = min(bound, branched)
     elif not _closed(search, bound, max(10 * _LOOSE_GAP, relative_gap)):
-        _polish_fractional(search, root)
+        _polish_large(search, early or root)
     assert search.relaxed is not None
     bound = max(bound, search.best)
     flow = FlowResult(search.paths, search.best, bound, search.rounds, search.relaxed.edge_price)
@@ -217,10 +222,13 @@ def _certified(search: _Search, root: Relaxation, relative_gap: float) -> float:
     return float(bound)
 
 
-def _polish_fractional(search: _Search, root: Relaxation) -> None:
-    """The same with the offers fixed that the relaxation takes or leaves whole."""
+def _polish_large(search: _Search, early: Relaxation) -> None:
+    """The same for large programmes, with the offers fixed that a relaxation takes or leaves whole.
+
+    One that was left early spreads over more offers than its optimum, which leaves more to choose from.
+    """
     n = len(search.problem.offer_bit)
-    x = root.solution.x[:n]
+    x = early.solution.x[:n]
     search.programme.fix(np.where(x > 0.99, 1.0, search.lower), np.where(x < 0.01, 0.0, search.upper))
     found = maximise(
         search.programme.integer_programme(), relative_gap=_LOOSE_GAP, most_nodes=_nodes(search, _POLISH_NODES)

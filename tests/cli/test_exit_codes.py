@@ -76,7 +76,7 @@ def test_a_target_that_cannot_be_written_is_refused_before_any_work(eqci, short,
         assert (done.exit_code, done.stdout) == (2, ""), done.exception
         assert done.stderr.startswith("error: write_directory: ")
     done = eqci("run", short(), "--out", tmp_path / "out", "--previous", tmp_path / "mine")
-    assert (done.exit_code, "no run.json in 'mine'" in done.stderr) == (2, True)
+    assert (done.exit_code, f"no run.json in '{tmp_path / 'mine'}'" in done.stderr) == (2, True)
 
 
 def test_a_file_that_cannot_be_written_is_named(eqci, tmp_path):

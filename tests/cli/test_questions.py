@@ -9,7 +9,7 @@ def test_check_lists_what_is_assumed_and_what_overlays_change(eqci, parsed, tmp_
     (tmp_path / "narrow.toml").write_text("[stations]\nmin_elevation_deg = 30\n", encoding="utf-8")
     done = eqci("check", "quant-gpicz", "--with", tmp_path / "narrow.toml")
     assert done.exit_code == 0
-    assert "QUANT-GPICz: valid; 1 satellites, 5 stations, 10 demands, 7 days" in done.stdout
+    assert "QUANT-GPICz: valid; 1 satellite, 5 stations, 10 demands, 7 days" in done.stdout
     assert "assumed: satellite.0.orbit.ltan_h = 22.5" in done.stdout
     assert "changed: stations.min_elevation_deg = 30 (overlay narrow.toml)" in done.stdout
     document = parsed("check", "quant-gpicz", "--with", tmp_path / "narrow.toml")
@@ -33,7 +33,10 @@ def test_explain_answers_for_passes_and_demands(eqci, parsed, short_run):
     assert document["lines"][0].startswith(f"{demand}: ")
     done = eqci("explain", folder, contact.replace("EAGLE", "EAGEL"))
     assert done.exit_code == 2
-    assert "no pass" in done.stderr
+    assert "no pass and no demand" in done.stderr
+    assert f"did you mean '{run.windows.loc[run.contacts.iloc[0]['window_id'], 'pass_id']}'" in done.stderr
+    done = eqci("explain", folder, "goverment Berlin-Warsaw")
+    assert (done.exit_code, "did you mean 'government Berlin-Warsaw'" in done.stderr) == (2, True)
 
 
 def test_whatif_says_what_an_outage_costs(eqci, parsed, short, tmp_path):

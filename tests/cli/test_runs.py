@@ -81,6 +81,14 @@ def test_a_public_run_says_nothing_of_its_inputs(eqci, short, tmp_path):
     assert "give the internal run" in done.stderr
 
 
+def test_the_document_of_a_public_run_holds_no_more_than_its_files(parsed, short, tmp_path):
+    document = parsed("run", short(), "--out", tmp_path / "run", "--release", "public", "--trials", "10")
+    assert document["contacts"]
+    assert all(row["start"].endswith(":00Z") and row["end"].endswith(":00Z") for row in document["contacts"])
+    assert not any(row.get(name) for row in document["contacts"] for name in ("reason", "window_id", "candidate_id"))
+    assert not {"input_ages", "simulation", "wall_s"} & set(document)
+
+
 def test_report_writes_the_report_alone(eqci, short, short_run, tmp_path):
     done = eqci("report", short(), "--out", tmp_path / "week.html", "--previous", short_run[0])
     assert (done.exit_code, done.stdout) == (0, f"report: {tmp_path / 'week.html'}\n")
@@ -153,3 +161,18 @@ def test_station_at_the_pole_works(eqci, short, tmp_path):
     assert done.exit_code == 0, done.stderr
     passes = load_run(tmp_path / "out").passes
     assert (passes["ogs"] == "PQSAT").sum() > 14  # every revolution passes the pole
+
+
+def test_a_run_in_processes_writes_the_same_bytes(eqci, short, tmp_path):
+    """All files but those that hold the times the stages took."""
+    path = short()
+    for folder, jobs in (("one", 1), ("two", 2)):
+        done = eqci("run", path, "--out", tmp_path / folder, "--jobs", jobs)
+        assert done.exit_code == 0, done.stderr
+    files = sorted(f.relative_to(tmp_path / "one") for f in (tmp_path / "one").rglob("*") if f.is_file())
+    assert len(files) > 20
+    differing = [
+        str(f) for f in files
+        if f.name != "run.json" and (tmp_path / "one" / f).read_bytes() != (tmp_path / "two" / f).read_bytes()
+    ]  # fmt: skip
+    assert differing == []

@@ -131,6 +131,11 @@ def test_sheets_of_a_station_say_the_same_as_page_and_table(exported, material):
         assert f"{truth.start.round('1s'):%H:%M:%S}" in page.cells
         assert f"{truth.start.round('1s').tz_convert('Europe/Warsaw'):%H:%M:%S}" in page.cells
         assert f"{truth.rise_azimuth_deg:.1f}°" in page.cells
+    found = [page.cells.index(what) for what in ("acquisition", "satellite rises above the limit")]
+    first = mine.iloc[0]
+    assert (found[0] < found[1]) == (first["acquisition"] < first["rise"])
+    utc = [page.cells[place + 1] for place in sorted(found)]
+    assert utc == sorted(utc)
 
 
 def test_names_are_escaped_and_nothing_is_written_without_pointing(small, material, tmp_path):
