@@ -26,7 +26,8 @@ def format_bits(bit: float) -> str:
     for factor, unit in ((1e9, "Gbit"), (1e6, "Mbit"), (1e3, "kbit")):
         if abs(bit) >= factor:
             return f"{bit / factor:.3g} {unit}" if abs(bit) < 999.5 * factor else f"{bit / factor:.0f} {unit}"
-    return f"{bit:.0f} bit"
+    text = f"{bit:.0f}"
+    return f"{'0' if text == '-0' else text} bit"
 
 
 def percent(share: float, digits: int = 0) -> str:

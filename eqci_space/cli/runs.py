@@ -90,7 +90,9 @@ def report(
     scenario: ScenarioArgument,
     out: Annotated[Path, typer.Option(help="File to write, .html.")],
     trials: Trials = 0,
-    previous: Previous = None,
+    previous: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Run that page 1 compares this one with.")
+    ] = None,
     overlays: Overlays = None,
 ) -> None:
     """Plan a scenario and write its report alone; eqci run writes the same one beside everything else."""

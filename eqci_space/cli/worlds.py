@@ -93,7 +93,7 @@ def _say_simulation(output: Output, scenario: Scenario, result: Simulation, tria
     if regret:
         output.result(
             f"regret against plans that knew the sky: {format_bits(result.regret_bit)}, "
-            f"{result.regret_bit / 256:,.0f} keys of 256 bit ({regret} worlds)"
+            f"{round(result.regret_bit / 256):,} keys of 256 bit ({regret} worlds)"
         )
 
 
@@ -110,7 +110,7 @@ def _say_demand(output: Output, name: str, row: pd.Series, causes: list[str], *,
     output.result(f"  {name}: {weather}; {everything} of {format_bits(row['asked_bit'])} ({per_day})")
     large = [(c, row[f"share_{c}"]) for c in causes if row[f"share_{c}"] >= 0.005]
     shares = ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in large)
-    lost = f"; regret {format_bits(row['regret_bit'])}, {row['regret_keys']:,.0f} keys" if with_regret else ""
+    lost = f"; regret {format_bits(row['regret_bit'])}, {round(row['regret_keys']):,} keys" if with_regret else ""
     if shares or lost:
         output.result(f"    variance by cause: {shares or 'none'}{lost}")
 

@@ -207,8 +207,8 @@ def change_words(f: Findings) -> list[str]:
         return ["No earlier run was given to compare with."]
     change = f.comparison.contacts["change"]
     counts = [
-        (int((change == "same").sum()), "stay as they were"), (int((change == "added").sum()), "are added"),
-        (int((change == "dropped").sum()), "are dropped"),
+        (int((change == "same").sum()), "as they were"), (int((change == "added").sum()), "added"),
+        (int((change == "dropped").sum()), "dropped"),
         (int(change.str.contains("moved").sum()), "moved"),
         (int(change.isin(["key", "status", "key, status"]).sum()), "changed in key or status only"),
     ]  # fmt: skip
@@ -231,12 +231,20 @@ def change_table(f: Findings) -> Table | None:
     if differ.empty:
         return None
     rows = [
-        (str(name), f"{row['a']:,.6g}", f"{row['b']:,.6g}", f"{row['difference']:+,.4g}",
+        (str(name), _amount(str(name), row["a"]), _amount(str(name), row["b"]),
+         ("+" if row["difference"] > 0 else "") + _amount(str(name), row["difference"]),
          "–" if np.isnan(row["relative"]) else f"{100 * row['relative']:+.1f} %")
         for name, row in differ.iterrows()
     ]  # fmt: skip
     head = ("quantity", f">{f.compared_with}", ">this run", ">difference", ">relative")
     return Table(f"Headline numbers that differ from {f.compared_with}", head, rows)
+
+
+def _amount(name: str, value: float) -> str:
+    """A headline number, key in its usual units."""
+    if np.isnan(value):
+        return "–"
+    return ("−" if value < 0 else "") + format_bits(abs(value)) if "[bit]" in name else f"{value:,.6g}"
 
 
 def cause_words(cause: str) -> str:

@@ -140,8 +140,8 @@ def explain_demand(run: HasTables, demand: str) -> str:
     if not used:
         return "\n".join([*lines, "no path of its class carries key: none exists, or its stores are empty"])
     cut = prices[prices["edge"].isin(used)].groupby("edge")["worth_per_mbit"].mean().sort_values(ascending=False)
-    lines += [f"short of key on {edge}: one more Mbit is worth {price:.3g} of the objective" for edge, price in
-              cut.head(5).items() if price > 1e-3]  # fmt: skip
+    lines += [f"short of key on {edge}: one more Mbit is worth {price:.3g} (a demand served for a day: its weight)"
+              for edge, price in cut.head(5).items() if price > 1e-3]  # fmt: skip
     first = mine[mine["shortage_bit"] > 1]["bin"].min()
     lines.append(f"first short on {first:%Y-%m-%d}")
     return "\n".join(lines)
