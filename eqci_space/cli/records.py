@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -49,18 +48,16 @@ def chosen_format(out: Path | None, wanted: str | None, as_json: bool) -> str:
 
 
 def write_table(table: pd.DataFrame, out: Path, form: str, document: dict[str, Any]) -> None:
-    """Write a table to a file under another name and rename it; `document` holds its rows for JSON."""
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        if form == "csv":
-            part.write_text(csv_text(table), encoding="utf-8", newline="\n")
-        elif form == "json":
-            part.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
-        else:
-            table.to_parquet(part)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write a table to a file, whole or not at all; `document` holds its rows for JSON."""
+    from eqci_space.checkpoints import write_atomically
+
+    if form == "csv":
+        content = csv_text(table).encode()
+    elif form == "json":
+        content = (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
+    else:
+        content = table.to_parquet()
+    write_atomically(out, content)
 
 
 def csv_text(table: pd.DataFrame) -> str:

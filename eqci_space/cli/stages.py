@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from eqci_space.scenario import Scenario
     from eqci_space.study import Study
+
+    Answer = tuple[pd.DataFrame, dict[str, Any]]
 
 __all__ = ["budget", "give_table", "keys", "passes", "relay", "schedule", "windows"]
 
@@ -72,119 +76,94 @@ def _worked_out(output: Output, scenario: Scenario, stages: tuple[str, ...]) -> 
     return study
 
 
-@command
-def passes(
-    output: Output,
-    scenario: ScenarioArgument,
-    out: TableFile = None,
-    form: Format = None,
-    as_json: AsJson = False,
-    fail_on_empty: FailOnEmpty = False,
-    overlays: Overlays = None,
-) -> None:
+def _stage(function: Callable[..., Answer]) -> Callable[..., None]:
+    """A command that prints the table of a stage, with the options that all stages share beside the function's own.
+
+    The function takes the output and the loaded scenario; it returns the table and what else `give_table` takes.
+    """
+
+    def call(
+        output: Output,
+        scenario: ScenarioArgument,
+        out: TableFile = None,
+        form: Format = None,
+        as_json: AsJson = False,
+        fail_on_empty: FailOnEmpty = False,
+        overlays: Overlays = None,
+        **own: Any,
+    ) -> None:
+        chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
+        table, more = function(output, loaded, **own)
+        name = function.__name__
+        give_table(output, name, table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty, **more)
+
+    *shared, _ = inspect.signature(call, eval_str=True).parameters.values()
+    kinds = get_type_hints(function, localns={"Scenario": Any, "Answer": Any}, include_extras=True)
+    own = [p.replace(annotation=kinds[n]) for n, p in list(inspect.signature(function).parameters.items())[2:]]
+    vars(call)["__signature__"] = inspect.Signature([*shared, *own])
+    call.__name__, call.__qualname__, call.__doc__ = function.__name__, function.__qualname__, function.__doc__
+    return command(call)
+
+
+@_stage
+def passes(output: Output, scenario: Scenario) -> Answer:
     """List the passes of a scenario."""
-    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
     from eqci_space.orbits.passes import find_passes
 
     with output.progress(1) as advance:
         advance("passes")
-        table = find_passes(loaded)
-    give_table(output, "passes", table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty)
+        return find_passes(scenario), {}
 
 
-@command
-def windows(
-    output: Output,
-    scenario: ScenarioArgument,
-    out: TableFile = None,
-    form: Format = None,
-    as_json: AsJson = False,
-    fail_on_empty: FailOnEmpty = False,
-    overlays: Overlays = None,
-) -> None:
+@_stage
+def windows(output: Output, scenario: Scenario) -> Answer:
     """List the observable windows of a scenario: the parts of passes that its stations can use."""
-    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
     from eqci_space.ogs.windows import observable_windows
     from eqci_space.orbits.passes import find_passes
 
     with output.progress(2) as advance:
         advance("passes")
-        found = find_passes(loaded)
+        found = find_passes(scenario)
         advance("windows")
-        table = observable_windows(found, loaded)
-    give_table(output, "windows", table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty)
+        return observable_windows(found, scenario), {}
 
 
-@command
-def budget(
-    output: Output,
-    scenario: ScenarioArgument,
-    out: TableFile = None,
-    form: Format = None,
-    as_json: AsJson = False,
-    fail_on_empty: FailOnEmpty = False,
-    overlays: Overlays = None,
-) -> None:
+@_stage
+def budget(output: Output, scenario: Scenario) -> Answer:
     """Print the link budget of every window, second by second, one column per term."""
-    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
-    table = _worked_out(output, loaded, _UP_TO_BUDGET).budget
-    give_table(output, "budget", table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty)
+    return _worked_out(output, scenario, _UP_TO_BUDGET).budget, {}
 
 
-@command
-def keys(
-    output: Output,
-    scenario: ScenarioArgument,
-    out: TableFile = None,
-    form: Format = None,
-    as_json: AsJson = False,
-    fail_on_empty: FailOnEmpty = False,
-    overlays: Overlays = None,
-) -> None:
+@_stage
+def keys(output: Output, scenario: Scenario) -> Answer:
     """Print the secret key of every window under a clear sky, parameters optimised, and why it is zero where it is."""
-    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
-    table = _worked_out(output, loaded, (*_UP_TO_BUDGET, "keys")).keys
-    give_table(output, "keys", table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty)
+    return _worked_out(output, scenario, (*_UP_TO_BUDGET, "keys")).keys, {}
 
 
-@command
+@_stage
 def schedule(
     output: Output,
-    scenario: ScenarioArgument,
-    out: TableFile = None,
-    form: Format = None,
-    as_json: AsJson = False,
-    fail_on_empty: FailOnEmpty = False,
-    overlays: Overlays = None,
+    scenario: Scenario,
     rolling: Annotated[
         bool,
         typer.Option("--rolling", help="As it is flown: horizon_day ahead, anew every replan_day. For long periods."),
     ] = False,
     jobs: Jobs = 1,
-) -> None:
+) -> Answer:
     """Plan the contacts and print them, backups included; how good the plan is goes to stderr."""
-    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
     if rolling:
-        contacts, more = _rolled(output, loaded, jobs)
-        give_table(
-            output, "schedule", contacts, loaded, contract="contacts", out=out, form=chosen,
-            fail_on_empty=fail_on_empty, **more,
-        )  # fmt: skip
-        return
+        return _rolled(output, scenario, jobs)
     if jobs > 1:
         raise typer.BadParameter("--jobs goes with --rolling; a plan in one piece is made by one process")
-    plan = _worked_out(output, loaded, _UP_TO_PLAN).plan
+    plan = _worked_out(output, scenario, _UP_TO_PLAN).plan
     output.note(f"objective {plan.objective:.6g}, bound {plan.bound:.6g}, gap {100 * plan.gap:.2f} %")
     for text in plan.notes:
         output.note(text)
-    give_table(
-        output, "schedule", plan.contacts, loaded, contract="contacts", out=out, form=chosen,
-        fail_on_empty=fail_on_empty,
-        plan={"objective": plan.objective, "bound": plan.bound, "gap": plan.gap, "notes": list(plan.notes)},
-    )  # fmt: skip
+    quality = {"objective": plan.objective, "bound": plan.bound, "gap": plan.gap, "notes": list(plan.notes)}
+    return plan.contacts, {"contract": "contacts", "plan": quality}
 
 
-def _rolled(output: Output, scenario: Scenario, jobs: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _rolled(output: Output, scenario: Scenario, jobs: int) -> Answer:
     """Contacts of a rolling plan over candidates made in chunks, and its steps and delivery for a document."""
     from math import ceil
     from tempfile import TemporaryDirectory
@@ -203,28 +182,19 @@ def _rolled(output: Output, scenario: Scenario, jobs: int) -> tuple[pd.DataFrame
         f"{made['kept'].sum()} kept, {made['dropped'].sum()} dropped"
     )
     delivered = found.delivery.groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum()
-    return found.contacts, {"steps": rows_of(made), "demands": rows_of(delivered)}
+    return found.contacts, {"contract": "contacts", "steps": rows_of(made), "demands": rows_of(delivered)}
 
 
-@command
+@_stage
 def relay(
     output: Output,
-    scenario: ScenarioArgument,
+    scenario: Scenario,
     table: Annotated[
         Literal["delivery", "routes", "stores"], typer.Option(help="Key per demand, paths, or contents of stores.")
     ] = "delivery",
-    out: TableFile = None,
-    form: Format = None,
-    as_json: AsJson = False,
-    fail_on_empty: FailOnEmpty = False,
-    overlays: Overlays = None,
-) -> None:
+) -> Answer:
     """Plan the contacts, relay their expected key over the network, and print what every demand gets."""
-    chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
-    found = _worked_out(output, loaded, (*_UP_TO_PLAN, "relay")).relay
+    found = _worked_out(output, scenario, (*_UP_TO_PLAN, "relay")).relay
     for demand in found.unreachable:
         output.note(f"no path for {demand}")
-    give_table(
-        output, "relay", getattr(found, table), loaded, contract=table, out=out, form=chosen,
-        fail_on_empty=fail_on_empty, unreachable=list(found.unreachable),
-    )  # fmt: skip
+    return getattr(found, table), {"contract": table, "unreachable": list(found.unreachable)}
