@@ -25,7 +25,16 @@ from eqci_space.fiber.paths import Route, cheapest_routes, route_arcs
 from eqci_space.fiber.row_reduction import arriving, held_edges
 from eqci_space.solver import GrowingProgramme, Programme, Solution
 
-__all__ = ["SLOPES", "FlowResult", "Relaxation", "RelayProgramme", "edge_cost", "solve_key_flow"]
+__all__ = [
+    "SLOPES",
+    "FlowResult",
+    "Relaxation",
+    "RelayProgramme",
+    "delivered_by_bin",
+    "edge_cost",
+    "solve_key_flow",
+    "used_by_bin",
+]
 
 SLOPES = np.array([1.0, 0.5, 0.2]) / np.mean([1.0, 0.5, 0.2])
 _MBIT = 1e6
@@ -81,6 +90,22 @@ class FlowResult:
         for k, _, _, bit in self.paths:
             total[k] += bit
         return total
+
+
+def used_by_bin(flow: FlowResult, problem: KeyFlowProblem) -> np.ndarray:
+    """Key (E, T) that relay takes from each edge: a path takes its bits from every edge of it."""
+    used = np.zeros(problem.supply_bit.shape)
+    for _, t, route, bit in flow.paths:
+        np.add.at(used[:, t], [arc >> 1 for arc in route_arcs(route)], bit)
+    return used
+
+
+def delivered_by_bin(flow: FlowResult, problem: KeyFlowProblem) -> np.ndarray:
+    """Key (K, T) that each demand gets."""
+    delivered = np.zeros(problem.asked_bit.shape)
+    for k, t, _, bit in flow.paths:
+        delivered[k, t] += bit
+    return delivered
 
 
 def solve_key_flow(problem: KeyFlowProblem, *, known: Sequence[Column] = ()) -> FlowResult:

@@ -11,10 +11,10 @@ import pandas as pd
 
 from eqci_space.errors import PlanError, near_matches
 from eqci_space.fiber.fairness import max_concurrent, max_min
-from eqci_space.fiber.key_flow import FlowResult, solve_key_flow
+from eqci_space.fiber.key_flow import FlowResult, delivered_by_bin, solve_key_flow, used_by_bin
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
-from eqci_space.fiber.paths import cheapest_routes, route_arcs
+from eqci_space.fiber.paths import cheapest_routes
 from eqci_space.fiber.problem import bin_of, bin_starts, flow_problem
 from eqci_space.fiber.stores import store_levels
 from eqci_space.html_table import format_bits, html_summary, html_table, percent, short_list
@@ -177,9 +177,8 @@ def relay_bin_by_bin(deposits: pd.DataFrame, scenario: Scenario, *, network: Net
             life_bins=np.empty(0, dtype=int),
         )  # fmt: skip
         flow = solve_key_flow(one)
-        for k, _, route, bit in flow.paths:
-            paths.append((k, t, route, bit))
-            np.add.at(used[:, t], [arc >> 1 for arc in route_arcs(route)], bit)
+        paths += [(k, t, route, bit) for k, _, route, bit in flow.paths]
+        used[:, t] = used_by_bin(flow, one)[:, 0]
         price[:, t], objective, rounds = flow.edge_price[:, 0], objective + flow.objective, rounds + flow.rounds
         so_far = slice(0, t + 1)
         stock = store_levels(
@@ -265,9 +264,7 @@ def _routes(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd
 def _stores(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd.DataFrame:
     """Stores replayed forward from the relayed paths."""
     n_edges, n_bins = problem.supply_bit.shape
-    used = np.zeros((n_edges, n_bins))
-    for _, t, route, bit in flow.paths:
-        np.add.at(used[:, t], [arc >> 1 for arc in route_arcs(route)], bit)
+    used = used_by_bin(flow, problem)
     levels = store_levels(problem.supply_bit, used, problem.aged_bit, problem.capacity_bit, problem.life_bins)
     table = pd.DataFrame({
         "bin": np.repeat(bin_starts(scenario), n_edges),
@@ -281,9 +278,7 @@ def _stores(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd
 
 def _delivery(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd.DataFrame:
     n_demands, n_bins = problem.asked_bit.shape
-    delivered = np.zeros((n_demands, n_bins))
-    for k, t, _, bit in flow.paths:
-        delivered[k, t] += bit
+    delivered = delivered_by_bin(flow, problem)
     starts = bin_starts(scenario)
     table = pd.DataFrame({
         "bin": np.repeat(starts, n_demands),

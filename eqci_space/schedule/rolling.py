@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from eqci_space.fiber.key_flow import FlowResult
+from eqci_space.fiber.key_flow import FlowResult, delivered_by_bin, used_by_bin
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
-from eqci_space.fiber.paths import route_arcs
 from eqci_space.fiber.problem import bin_edges, flow_problem
 from eqci_space.fiber.relay import with_deposits
 from eqci_space.fiber.stores import stock_by_age, store_levels
@@ -223,10 +222,7 @@ def _advance(
     """Stocks by age at the time of the next plan, and what was delivered until then."""
     starts = bin_edges(part)[:-1]
     bins = sum(start < until for start in starts)
-    used, delivered = np.zeros(problem.supply_bit.shape), np.zeros(problem.asked_bit.shape)
-    for k, t, route, bit in flow.paths:
-        np.add.at(used[:, t], [arc >> 1 for arc in route_arcs(route)], bit)
-        delivered[k, t] += bit
+    used, delivered = used_by_bin(flow, problem), delivered_by_bin(flow, problem)
     levels = store_levels(
         problem.supply_bit[:, :bins], used[:, :bins], problem.aged_bit, problem.capacity_bit, problem.life_bins
     )
