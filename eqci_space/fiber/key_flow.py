@@ -483,12 +483,16 @@ class RelayProgramme:
         return solution.x[self._groups]
 
     def paths(self, solution: Solution) -> list[tuple[int, int, Route, float]]:
-        """Relayed bits by path; a demand gets no more than it asked for."""
-        share = solution.x[len(solution.x) - len(self.columns) :]
-        flow = [x * self.problem.asked_bit[k, t] for (k, t, _), x in zip(self.columns, share, strict=True)]
+        """Relayed bits by path; a demand gets no more than it asked for.
+
+        The solution may be older than the last columns, which stand behind those that it knows.
+        """
+        share = solution.x[len(self.base.objective) :]
+        columns = self.columns[: len(share)]
+        flow = [x * self.problem.asked_bit[k, t] for (k, t, _), x in zip(columns, share, strict=True)]
         total = np.zeros(self.problem.asked_bit.shape)
-        for (k, t, _), bit in zip(self.columns, flow, strict=True):
+        for (k, t, _), bit in zip(columns, flow, strict=True):
             total[k, t] += bit
         scale = np.minimum(1.0, self.problem.most_bit / np.maximum(total, _ROUND_BIT))
-        found = [(k, t, r, float(bit * scale[k, t])) for (k, t, r), bit in zip(self.columns, flow, strict=True)]
+        found = [(k, t, r, float(bit * scale[k, t])) for (k, t, r), bit in zip(columns, flow, strict=True)]
         return sorted(path for path in found if path[3] > _ROUND_BIT)

@@ -141,11 +141,19 @@ def relay_keys(
     Returns
     -------
     Relay
+
+    Raises
+    ------
+    PlanError
+        `objective` is unknown.
     """
     check_table(deposits, "DEPOSITS", "relay_keys")
+    goal = scenario.schedule.objective if objective is None else objective
+    if goal not in _GOALS:
+        raise PlanError(f"relay_keys: objective '{goal}'; {near_matches(goal, _GOALS)}")
     network = network or build_network(scenario)
     problem = with_deposits(flow_problem(scenario, network), deposits, scenario)
-    flow, share = _GOALS[objective or scenario.schedule.objective](problem)
+    flow, share = _GOALS[goal](problem)
     return _relay(flow, share, problem, scenario, network)
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eqci_space.fiber.key_flow import SLOPES, solve_key_flow
+from eqci_space.fiber.key_flow import SLOPES, FlowResult, RelayProgramme, delivered_by_bin, edge_cost, solve_key_flow
 from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
-from eqci_space.fiber.paths import PathRule
+from eqci_space.fiber.paths import PathRule, route_arcs
 from eqci_space.schedule.joint import solve_joint
 
 MBIT = 1e6
@@ -95,6 +95,39 @@ def test_single_demand_reaches_maximum_flow(seed):
     flow = nx.maximum_flow_value(graph, 0, 7)
     result = solve_key_flow(problem(edges, supply, [("0", "7")], [[100.0]]))
     assert delivered(result, 0, 1).sum() == pytest.approx(flow, abs=1e-4)
+
+
+def worth_of_paths(paths, p, cost_scale):
+    """The objective from paths alone: satisfied thirds by falling slope, less the tie-breaking price of every hop."""
+    share = delivered_by_bin(FlowResult(paths, 0.0, 0.0, 0, np.empty(0)), p) / np.maximum(p.asked_bit, 1e-300)
+    thirds = np.clip(share[..., None] - np.arange(3) / 3, 0.0, 1 / 3)
+    price = sum(
+        edge_cost(p)[np.array(route_arcs(route)) >> 1].sum() * cost_scale[k] * bit / MBIT for k, _, route, bit in paths
+    )
+    return float((p.weights[:, None, None] * SLOPES * thirds).sum() - price)
+
+
+@pytest.fixture(scope="module")
+def many_demands():
+    """A meshed network whose programme is large enough for interior points, which end on a gap amid a round."""
+    rng = np.random.default_rng(5)
+    edges = [(str(a), str(b)) for a, b in nx.gnm_random_graph(24, 60, seed=5).edges]
+    ends = [tuple(map(str, rng.choice(24, 2, replace=False))) for _ in range(60)]
+    return problem(
+        edges, rng.uniform(0.0, 3.0, (len(edges), 48)), ends, rng.uniform(0.2, 1.0, (60, 48)),
+        weights=rng.uniform(0.5, 3.0, 60), capacity=4.0,
+    )  # fmt: skip
+
+
+def test_paths_of_a_large_programme_are_worth_its_objective(many_demands):
+    """The last round may price columns that the solution does not know; its paths must not be read by them."""
+    programme = RelayProgramme(many_demands)
+    assert programme.interior
+    relaxed = programme.relax(enough=3e-2)
+    known = len(relaxed.solution.x) - len(programme.base.objective)
+    assert 0 < known < len(programme.columns)
+    found = worth_of_paths(programme.paths(relaxed.solution), many_demands, programme.cost_scale)
+    assert found == pytest.approx(relaxed.objective, rel=1e-4)
 
 
 def random_offers(rng):

@@ -46,15 +46,20 @@ def test_satellite_key_serves_only_from_the_bin_after_its_arrival(study):
 
 def test_paths_respect_their_class(study, scenario):
     country = study.relay.network.nodes["country"]
+    satellites, checked = {s.name for s in scenario.satellites}, set()
     for _, route in study.relay.routes.iterrows():
         demand = next(d for d in scenario.demands if d.name == route["demand"])
         nations = [country.get(n, "") for n in route["path"]]
         hand_overs = [(a, b) for a, b in itertools.pairwise(nations) if a and b and a != b]
-        if demand.assurance == "space_path":
+        if "space_path" in demand.assurance:
             assert not hand_overs
-        if demand.assurance == "national_only":
-            assert len(set(nations)) == 1
+            assert satellites & set(route["path"])
+            checked.add("space_path")
+        if "national_only" in demand.assurance:
+            assert {n for n in nations if n} == {country[demand.between[0]]}
+            checked.add("national_only")
         assert [route["path"][0], route["path"][-1]] == list(demand.between)
+    assert checked == {"space_path", "national_only"}
 
 
 def test_delivery_adds_up_to_the_routes(study):
@@ -96,6 +101,11 @@ def test_deposit_on_an_unknown_edge_is_named(study, scenario):
     wrong = study.deposits.assign(edge="EAGLE1-LIKE|NOWHERE")
     with pytest.raises(PlanError, match=r"unknown edge 'EAGLE1-LIKE\|NOWHERE'"):
         relay_keys(wrong, scenario, network=study.network)
+
+
+def test_an_unknown_objective_is_named(study, scenario):
+    with pytest.raises(PlanError, match="objective 'max_mini'; did you mean 'max_min'"):
+        relay_keys(study.deposits, scenario, network=study.network, objective="max_mini")
 
 
 def test_more_key_never_lowers_the_objective(study, scenario):
