@@ -19,9 +19,9 @@ from typing import Any
 
 import eqci_space as eq
 from benchmarks.timing import Cost, process_cost
-from eqci_space.batch import BATCH_TABLES, run_batch
 from eqci_space.errors import EqciWarning
 from eqci_space.scenario import Scenario
+from eqci_space.studies.batch import BATCH_TABLES, run_batch
 
 __all__ = ["constellation", "constellation_batch", "run"]
 

@@ -15,17 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import alternating_s, peak_memory_mb
-from eqci_space.constellations import members
 from eqci_space.data import data_path
 from eqci_space.errors import StaleElementsWarning
+from eqci_space.files.csv_rows import keyed_rows
 from eqci_space.orbits.earth import julian_date, station_frame
 from eqci_space.orbits.elements import ElementSet, propagator
 from eqci_space.orbits.elements_io import read_elements
 from eqci_space.orbits.ephemeris import _grid_frame, make_ephemeris
 from eqci_space.orbits.passes import find_passes, search_passes
-from eqci_space.scenario import Satellite, Scenario, Walker
-from eqci_space.scenario_io import load_scenario
-from eqci_space.sites_io import keyed_rows
+from eqci_space.scenario import Satellite, Scenario, Walker, load_scenario
+from eqci_space.scenario.constellations import members
 
 __all__ = ["constellation_passes", "run"]
 

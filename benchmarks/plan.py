@@ -15,11 +15,11 @@ from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
 from eqci_space.fiber.problem import flow_problem
+from eqci_space.machine.solver import Programme, maximise
 from eqci_space.schedule.baselines import BASELINES
 from eqci_space.schedule.conflicts import interval_cliques
 from eqci_space.schedule.contacts import offered_candidates, offered_problem
 from eqci_space.schedule.joint import solve_joint, value_of_choice
-from eqci_space.solver import Programme, maximise
 
 __all__ = ["joint_week", "key_problem", "run"]
 

@@ -20,8 +20,7 @@ from eqci_space.linkbudget.background import (
 )
 from eqci_space.linkbudget.pass_geometry import MEAN_EARTH_RADIUS_M
 from eqci_space.linkbudget.terms import TERMS, Link
-from eqci_space.scenario import Atmosphere, Receiver, Terminal
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import Atmosphere, Receiver, Terminal, load_scenario
 
 ROOT = Path(__file__).parents[1]
 BANDS_M = {"V": 0.55e-6, "R": 0.65e-6, "I": 0.80e-6, "J": 1.25e-6, "H": 1.63e-6}

@@ -8,7 +8,7 @@
     ├── TimeError          a time is naive, reversed or outside the data
     ├── ElementsError      an orbital element set is malformed
     ├── DataError          a data file is missing or malformed
-    ├── ChunkError         some chunks of a run failed (`eqci_space.parallel`)
+    ├── ChunkError         some chunks of a run failed (`eqci_space.machine.parallel`)
     └── PlanError          a plan breaks its own rules
         └── InfeasibleError    no plan satisfies the constraints
 

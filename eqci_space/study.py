@@ -17,21 +17,20 @@ import pandas as pd
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
 from eqci_space.fiber.resilience import single_failures
-from eqci_space.html_table import html_summary, html_table
 from eqci_space.linkbudget.budget import link_budget
+from eqci_space.machine.progress import shown_bar
 from eqci_space.ogs.sampling import sample_windows
 from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.earth import orientation_end
 from eqci_space.orbits.elements import age_day
 from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
 from eqci_space.orbits.passes import find_passes
-from eqci_space.progress import shown_bar
 from eqci_space.qkd.part_keys import part_keys
 from eqci_space.qkd.window_keys import window_keys
 from eqci_space.report.compare import compare_runs
-from eqci_space.report.export_set import write_exports
-from eqci_space.report.html import Findings, write_report
+from eqci_space.report.exports.export_set import write_exports
 from eqci_space.report.input_ages import age_records, input_ages
+from eqci_space.report.page.document import Findings, write_report
 from eqci_space.report.release import Level, export_material, release
 from eqci_space.report.run_io import SCHEMA_VERSION, Run, load_run, require_target, write_directory
 from eqci_space.scenario import Scenario, with_variant
@@ -40,6 +39,7 @@ from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.refine import reoptimise_contacts
 from eqci_space.schedule.simulate import Simulation, simulate_plan
 from eqci_space.schedule.verify import verify_plan
+from eqci_space.words import html_summary, html_table
 
 __all__ = ["STAGES", "Study"]
 

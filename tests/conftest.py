@@ -8,7 +8,7 @@ import pytest
 from astropy.utils import iers
 from skyfield.api import Loader
 
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
 from eqci_space.study import Study
 
 ROOT = Path(__file__).parents[1]

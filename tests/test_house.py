@@ -20,7 +20,7 @@ HEAVY = ("numpy", "pandas", "astropy", "geopandas", "matplotlib", "numba", "scip
 MODULES = sorted(m.name for m in pkgutil.walk_packages(eqci_space.__path__, "eqci_space."))
 
 
-@pytest.mark.parametrize("code", ["import eqci_space", "import eqci_space.cli", "import eqci_space.scenario_io"])
+@pytest.mark.parametrize("code", ["import eqci_space", "import eqci_space.cli", "import eqci_space.scenario.load"])
 def test_import_is_light(code):
     check = f"import sys; {code}; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

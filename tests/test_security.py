@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from eqci_space import input_rules
 from eqci_space.errors import DataError, ElementsError
-from eqci_space.input_rules import file_beside, name_problem, oversize, text_problem, tree_problems
+from eqci_space.files import limits
+from eqci_space.files.limits import file_beside, name_problem, oversize, text_problem, tree_problems
 from eqci_space.orbits.elements_io import read_elements
 
 PACKAGE = Path(__file__).parents[1] / "eqci_space"
@@ -102,9 +102,9 @@ def test_xml_with_a_document_type_is_refused(tmp_path, head):
 
 def test_all_limits_of_input_stand_in_one_module():
     pattern = re.compile(r"^_?(MAX|MOST|LONGEST|LARGEST)?_?\w*(_BYTES|_MEMBER)\b.* = [\d_]{7,}", re.MULTILINE)
-    own = {p.name: pattern.findall(p.read_text(encoding="utf-8")) for p in MODULES if p.name != "input_rules.py"}
+    own = {p.name: pattern.findall(p.read_text(encoding="utf-8")) for p in MODULES if p.name != "limits.py"}
     assert not {name for name, found in own.items() if found}
-    sizes = {n: getattr(input_rules, n) for n in input_rules.__all__ if n.endswith("_BYTES")}
+    sizes = {n: getattr(limits, n) for n in limits.__all__ if n.endswith("_BYTES")}
     assert sizes == {
         "SCENARIO_BYTES": 5_000_000, "TABLE_BYTES": 5_000_000, "ORBIT_BYTES": 50_000_000, "NOTE_BYTES": 50_000_000,
         "WEATHER_TEXT_BYTES": 200_000_000, "GRID_BYTES": 8_000_000_000,

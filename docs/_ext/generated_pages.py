@@ -165,7 +165,7 @@ def room(name: str) -> str:
     for info in sorted(pkgutil.iter_modules(path, prefix), key=lambda m: m.name):
         if info.ispkg:
             continue
-        blocks += [info.name, "-" * len(info.name), "", f".. automodule:: {info.name}", ""]
+        blocks += [info.name, "~" * len(info.name), "", f".. automodule:: {info.name}", ""]
     return "\n".join(blocks)
 
 

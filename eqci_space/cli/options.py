@@ -130,7 +130,7 @@ def processes(trials: int) -> int:
 
 def load(scenario: str, overlays: list[Path] | None = None) -> Scenario:
     """A scenario by name or path, with what is laid over it."""
-    from eqci_space.scenario_io import load_scenario
+    from eqci_space.scenario import load_scenario
 
     return load_scenario(scenario, overlays=overlays or ())
 

@@ -170,7 +170,7 @@ def whatif(
 
 
 def _say_answer(output: Output, answer: OutageAnswer) -> None:
-    from eqci_space.html_table import format_bits
+    from eqci_space.words import format_bits
 
     touched = answer.demands[(answer.demands["shortage_bit"] >= 1) | (answer.demands["path_during"] != "")]
     if touched.empty:

@@ -49,7 +49,7 @@ def chosen_format(out: Path | None, wanted: str | None, as_json: bool) -> str:
 
 def write_table(table: pd.DataFrame, out: Path, form: str, document: dict[str, Any]) -> None:
     """Write a table to a file, whole or not at all; `document` holds its rows for JSON."""
-    from eqci_space.checkpoints import write_atomically
+    from eqci_space.files.atomic import write_atomically
 
     if form == "csv":
         content = csv_text(table).encode()

@@ -127,8 +127,8 @@ def _demands(result: Run) -> pd.DataFrame:
 
 def _say(output: Output, result: Run, out: Path) -> None:
     """The result in words, the first line fit for the subject of a mail."""
-    from eqci_space.html_table import format_bits
     from eqci_space.report.summary import summary_line
+    from eqci_space.words import format_bits
 
     output.result(summary_line(result))
     counts = result.manifest["counts"]
@@ -169,7 +169,7 @@ def _batched(
     import shutil
     from contextlib import nullcontext
 
-    from eqci_space.batch import batch_chunks, load_batch, run_batch
+    from eqci_space.studies.batch import batch_chunks, load_batch, run_batch
 
     work = out.with_name(f".{out.name}-batch")
     if not resume:

@@ -168,8 +168,8 @@ def _rolled(output: Output, scenario: Scenario, jobs: int) -> Answer:
     from math import ceil
     from tempfile import TemporaryDirectory
 
-    from eqci_space.batch import batch_chunks, load_batch, run_batch
     from eqci_space.schedule.rolling import rolling_plan
+    from eqci_space.studies.batch import batch_chunks, load_batch, run_batch
 
     days = (scenario.end - scenario.start).total_seconds() / 86400
     steps = len(batch_chunks(scenario)) + ceil(days / scenario.schedule.replan_day)

@@ -67,7 +67,7 @@ def schema(output: Output) -> None:
     """Print the JSON Schema of scenario files."""
     import json
 
-    from eqci_space.scenario_io import scenario_schema
+    from eqci_space.scenario.schema import scenario_schema
 
     output.result(json.dumps(scenario_schema(), indent=2))
 
@@ -120,7 +120,7 @@ def doctor(output: Output, as_json: AsJson = False) -> None:
 
     from eqci_space.fiber.rates import fibre_key_rate_bit_s
     from eqci_space.orbits.earth import orientation_end
-    from eqci_space.scenario_io import load_scenario
+    from eqci_space.scenario import load_scenario
 
     files = shipped_files()
     wrong = [f["file"] for f in files if f["state"] != "as shipped"]

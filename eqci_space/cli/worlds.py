@@ -80,7 +80,7 @@ def simulate(
 
 
 def _say_simulation(output: Output, scenario: Scenario, result: Simulation, trials: int, regret: int) -> None:
-    from eqci_space.html_table import format_bits
+    from eqci_space.words import format_bits
 
     output.result(f"{scenario.name}: {trials} worlds, contacts as planned, relay solved in each (an upper bound)")
     output.result("delivered, exceeded in 90 % / 50 % / 10 % of the worlds: weather alone; all stated uncertainties")
@@ -98,7 +98,7 @@ def _say_simulation(output: Output, scenario: Scenario, result: Simulation, tria
 
 
 def _say_demand(output: Output, name: str, row: pd.Series, causes: list[str], *, with_regret: bool) -> None:
-    from eqci_space.html_table import format_bits
+    from eqci_space.words import format_bits
 
     weather, everything = (
         " / ".join(
@@ -133,7 +133,7 @@ def sweep(
     loaded = load(scenario, overlays)
     from math import prod
 
-    from eqci_space.sweeps import sweep as swept
+    from eqci_space.studies.sweeps import sweep as swept
 
     with output.progress(prod(map(len, grid.values()))) as advance:
         table = swept(
@@ -175,9 +175,9 @@ def coverage(
     for one in (loaded, other):
         if one is not None:
             check_inputs(one)
-    from eqci_space.coverage_grid import compare_coverages
     from eqci_space.report.coverage_io import read_coverage, write_coverage
-    from eqci_space.report.coverage_maps import save_maps
+    from eqci_space.report.plots.coverage import save_maps
+    from eqci_space.studies.coverage import compare_coverages
 
     table = _covered(output, loaded, resolution, month, "coverage")
     write_coverage(table, out)
@@ -193,7 +193,7 @@ def coverage(
 def _covered(
     output: Output, scenario: Scenario, resolution: float, months: list[int] | None, name: str
 ) -> gpd.GeoDataFrame:
-    from eqci_space.coverage_grid import coverage as cover
+    from eqci_space.studies.coverage import coverage as cover
 
     steps = 1000
     with output.progress(steps) as advance:

@@ -10,8 +10,7 @@ from scipy.sparse.csgraph import maximum_flow
 from eqci_space.fiber.domains import Border, borders, crossing_mask
 from eqci_space.fiber.network import Network
 from eqci_space.fiber.paths import KeyGraph, PathRule
-from eqci_space.network_records import Demand, assurance_limit
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Demand, Scenario, assurance_limit
 
 __all__ = ["node_owners", "path_rules", "vertex_connectivity"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from eqci_space.network_records import Coexistence
+from eqci_space.scenario import Coexistence
 from eqci_space.units import PLANCK_J_S, SPEED_OF_LIGHT_M_S, ratio_from_db
 
 __all__ = ["raman_click_probability", "raman_power_w"]

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import PlanError
-from eqci_space.network_records import Demand, Handover
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Demand, Handover, Scenario
 
 __all__ = ["Border", "border_quotas", "borders", "crossing_bits", "crossing_mask"]
 

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.network import Network, space_edge, station_node
-from eqci_space.network_records import Outage
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Outage, Scenario
 
 __all__ = ["closed_bins", "edge_supply_bit", "key_edges"]
 

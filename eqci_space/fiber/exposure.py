@@ -15,8 +15,7 @@ from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.relay import Relay, with_deposits
-from eqci_space.network_records import Demand, assurance_text
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Demand, Scenario, assurance_text
 
 __all__ = ["exposure", "exposure_frontier", "handovers"]
 

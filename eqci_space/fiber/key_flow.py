@@ -23,7 +23,7 @@ from eqci_space.errors import PlanError
 from eqci_space.fiber.key_problem import Column, KeyFlowProblem
 from eqci_space.fiber.paths import Route, cheapest_routes, route_arcs
 from eqci_space.fiber.row_reduction import arriving, held_edges
-from eqci_space.solver import GrowingProgramme, Programme, Solution
+from eqci_space.machine.solver import GrowingProgramme, Programme, Solution
 
 __all__ = [
     "SLOPES",

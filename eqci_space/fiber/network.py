@@ -13,8 +13,7 @@ from shapely import LineString, Point
 
 from eqci_space.fiber.network_io import read_network
 from eqci_space.fiber.spans import link_spans
-from eqci_space.network_records import FiberNetwork, Handover, LinkRules
-from eqci_space.scenario import Scenario, Station, dated_stations
+from eqci_space.scenario import FiberNetwork, Handover, LinkRules, Scenario, Station, dated_stations
 from eqci_space.tables import check_table
 
 __all__ = ["Network", "build_network", "space_edge", "station_node"]

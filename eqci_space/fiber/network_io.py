@@ -8,8 +8,8 @@ import pandas as pd
 
 from eqci_space.data import data_path
 from eqci_space.errors import DataError, near_matches
+from eqci_space.files.csv_rows import keyed_rows
 from eqci_space.scenario import Scenario
-from eqci_space.sites_io import keyed_rows
 
 __all__ = ["read_network"]
 

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from eqci_space.errors import InfeasibleError
-from eqci_space.solver import Programme, maximise
+from eqci_space.machine.solver import Programme, maximise
 
 __all__ = ["ArcSearch", "KeyGraph", "PathRule", "Route", "cheapest_routes", "route_arcs"]
 

@@ -13,9 +13,8 @@ from eqci_space.fiber.domains import border_quotas, borders
 from eqci_space.fiber.edges import closed_bins, edge_supply_bit, key_edges
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network
-from eqci_space.network_records import asked_bit_per_day, assurance_text
 from eqci_space.orbits.earth import times_from
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, asked_bit_per_day, assurance_text
 from eqci_space.tables import check_table
 
 __all__ = ["bin_edges", "bin_of", "bin_starts", "demand_table", "flow_problem"]

@@ -9,13 +9,13 @@ import numpy as np
 
 from eqci_space.errors import ScenarioError
 from eqci_space.fiber.coexistence import raman_click_probability
-from eqci_space.network_records import QkdDevice
 from eqci_space.qkd.blocks import block_table
 from eqci_space.qkd.continuous import best_modulated_rate_bit
 from eqci_space.qkd.entangled import entangled_key
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.twin_field import twin_field_rate_bit_s
 from eqci_space.qkd.window_keys import pair_coincidences
+from eqci_space.scenario import QkdDevice
 from eqci_space.units import ratio_from_db
 
 __all__ = ["fibre_key_rate_bit_s"]

@@ -17,9 +17,9 @@ from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.paths import cheapest_routes
 from eqci_space.fiber.problem import bin_of, bin_starts, flow_problem
 from eqci_space.fiber.stores import store_levels
-from eqci_space.html_table import format_bits, html_summary, html_table, percent, short_list
 from eqci_space.scenario import Scenario
 from eqci_space.tables import check_table
+from eqci_space.words import format_bits, html_summary, html_table, percent, short_list
 
 __all__ = ["Relay", "key_deposits", "relay_bin_by_bin", "relay_keys", "with_deposits"]
 

@@ -18,7 +18,7 @@ from eqci_space.errors import PlanError
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.problem import bin_edges, bin_starts, flow_problem
 from eqci_space.fiber.relay import Relay
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 from eqci_space.scenario import Scenario
 from eqci_space.tables import check_table
 

@@ -14,7 +14,7 @@ from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.paths import route_arcs
 from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.relay import Relay, relay_bin_by_bin, with_deposits
-from eqci_space.progress import notebook_bar
+from eqci_space.machine.progress import notebook_bar
 from eqci_space.scenario import Scenario
 
 __all__ = ["OutageAnswer", "outage_answer", "single_failures"]

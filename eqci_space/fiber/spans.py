@@ -8,9 +8,9 @@ import pandas as pd
 
 from eqci_space.errors import DataError, InfeasibleError
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
-from eqci_space.input_rules import SPANS_PER_LINK
-from eqci_space.network_records import FiberNetwork, LinkRules, QkdDevice
+from eqci_space.files.limits import SPANS_PER_LINK
 from eqci_space.qkd.protocols import PROTOCOLS
+from eqci_space.scenario import FiberNetwork, LinkRules, QkdDevice
 
 __all__ = ["link_spans", "place_nodes", "span_device"]
 

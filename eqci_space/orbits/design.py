@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import numpy as np
 from scipy.optimize import brentq
 
-from eqci_space.constellations import members
 from eqci_space.errors import ElementsError
 from eqci_space.orbits.elements import ElementSet, build_elements, secular_rates_deg_day
 from eqci_space.scenario import Orbit, Train, Walker
+from eqci_space.scenario.constellations import members
 from eqci_space.units import EARTH_GM_M3_S2, EARTH_J2, EARTH_RADIUS_M, TROPICAL_YEAR_S
 
 __all__ = [

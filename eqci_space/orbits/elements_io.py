@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from eqci_space.checkpoints import write_atomically
 from eqci_space.errors import BadRecordWarning, ElementsError, near_matches
-from eqci_space.input_rules import ORBIT_BYTES, oversize
+from eqci_space.files.atomic import write_atomically
+from eqci_space.files.limits import ORBIT_BYTES, oversize
 from eqci_space.orbits import omm_io
 from eqci_space.orbits.elements import BadRecord, ElementSet
 from eqci_space.orbits.tle_io import parse_tle

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 
 __all__ = ["NODES", "interval_polynomial", "polynomial_state", "states"]
 

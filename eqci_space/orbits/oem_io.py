@@ -9,8 +9,8 @@ from pathlib import Path
 import erfa
 import numpy as np
 
-from eqci_space.checkpoints import write_atomically
 from eqci_space.errors import ElementsError
+from eqci_space.files.atomic import write_atomically
 from eqci_space.orbits.earth import julian_date, to_earth_fixed
 from eqci_space.orbits.elements_io import read_text
 from eqci_space.orbits.omm_io import key_value_lines, parse_epoch

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError, TimeError
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 from eqci_space.orbits.earth import station_frame, times_from
 from eqci_space.orbits.ephemeris import Ephemeris, ephemerides
 from eqci_space.orbits.interpolation import NODES, interval_polynomial, polynomial_state

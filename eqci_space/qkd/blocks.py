@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 
 __all__ = [
     "DOMAIN",

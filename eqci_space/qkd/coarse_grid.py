@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import clenshaw
 from eqci_space.qkd.decoy import light_counts, share_out, signed_length
 from eqci_space.qkd.simplex import from_free, off_the_ends, to_free

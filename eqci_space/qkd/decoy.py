@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import BlockTable, check_afterpulses, check_slots, clenshaw, three_sums
 from eqci_space.qkd.leakage import entropy, leakage_bit
 from eqci_space.qkd.sampling import sampled_error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import check_afterpulses
 from eqci_space.qkd.coarse_grid import grid_points, grid_starts
 from eqci_space.qkd.decoy import KeyResult, key_result, table_counts

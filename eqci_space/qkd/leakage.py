@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 
 __all__ = ["binomial_cdf", "binomial_quantile", "entropy", "leakage_bit"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import BlockTable
 from eqci_space.qkd.coarse_grid import grid_points, grid_starts
 from eqci_space.qkd.decoy import DecoyParameters, KeyResult, key_result, table_counts

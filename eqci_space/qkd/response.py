@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import BlockTable
 from eqci_space.qkd.decoy import DecoyParameters, signed_length, table_counts
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.leakage import entropy
 
 __all__ = ["sampled_error"]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from eqci_space.kernels import kernel
+from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.decoy import set_counts, signed_length
 
 __all__ = ["block_value", "block_value_in", "from_free", "nelder_mead", "off_the_ends", "to_free"]

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
-from eqci_space.network_records import PairSource
-from eqci_space.progress import notebook_bar
+from eqci_space.machine.progress import notebook_bar
+from eqci_space.machine.workers import threads_per_process
 from eqci_space.qkd.decoy import (
     REFERENCE_PARAMETERS,
     DecoyParameters,
@@ -28,9 +28,8 @@ from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.response import key_response
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.slots import WindowSlots, nearest_edges, slot_edges_ns, window_slots
-from eqci_space.scenario import Protocol, Scenario
+from eqci_space.scenario import PairSource, Protocol, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
-from eqci_space.workers import threads_per_process
 
 __all__ = [
     "best_cut_entangled",

@@ -1,1 +1,1 @@
-"""Plots, maps, the HTML report and exports."""
+"""What a run shows: plots, the HTML report, exports, comparison, release."""

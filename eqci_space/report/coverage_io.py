@@ -11,7 +11,7 @@ import pandas as pd
 import pyogrio
 
 from eqci_space.errors import DataError
-from eqci_space.report.exports import NOT_READ_OR_WRITTEN
+from eqci_space.report.exports.tables import NOT_READ_OR_WRITTEN
 
 __all__ = ["read_coverage", "write_coverage"]
 

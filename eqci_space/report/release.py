@@ -22,7 +22,7 @@ from eqci_space.fiber.network import Network, build_network, station_node
 from eqci_space.fiber.problem import bin_edges, demand_table
 from eqci_space.ogs.sites import station_table
 from eqci_space.orbits.ephemeris import Ephemeris, ephemerides
-from eqci_space.report.crew import crew_table
+from eqci_space.report.exports.crew import crew_table
 from eqci_space.report.local_time import station_zones
 from eqci_space.scenario import Scenario
 from eqci_space.tables import TABLES, check_table

@@ -14,10 +14,10 @@ from typing import Any
 import pandas as pd
 
 from eqci_space.errors import DataError
-from eqci_space.html_table import html_summary, html_table, percent
-from eqci_space.input_rules import NOTE_BYTES, oversize
-from eqci_space.parquet_io import read_table
+from eqci_space.files.limits import NOTE_BYTES, oversize
+from eqci_space.files.parquet_io import read_table
 from eqci_space.tables import TABLES, check_table
+from eqci_space.words import html_summary, html_table, percent
 
 __all__ = ["SCHEMA_VERSION", "TABLE_NAMES", "Run", "load_run", "require_target", "write_directory"]
 

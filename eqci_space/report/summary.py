@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from eqci_space.html_table import format_bits
 from eqci_space.report.run_io import Run
+from eqci_space.words import format_bits
 
 __all__ = ["summary_line"]
 

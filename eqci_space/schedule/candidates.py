@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.network import space_edge
-from eqci_space.network_records import Outage
 from eqci_space.qkd.part_keys import part_keys
-from eqci_space.scenario import Booking, Scenario
+from eqci_space.scenario import Booking, Outage, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
 from eqci_space.weather.outlook import slot_clear_probability
 

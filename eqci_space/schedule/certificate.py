@@ -15,7 +15,7 @@ import numpy as np
 from eqci_space.fiber.key_flow import RelayProgramme, edge_cost
 from eqci_space.fiber.key_problem import Column
 from eqci_space.fiber.paths import ArcSearch, PathRule
-from eqci_space.solver import Programme, maximise
+from eqci_space.machine.solver import Programme, maximise
 
 __all__ = ["fibre_priced_bound"]
 

@@ -14,13 +14,13 @@ from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.paths import route_arcs
 from eqci_space.fiber.problem import bin_of, flow_problem
-from eqci_space.html_table import format_bits, html_summary, html_table, percent
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.schedule.joint import JointResult, solve_joint
 from eqci_space.schedule.risk import in_skies
 from eqci_space.tables import TABLES, check_table, empty_table
+from eqci_space.words import format_bits, html_summary, html_table, percent
 
 __all__ = ["Plan", "offered_candidates", "offered_problem", "plan_contacts", "schedule_contacts"]
 

@@ -18,8 +18,8 @@ import numpy as np
 from eqci_space.errors import InfeasibleError
 from eqci_space.fiber.key_flow import FlowResult, Relaxation, RelayProgramme
 from eqci_space.fiber.key_problem import ChoiceLimit, Column, KeyFlowProblem
+from eqci_space.machine.solver import maximise
 from eqci_space.schedule.certificate import fibre_priced_bound
-from eqci_space.solver import maximise
 
 __all__ = ["JointResult", "greedy_choice", "solve_joint", "value_of_choice"]
 

@@ -19,7 +19,7 @@ from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import bin_edges, flow_problem
 from eqci_space.fiber.relay import with_deposits
 from eqci_space.fiber.stores import stock_by_age, store_levels
-from eqci_space.progress import notebook_bar
+from eqci_space.machine.progress import notebook_bar
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan, offered_candidates, offered_problem, plan_contacts
 from eqci_space.schedule.diff import diff_plans

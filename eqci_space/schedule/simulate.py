@@ -19,7 +19,7 @@ from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.key_problem import Column, KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import bin_of, flow_problem
-from eqci_space.progress import notebook_bar
+from eqci_space.machine.progress import notebook_bar
 from eqci_space.qkd.window_keys import part_responses
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.causes import explained_share

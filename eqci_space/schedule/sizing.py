@@ -8,8 +8,7 @@ import pandas as pd
 from eqci_space.fiber.problem import bin_of
 from eqci_space.fiber.relay import Relay
 from eqci_space.fiber.stores import bridged_s, stock_for_availability
-from eqci_space.network_records import Demand
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Demand, Scenario
 from eqci_space.schedule.contacts import Plan
 from eqci_space.schedule.simulate import Simulation
 

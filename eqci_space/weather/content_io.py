@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from eqci_space.errors import DataError
-from eqci_space.input_rules import GRID_BYTES, WEATHER_TEXT_BYTES, oversize
+from eqci_space.files.limits import GRID_BYTES, WEATHER_TEXT_BYTES, oversize
 
 __all__ = [
     "BROKEN_CONTENT",

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.errors import EqciWarning
-from eqci_space.kernels import kernel
-from eqci_space.workers import threads_per_process
+from eqci_space.machine.kernels import kernel
+from eqci_space.machine.workers import threads_per_process
 
 __all__ = [
     "SkyModel",

@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from eqci_space.checkpoints import write_atomically
 from eqci_space.errors import BadRecordWarning, DataError, EqciWarning, TableError, TimeError
+from eqci_space.files.atomic import write_atomically
 from eqci_space.weather.content_io import PARTS, SHOWN, UNITS, RawWeather, ReadOptions, sniffed, unpacked
 
 __all__ = ["read_weather", "write_weather_csv"]

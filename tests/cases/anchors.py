@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
-from eqci_space.network_records import QkdDevice
 from eqci_space.qkd.decoy import DecoyParameters, key_length, slot_counts
 from eqci_space.qkd.entangled import asymptotic_fraction, entangled_key
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.twin_field import twin_field_rate_bit_s
+from eqci_space.scenario import QkdDevice
 
 __all__ = ["ANCHORS", "GAPS"]
 

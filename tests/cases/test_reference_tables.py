@@ -20,13 +20,13 @@ from scipy.optimize import minimize_scalar
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
 from eqci_space.linkbudget import beam, closed_forms, coupling, extinction, pass_geometry, pointing, turbulence, uplink
 from eqci_space.linkbudget.background import background_photon_rate_hz, moonlight_luminance_cd_m2
-from eqci_space.network_records import QkdDevice
 from eqci_space.qkd.asymptotic import infinite_decoy_rate, two_decoy_rate
 from eqci_space.qkd.blocks import block_table
 from eqci_space.qkd.decoy import DecoyParameters, key_length, slot_counts
 from eqci_space.qkd.entangled import asymptotic_fraction, pulsed_pairs
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.security import SecurityParameters
+from eqci_space.scenario import QkdDevice
 from eqci_space.units import db_from_ratio
 
 # ---------------------------------------------------------------- link budget: one function per quantity

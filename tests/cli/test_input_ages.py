@@ -10,7 +10,7 @@ from eqci_space.orbits.elements_io import read_elements
 from eqci_space.orbits.ephemeris import make_ephemeris, motion
 from eqci_space.orbits.oem_io import write_oem
 from eqci_space.report.input_ages import age_records, input_ages, orientation_issued
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
 
 
 def rows(path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from eqci_space.cli.records import plain, rows_of
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
 from eqci_space.study import Study
 
 STAGES = ("passes", "windows", "budget", "keys", "schedule", "relay")

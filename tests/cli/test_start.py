@@ -13,7 +13,7 @@ import pytest
 
 import eqci_space
 from eqci_space.data import data_path
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
 
 COMMAND = [sys.executable, "-m", "eqci_space.cli"]
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*[349][0-7]")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eqci_space.network_records import Demand, LinkRules
+from eqci_space.scenario import Demand, LinkRules
 
 NODE_COLUMNS = "node,name,country,domain,role,trust,latitude_deg,longitude_deg,operator"
 LINK_COLUMNS = "link,a,b,length_km,loss_db,medium,corridor,listed_sites,operator,status,confidence"

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import quad
 
 from eqci_space.fiber.coexistence import raman_click_probability, raman_power_w
-from eqci_space.network_records import Coexistence
+from eqci_space.scenario import Coexistence
 
 FIBRE = {"attenuation_db_km": 0.22, "raman_coefficient_per_m2": 2.5e-3, "filter_bandwidth_m": 1e-10}
 

@@ -11,7 +11,7 @@ from eqci_space.fiber.edges import key_edges
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.relay import relay_keys
-from eqci_space.network_records import Handover
+from eqci_space.scenario import Handover
 from eqci_space.tables import empty_table
 
 NODES = ["A1 DE East", "A2 DE East", "B1 PL West", "B2 PL West"]

@@ -12,8 +12,7 @@ from eqci_space.errors import ScenarioError
 from eqci_space.fiber.edges import edge_supply_bit, key_edges
 from eqci_space.fiber.network import build_network, station_node
 from eqci_space.fiber.problem import bin_edges
-from eqci_space.scenario import Courier, Station
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import Courier, Station, load_scenario
 from eqci_space.study import Study
 
 COLOCATED = 'attach = { value = "colocated", source = "assumed: parked at the Warsaw node" }\n'

@@ -9,7 +9,7 @@ from eqci_space.errors import DataError
 from eqci_space.fiber.edges import key_edges
 from eqci_space.fiber.network import build_network, station_node
 from eqci_space.fiber.network_io import read_network
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
 
 PATHS = {  # shortest by fibre length: km, intermediate nodes (computed from the compiled tables)
     ("FRA", "PRG"): (677, 9), ("BER", "PRG"): (439, 4), ("BER", "WAW"): (748, 10), ("PRG", "WAW"): (833, 10),

@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose
 from eqci_space.errors import ScenarioError
 from eqci_space.fiber.coexistence import raman_click_probability
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
-from eqci_space.network_records import Coexistence, ModulatedStates, PairSource, QkdDevice
 from eqci_space.qkd.asymptotic import infinite_decoy_rate, plob_bound_bit
 from eqci_space.qkd.blocks import block_table
 from eqci_space.qkd.continuous import best_modulated_rate_bit
@@ -17,6 +16,7 @@ from eqci_space.qkd.decoy import key_length
 from eqci_space.qkd.entangled import continuous_pairs, entangled_key, pulsed_pairs
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.protocols import PROTOCOLS
+from eqci_space.scenario import Coexistence, ModulatedStates, PairSource, QkdDevice
 
 APD = {
     "pulse_rate_hz": 1e9, "detector_efficiency": 0.2, "receiver_loss_db": 3.0, "extraneous_probability": 5e-7,

@@ -13,7 +13,7 @@ from eqci_space.fiber.hubs import dead_spans, hub_spans
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.relay import relay_keys
 from eqci_space.fiber.resilience import outage_answer, single_failures
-from eqci_space.network_records import Outage
+from eqci_space.scenario import Outage
 
 TIMES = "start = 2027-03-02T12:00:00Z\nend = 2027-03-09T12:00:00Z\n"
 _ENDS = 'between = ["BER", "WAW"]\n'

@@ -9,8 +9,7 @@ from eqci_space.errors import InfeasibleError
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
 from eqci_space.fiber.spans import link_spans, place_nodes, span_device
-from eqci_space.network_records import Coexistence, LinkRules, QkdDevice
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import Coexistence, LinkRules, QkdDevice, load_scenario
 
 APD = {  # generic classes of the reference tables: 1 GHz, 600 s blocks
     "pulse_rate_hz": 1e9, "detector_efficiency": 0.2, "receiver_loss_db": 3.0, "extraneous_probability": 5e-7,

@@ -5,8 +5,7 @@ import tomllib
 import pytest
 
 from eqci_space.data import data_path
-from eqci_space.network_records import QkdDevice
-from eqci_space.scenario import Receiver, Terminal
+from eqci_space.scenario import QkdDevice, Receiver, Terminal
 
 KINDS = {"terminals": Terminal, "receivers": Receiver, "devices": QkdDevice}
 

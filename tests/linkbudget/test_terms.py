@@ -17,8 +17,7 @@ from eqci_space.linkbudget.pointing import pointing_fade_loss_db, pointing_sampl
 from eqci_space.linkbudget.terms import Link, divergence_rad
 from eqci_space.linkbudget.turbulence import fried_parameter_m, hufnagel_valley_layers
 from eqci_space.linkbudget.validity import VALID_WHERE
-from eqci_space.scenario import Atmosphere, Terminal
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import Atmosphere, Terminal, load_scenario
 
 DB = 10 / np.log(10)
 

@@ -14,6 +14,7 @@ from skyfield.api import EarthSatellite, wgs84
 
 from eqci_space.data import data_path
 from eqci_space.errors import TableError
+from eqci_space.files.csv_rows import keyed_rows
 from eqci_space.ogs.sampling import sample_windows
 from eqci_space.ogs.windows import night_intervals, observable_windows, sun_elevation_deg
 from eqci_space.orbits.earth import seconds_from
@@ -21,7 +22,6 @@ from eqci_space.orbits.elements import propagator
 from eqci_space.orbits.ephemeris import satellite_elements
 from eqci_space.orbits.passes import find_passes
 from eqci_space.orbits.sky import make_sky
-from eqci_space.sites_io import keyed_rows
 from eqci_space.tables import TABLES, check_table
 
 

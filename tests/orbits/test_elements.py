@@ -19,7 +19,7 @@ from eqci_space.errors import BadRecordWarning, ElementsError, ScenarioError, St
 from eqci_space.orbits.elements import BadRecord, ElementSet, age_day, check_age, propagator, secular_rates_deg_day
 from eqci_space.orbits.elements_io import read_elements, select_elements, write_omm
 from eqci_space.orbits.ephemeris import ephemerides, make_ephemeris, satellite_elements
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
 
 OMM_FILE = data_path("orbits", "synthetic_constellations.omm.json")
 TLE_FILE = data_path("orbits", "synthetic_constellations.tle")

@@ -24,7 +24,7 @@ from eqci_space.orbits.ephemeris import (
 )
 from eqci_space.orbits.oem_io import OemSegment, interpolated_km, read_oem, write_oem
 from eqci_space.orbits.passes import find_passes
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
 
 START = datetime(2027, 1, 2, tzinfo=UTC)
 DAY_S = 86_400.0

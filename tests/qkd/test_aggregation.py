@@ -8,13 +8,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from eqci_space.errors import TableError
-from eqci_space.network_records import PairSource
 from eqci_space.qkd.aggregation import aggregate_keys
 from eqci_space.qkd.blocks import block_table, running_tables
 from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.window_keys import window_keys
-from eqci_space.scenario import Protocol
+from eqci_space.scenario import PairSource, Protocol
 
 START = pd.Timestamp("2027-03-01T20:00:00Z")
 DAY = pd.Timedelta(1, "D")

@@ -13,12 +13,12 @@ from scipy.optimize import differential_evolution
 from scipy.stats import binom
 
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
-from eqci_space.network_records import QkdDevice
 from eqci_space.qkd.blocks import BlockTable, block_table
 from eqci_space.qkd.decoy import Counts, DecoyParameters, key_length, slot_counts
 from eqci_space.qkd.leakage import binomial_quantile
 from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.security import SecurityParameters
+from eqci_space.scenario import QkdDevice
 
 CASES = Path(__file__).parents[1] / "cases"
 DEFAULT = DecoyParameters(0.7611, 0.7501, 0.1749, 0.7921, 0.1707)  # SatQuMA's default parameters

@@ -8,12 +8,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from eqci_space.errors import TableError
-from eqci_space.network_records import PairSource
 from eqci_space.qkd.dual_downlink import dual_downlink_keys
 from eqci_space.qkd.entangled import entangled_key
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.window_keys import why_no_key
-from eqci_space.scenario import Protocol
+from eqci_space.scenario import PairSource, Protocol
 
 START = pd.Timestamp("2027-03-01T20:00:00Z")
 RATE, WINDOW = 1e8, 5e-10

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import hypergeom
 
-from eqci_space.network_records import PairSource
 from eqci_space.qkd.entangled import asymptotic_fraction, continuous_pairs, entangled_key, pulsed_pairs
 from eqci_space.qkd.sampling import sampled_error
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.window_keys import best_cut_entangled, pair_coincidences, window_keys
-from eqci_space.scenario import Protocol
+from eqci_space.scenario import PairSource, Protocol
 
 PULSED = {
     "mean_pairs": 0.1, "efficiency_a": 0.3, "efficiency_b": 0.02, "noise_a": 1e-5, "noise_b": 2e-6,

@@ -12,14 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from eqci_space.network_records import Coexistence, ModulatedStates, PairSource, QkdDevice
 from eqci_space.qkd.blocks import block_table
 from eqci_space.qkd.entangled import entangled_key
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.protocols import PROTOCOLS, parameter_limits, security_parameters
 from eqci_space.qkd.security import SecurityParameters, authentication_tag_bit
 from eqci_space.qkd.window_keys import window_keys, window_responses
-from eqci_space.scenario import Protocol
+from eqci_space.scenario import Coexistence, ModulatedStates, PairSource, Protocol, QkdDevice
 
 # Authentication.
 

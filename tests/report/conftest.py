@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from eqci_space.report.export_set import write_exports
+from eqci_space.report.exports.export_set import write_exports
 from eqci_space.report.release import Released, export_material, release
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from eqci_space.errors import DataError
-from eqci_space.report.contact_calendar import CANCELLED_FILE, write_calendar
+from eqci_space.report.exports.contact_calendar import CANCELLED_FILE, write_calendar
 
 G1 = {"contact_id": "old-1"}
 G2 = {"contact_id": "old-2", "start": "2027-03-01T21:30:00Z", "end": "2027-03-01T21:35:00Z"}

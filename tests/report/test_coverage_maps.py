@@ -9,10 +9,10 @@ import pyogrio
 import pytest
 from numpy.testing import assert_allclose
 
-from eqci_space.coverage_grid import QUANTITIES, compare_coverages, coverage
 from eqci_space.errors import DataError, TableError
 from eqci_space.report.coverage_io import read_coverage, write_coverage
-from eqci_space.report.coverage_maps import coverage_difference_map, coverage_map, save_maps
+from eqci_space.report.plots.coverage import coverage_difference_map, coverage_map, save_maps
+from eqci_space.studies.coverage import QUANTITIES, compare_coverages, coverage
 
 REGION = (6.0, 46.0, 24.0, 56.0)
 
@@ -93,7 +93,7 @@ def test_difference_without_any_change(table):
 
 
 def test_given_axes_are_used(table):
-    from eqci_space.report.style import new_axes
+    from eqci_space.report.plots.style import new_axes
 
     axes = new_axes()
     assert coverage_map(table, ax=axes) is axes

@@ -13,8 +13,8 @@ from skyfield.api import EarthSatellite, wgs84
 from eqci_space.errors import DataError
 from eqci_space.orbits.elements import propagator
 from eqci_space.orbits.ephemeris import satellite_elements
-from eqci_space.report.crew import crew_table
-from eqci_space.report.crew_sheets import write_crew_sheets
+from eqci_space.report.exports.crew import crew_table
+from eqci_space.report.exports.crew_sheets import write_crew_sheets
 from eqci_space.report.local_time import _coordinates_deg, station_zones
 
 

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 import eqci_space as eq
-from eqci_space.html_table import format_bits, html_summary, html_table, percent, short_list
-from eqci_space.network_records import asked_bit_per_day
-from eqci_space.scenario import assumed_values
+from eqci_space.scenario import asked_bit_per_day, assumed_values
+from eqci_space.words import format_bits, html_summary, html_table, percent, short_list
 
 EVIL = "<b onload='x'>&\"$a$"
 

@@ -20,13 +20,13 @@ import pytest
 from czml_checks import check_czml
 
 from eqci_space.orbits.ephemeris import positions_m
-from eqci_space.report.czml import write_czml
-from eqci_space.report.export_set import write_exports
-from eqci_space.report.file_names import file_stems
-from eqci_space.report.orbit_files import sampled_end
+from eqci_space.report.exports.czml import write_czml
+from eqci_space.report.exports.export_set import write_exports
+from eqci_space.report.exports.file_names import file_stems
+from eqci_space.report.exports.orbit_files import sampled_end
+from eqci_space.report.exports.workbook import unit_of, write_workbook
 from eqci_space.report.release import release
 from eqci_space.report.run_io import TABLE_NAMES
-from eqci_space.report.workbook import unit_of, write_workbook
 
 
 def test_every_file_has_the_contents_of_its_table(exported, material):
@@ -94,7 +94,7 @@ def test_text_in_the_workbook_stays_text(small, with_contacts, tmp_path):
 
 
 def test_a_table_longer_than_a_sheet_is_named_and_left_out(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("eqci_space.report.workbook._MOST_ROWS", 1)
+    monkeypatch.setattr("eqci_space.report.exports.workbook._MOST_ROWS", 1)
     write_workbook(tmp_path / "t.xlsx", small)
     book = openpyxl.load_workbook(io.BytesIO((tmp_path / "t.xlsx").read_bytes()))
     assert "contacts" in book.sheetnames

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 import eqci_space as eq
 from eqci_space.errors import TableError
-from eqci_space.report.style import BLUE, GREY, ORANGE, RED
+from eqci_space.report.plots.style import BLUE, GREY, ORANGE, RED
 
 
 def bars(ax, colour):

@@ -15,15 +15,14 @@ import pytest
 
 from eqci_space.data import data_path
 from eqci_space.errors import DataError
-from eqci_space.html_table import format_bits
 from eqci_space.orbits.ephemeris import make_ephemeris, motion, satellite_elements
 from eqci_space.orbits.oem_io import write_oem
-from eqci_space.report.contact_calendar import write_calendar
+from eqci_space.report.exports.contact_calendar import write_calendar
 from eqci_space.report.release import export_material, release
 from eqci_space.report.run_io import TABLE_NAMES, load_run, write_directory
-from eqci_space.scenario import StationPosition
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import StationPosition, load_scenario
 from eqci_space.study import Study
+from eqci_space.words import format_bits
 
 
 def test_tables_survive_parquet(study, run_directory):

@@ -16,10 +16,10 @@ from shapely import LineString, Point, box
 
 import eqci_space as eq
 from eqci_space.fiber.network import build_network
-from eqci_space.report.labels import MapLabel, place_labels
-from eqci_space.report.maps import CRS
-from eqci_space.report.style import BLUE, NIGHT, new_axes
-from eqci_space.report.svg import svg_text
+from eqci_space.report.page.svg import svg_text
+from eqci_space.report.plots.labels import MapLabel, place_labels
+from eqci_space.report.plots.maps import CRS
+from eqci_space.report.plots.style import BLUE, NIGHT, new_axes
 from eqci_space.scenario import StationPosition
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from eqci_space.report.qkdn_snapshots import network_snapshots
+from eqci_space.report.exports.qkdn_snapshots import network_snapshots
 
 
 def links(snapshot):

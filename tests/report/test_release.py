@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from eqci_space.errors import DataError
-from eqci_space.html_table import format_bits, percent
 from eqci_space.report.compare import compare_runs
-from eqci_space.report.html_public import write_public_report
+from eqci_space.report.page.public import write_public_report
 from eqci_space.report.release import PUBLIC_COLUMNS, release
 from eqci_space.report.run_io import load_run
 from eqci_space.tables import check_table
+from eqci_space.words import format_bits, percent
 
 
 def contents(path):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eqci_space.report.html import write_report
+from eqci_space.report.page.document import write_report
 from eqci_space.schedule.simulate import simulate_plan
 
 pytestmark = pytest.mark.slow

@@ -20,18 +20,19 @@ from eqci_space.data import data_path
 from eqci_space.errors import DataError
 from eqci_space.fiber.exposure import exposure
 from eqci_space.fiber.relay import relay_keys
-from eqci_space.html_table import format_bits
-from eqci_space.report import html_charts, html_figures, html_interactive, html_tables, schedule_plots
 from eqci_space.report.compare import compare_runs
-from eqci_space.report.html import write_report
-from eqci_space.report.html_answer import answer, band_words, change_words, largest_assumptions
-from eqci_space.report.html_exposure import _path_words, exposures
-from eqci_space.report.html_figures import costly
-from eqci_space.report.html_tables import store_table
-from eqci_space.scenario_io import load_scenario
+from eqci_space.report.page import charts, figures, interactive, tables
+from eqci_space.report.page.answer import answer, band_words, change_words, largest_assumptions
+from eqci_space.report.page.document import write_report
+from eqci_space.report.page.exposure import _path_words, exposures
+from eqci_space.report.page.figures import costly
+from eqci_space.report.page.tables import store_table
+from eqci_space.report.plots import schedule as schedule_plots
+from eqci_space.scenario import load_scenario
 from eqci_space.schedule.simulate import simulate_plan
 from eqci_space.study import Study
 from eqci_space.tables import empty_table
+from eqci_space.words import format_bits
 
 CHAPTERS = [
     "Network", "Windows", "Contacts", "Link budget", "Keys", "Weather and confidence", "Delivery and exposure",
@@ -293,7 +294,7 @@ def test_overlays_are_listed_with_the_values_that_they_change(findings, tmp_path
 
 
 def test_many_windows_are_counted_by_station_and_night(findings, tmp_path, monkeypatch):
-    for module in (html_figures, html_charts):
+    for module in (figures, charts):
         monkeypatch.setattr(module, "MANY_WINDOWS", 10)
     page = Page(written(tmp_path / "r.html", findings, interactive=True))
     assert "46 windows of 5 stations" in page.figures["windows"]["alt"]
@@ -313,13 +314,13 @@ def test_many_windows_are_counted_by_station_and_night(findings, tmp_path, monke
 
 
 def test_of_many_contacts_those_with_most_key_are_listed(findings, tmp_path, monkeypatch):
-    monkeypatch.setattr(html_tables, "MOST_CONTACTS", 8)
+    monkeypatch.setattr(tables, "MOST_CONTACTS", 8)
     page = Page(written(tmp_path / "r.html", findings, interactive=False))
     rows = page.table("The 8 planned contacts with most expected key")[1:]
     best = findings.planned.nlargest(8, "expected_skl_bit").sort_values("start")
     assert [r[0] for r in rows] == [f"{t:%Y-%m-%d %H:%M:%S}" for t in best["start"]]
     assert "All 27 contacts and backups stand in contacts.csv and contacts.ics of the run." in page.words
-    monkeypatch.setattr(html_tables, "_MOST_STORES", 2)
+    monkeypatch.setattr(tables, "_MOST_STORES", 2)
     stores = Page(written(tmp_path / "r.html", findings, interactive=False)).table("The 2 of ")[1:]
     used = findings.relay.stores[findings.relay.stores["edge"].str.contains("|", regex=False)]
     most = used.groupby("edge")["used_bit"].sum().nlargest(2).index
@@ -375,7 +376,7 @@ def test_interactive_figures_are_valid_and_only_the_reports_scripts_may_run(find
     library = gzip.decompress(base64.b64decode(packed)).decode("utf-8")
     assert library == get_plotlyjs()
     specs = json.loads(data)
-    assert set(specs) == set(page.figures) == set(html_interactive.CHARTS)
+    assert set(specs) == set(page.figures) == set(interactive.CHARTS)
     for name, spec in specs.items():
         assert Figure(spec).data, name
     sums = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in (library, show)]

@@ -14,10 +14,10 @@ from shapely import box
 
 import eqci_space as eq
 from eqci_space.errors import TableError
-from eqci_space.report import schedule_plots
-from eqci_space.report.labels import hypothetical_note
-from eqci_space.report.schedule_plots import joined_windows, night_label
-from eqci_space.report.style import BLUE, GREY, NIGHT
+from eqci_space.report.plots import schedule as schedule_plots
+from eqci_space.report.plots.labels import hypothetical_note
+from eqci_space.report.plots.schedule import joined_windows, night_label
+from eqci_space.report.plots.style import BLUE, GREY, NIGHT
 from eqci_space.scenario import Weather
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import eqci_space as eq
 from eqci_space.errors import TableError
-from eqci_space.report.svg import svg_text
+from eqci_space.report.page.svg import svg_text
 from eqci_space.scenario import Satellite, SunSynchronousOrbit
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
-from eqci_space.report.style import new_axes
-from eqci_space.report.svg import svg_text
+from eqci_space.report.page.svg import svg_text
+from eqci_space.report.plots.style import new_axes
 
 NAME = "{http://www.w3.org/2000/svg}"
 

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from eqci_space.data import data_path, data_root
 from eqci_space.errors import EqciError
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
 
 FUZZ = settings(max_examples=120, deadline=None, database=None, derandomize=True)
 SHIPPED = data_path("scenarios", "quant-gpicz.toml").read_text(encoding="utf-8")

@@ -15,15 +15,16 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eqci_space.checkpoints import Checkpoints
-from eqci_space.coverage_grid import QUANTITIES
 from eqci_space.data import data_path
 from eqci_space.errors import DataError
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.network_io import read_network
+from eqci_space.files.csv_rows import keyed_rows
+from eqci_space.machine.checkpoints import Checkpoints
 from eqci_space.report.coverage_io import read_coverage, write_coverage
 from eqci_space.report.run_io import Run, load_run
-from eqci_space.sites_io import keyed_rows, read_horizon_mask
+from eqci_space.scenario.horizons_io import read_horizon_mask
+from eqci_space.studies.coverage import QUANTITIES
 
 sys.path.append(str(Path(__file__).parent))
 from hostile import FUZZ, TEXTS, TREE, changed, is_clear, loads_or_refuses, mutated_bytes, mutated_text, outcome

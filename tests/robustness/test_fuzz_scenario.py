@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eqci_space.errors import ScenarioError
-from eqci_space.scenario import Scenario
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import Scenario, load_scenario
 
 sys.path.append(str(Path(__file__).parent))
 from hostile import FUZZ, SHIPPED, TREE, VALUES, changed, loads_or_refuses, mutated_tree, toml_text

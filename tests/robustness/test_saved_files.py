@@ -14,17 +14,17 @@ import pandas as pd
 import pyogrio
 import pytest
 
-from eqci_space.batch import load_batch
-from eqci_space.checkpoints import Checkpoints, write_atomically
 from eqci_space.data import data_path
 from eqci_space.errors import DataError
+from eqci_space.machine.checkpoints import Checkpoints, write_atomically
 from eqci_space.orbits.elements_io import read_elements, write_omm
 from eqci_space.report import coverage_io
 from eqci_space.report.coverage_io import read_coverage, write_coverage
-from eqci_space.report.exports import write_geopackage
-from eqci_space.report.file_names import file_stems
+from eqci_space.report.exports.file_names import file_stems
+from eqci_space.report.exports.tables import write_geopackage
 from eqci_space.report.run_io import SCHEMA_VERSION, load_run, write_directory
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
+from eqci_space.studies.batch import load_batch
 from eqci_space.study import Study
 from eqci_space.weather.weather_io import read_weather, write_weather_csv
 

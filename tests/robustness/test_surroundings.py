@@ -80,7 +80,7 @@ import sys
 from datetime import timedelta
 import eqci_space
 from eqci_space.orbits.passes import find_passes
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import load_scenario
 
 scenario = load_scenario("quant-gpicz")
 passes = find_passes(scenario.model_copy(update={"end": scenario.start + timedelta(hours=12)}))
@@ -163,7 +163,7 @@ def test_a_kernel_works_when_the_disk_of_its_cache_is_full_or_gone(tmp_path, mon
 
 DRIVER = """
 import sys, time
-from eqci_space.parallel import run_chunks
+from eqci_space.machine.parallel import run_chunks
 
 def slow(chunk):
     time.sleep(0.2)

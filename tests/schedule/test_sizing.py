@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from eqci_space.network_records import Service, asked_bit_per_day
+from eqci_space.scenario import Service, asked_bit_per_day
 from eqci_space.schedule.simulate import simulate_plan
 from eqci_space.schedule.sizing import service_levels, store_sizes
 

@@ -7,8 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.special import ndtri
 
 from eqci_space.errors import DataError, EqciWarning, ScenarioError, TableError
-from eqci_space.scenario import Weather
-from eqci_space.scenario_io import load_scenario
+from eqci_space.scenario import Weather, load_scenario
 from eqci_space.study import Study
 from eqci_space.weather.climatology import cloud_cover
 from eqci_space.weather.field import SkyModel, sample_latent, spatial_factors

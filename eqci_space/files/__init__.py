@@ -1,0 +1,1 @@
+"""How any file is read within bounds and written whole."""

@@ -1,0 +1,1 @@
+"""Files for others: tables, calendars, workbooks, orbits, network controllers, crews."""

@@ -1,0 +1,44 @@
+"""Ephemerides of the plan's satellites as CCSDS OEM files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.orbits.ephemeris import motion
+from eqci_space.orbits.oem_io import write_oem
+from eqci_space.report.exports.file_names import file_stems
+from eqci_space.report.release import Released
+
+__all__ = ["sampled_end", "write_ephemerides"]
+
+_FEWEST_STATES = 8
+_LONGEST = pd.Timedelta(days=31)
+
+
+def sampled_end(released: Released) -> pd.Timestamp:
+    """End of the time for which positions are written: the period's, but at most 31 days after its start.
+
+    A year of many satellites would fill gigabytes that no viewer opens.
+    """
+    return min(released.end, released.start + _LONGEST)
+
+
+def write_ephemerides(folder: Path, released: Released, *, step_s: float = 60.0, frame: str = "EME2000") -> list[Path]:
+    """Write ``orbit-<satellite>.oem`` for every released ephemeris, a state every `step_s` [s].
+
+    The period is covered, or the first month of it (`sampled_end`).
+    """
+    paths = []
+    start = released.start.to_pydatetime()
+    length_s = (sampled_end(released) - released.start).total_seconds()
+    count = max(_FEWEST_STATES, int(np.ceil(length_s / step_s)) + 1)
+    seconds = np.linspace(0.0, length_s, count)
+    for name, stem in file_stems(released.orbits).items():
+        orbit = released.orbits[name]
+        places, speeds = motion(orbit, seconds + (start - orbit.start).total_seconds())
+        paths.append(folder / f"orbit-{stem}.oem")
+        write_oem(paths[-1], name, start, seconds, places, speeds, frame=frame)
+    return paths

@@ -1,0 +1,1 @@
+"""The HTML report: one page from the findings of a run."""

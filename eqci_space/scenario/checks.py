@@ -1,0 +1,192 @@
+"""Names of the network that a scenario uses, checked against those that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from eqci_space.data import data_path
+from eqci_space.errors import DataError, near_matches
+from eqci_space.files.csv_rows import keyed_rows
+from eqci_space.files.limits import DEMAND_BINS, FIRST_YEAR, LAST_YEAR, SATELLITES, STATION_DAYS, file_beside
+from eqci_space.scenario.model import Scenario
+from eqci_space.scenario.network import Handover, Outage
+from eqci_space.scenario.reading import Reading
+
+__all__ = ["connected", "size_problems", "unknown_names"]
+
+
+def unknown_names(
+    scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]], links: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, str]]:
+    """Problems (path, message) of demands, links, stocks, agreements and outages that name what does not exist.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    nodes, links : mapping
+        Rows of the network's files by id.
+    """
+    return [*_demands(scenario, nodes), *_links(scenario, links), *_handovers(scenario, nodes, links),
+            *_outages(scenario, nodes, links), *_uses(scenario)]  # fmt: skip
+
+
+def _missing(path: str, what: str, name: str, known: Iterable[str]) -> Iterator[tuple[str, str]]:
+    names = list(known)
+    if name not in names:
+        yield path, f"unknown {what} '{name}'; {near_matches(name, names)}"
+
+
+def _demands(scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    stations = [f"OGS-{ogs}" for ogs in scenario.stations]
+    everyone = [*nodes, *stations, *(s.name for s in scenario.satellites)]
+    nations = {str(row.get("country", "")) for row in nodes.values()} | {s.nation for s in scenario.satellites}
+    for i, demand in enumerate(scenario.demands):
+        for end in demand.between:
+            if end not in nodes:
+                yield f"demand.{i}.between", f"unknown node '{end}' in '{demand.name}'; {near_matches(end, nodes)}"
+        for node in demand.forbidden_nodes:
+            yield from _missing(f"demand.{i}.forbidden_nodes", "node", node, everyone)
+        for nation in demand.forbidden_nations:
+            yield from _missing(f"demand.{i}.forbidden_nations", "nation", nation, sorted(nations - {""}))
+
+
+def _links(scenario: Scenario, links: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    last_miles = [f"LM-{ogs}" for ogs in scenario.stations]
+    space = [f"{s.name}|{ogs}" for s in scenario.satellites for ogs in scenario.stations]
+    for link in scenario.links:
+        yield from _missing(f"link.{link}", "link", link, links)
+    for edge in scenario.stock:
+        if edge.rsplit("/", 1)[0] not in links:
+            yield from _missing(f"stock.{edge}", "edge", edge, [*links, *last_miles, *space])
+    corridors = {str(row.get("corridor", "")) for row in links.values()} - {""}
+    for corridor in scenario.fiber.equal_spans:
+        yield from _missing("fiber.equal_spans", "corridor", corridor, corridors)
+
+
+def _handovers(
+    scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]], links: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    domains = sorted({str(row.get("domain", "")) for row in nodes.values()} - {""})
+    for i, agreement in enumerate(scenario.handovers):
+        path = f"handover.{i}"
+        for domain in agreement.domains:
+            yield from _missing(f"{path}.domains", "domain", domain, domains)
+        for link in agreement.links:
+            yield from _missing(f"{path}.links", "link", link, links)
+        yield from _border_nodes(path, agreement, nodes)
+        if agreement.valid_until and agreement.valid_until <= scenario.start:
+            yield (
+                f"{path}.valid_until",
+                f"'{agreement.name}' expired on {agreement.valid_until:%Y-%m-%d}, before the period; renew or drop it",
+            )
+
+
+def _border_nodes(path: str, agreement: Handover, nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for node, domain in zip(agreement.nodes or (), agreement.domains, strict=False):
+        yield from _missing(f"{path}.nodes", "node", node, nodes)
+        found = str(nodes.get(node, {}).get("domain", domain))
+        if found != domain:
+            yield f"{path}.nodes", f"'{node}' belongs to '{found}', not to '{domain}'; keep the order of the domains"
+
+
+def _outages(
+    scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]], links: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    for i, outage in enumerate(scenario.outages):
+        yield from _outage(f"outage.{i}", outage, scenario, nodes, links)
+
+
+def _outage(
+    path: str,
+    outage: Outage,
+    scenario: Scenario,
+    nodes: Mapping[str, Mapping[str, Any]],
+    links: Mapping[str, Mapping[str, Any]],
+) -> Iterator[tuple[str, str]]:
+    if outage.node is not None:
+        yield from _missing(f"{path}.node", "node", outage.node, [*nodes, *(f"OGS-{o}" for o in scenario.stations)])
+    if outage.link is not None and outage.link.rsplit("/", 1)[0] not in links:
+        yield from _missing(f"{path}.link", "link", outage.link, [*links, *(f"LM-{o}" for o in scenario.stations)])
+    if outage.station is not None:
+        yield from _missing(f"{path}.station", "station", outage.station, scenario.stations)
+    if outage.satellite is not None:
+        yield from _missing(f"{path}.satellite", "satellite", outage.satellite, [s.name for s in scenario.satellites])
+
+
+def _uses(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    satellites = [s.name for s in scenario.satellites]
+    for i, booking in enumerate(scenario.bookings):
+        if booking.satellite is not None:
+            yield from _missing(f"booking.{i}.satellite", "satellite", booking.satellite, satellites)
+        if booking.station is not None:
+            yield from _missing(f"booking.{i}.station", "station", booking.station, scenario.stations)
+    for i, quota in enumerate(scenario.satellite_quotas):
+        nations = sorted({s.country for s in scenario.stations.values()})
+        yield from _missing(f"satellite_quota.{i}.nation", "nation of a station", quota.nation, nations)
+        if quota.satellite is not None:
+            yield from _missing(f"satellite_quota.{i}.satellite", "satellite", quota.satellite, satellites)
+
+
+__all__ = []
+
+
+def size_problems(scenario: Scenario) -> list[tuple[str, str]]:
+    """Problems of a scenario that is far beyond what can be planned."""
+    problems = []
+    if scenario.start.year < FIRST_YEAR or scenario.end.year > LAST_YEAR:
+        period = f"{scenario.start.isoformat()} to {scenario.end.isoformat()}"
+        problems.append(("start", f"the period {period}; expected the years {FIRST_YEAR} to {LAST_YEAR}; move it"))
+    days = (scenario.end - scenario.start).total_seconds() / 86400
+    bins = days * 24 / float(scenario.schedule.bin.replace("1D", "24h").removesuffix("h"))
+    for path, what, got, limit, remedy in (
+        ("satellite", "satellites", len(scenario.satellites), SATELLITES, "plan a part of them"),
+        ("end", "satellites times stations times days", len(scenario.satellites) * len(scenario.stations) * days,
+         STATION_DAYS, "shorten the period, or plan a part of satellites and stations"),
+        ("schedule.bin", "demands times bins", len(scenario.demands) * bins, DEMAND_BINS,
+         "take longer bins or a shorter period"),
+    ):  # fmt: skip
+        if got > limit:
+            problems.append((path, f"{got:.0f} {what}; expected at most {limit}; {remedy}"))
+    return problems
+
+
+def connected(scenario: Scenario, reading: Reading) -> Scenario:
+    """The scenario, every station and demand checked to end at a node of the network.
+
+    Under ``stations.unconnected = "none"`` stations without a node keep their key, and the sources say so.
+    """
+    name = scenario.fiber.network
+    try:
+        nodes, links = (
+            keyed_rows(
+                file_beside(reading.base, f"{name}/{kind}s.csv") if "/" in name
+                else data_path("fiber", name) / f"{kind}s.csv", kind
+            ) for kind in ("node", "link")
+        )  # fmt: skip
+    except (DataError, OSError) as error:
+        reading.problems.append(("fiber.network", str(error)))
+        return scenario
+    reading.problems += unknown_names(scenario, nodes, links)
+    rules, stations = scenario.station_rules, dict(scenario.stations)
+    for ogs, station in scenario.stations.items():
+        wanted = [(f"station.{ogs}.position.{i}.node", p.node) for i, p in enumerate(station.positions)
+                  if p.attach != "none"]  # fmt: skip
+        if not station.positions and station.attach != "none":
+            wanted = [(f"station.{ogs}.node", station.node)]
+        if station.positions or station.attach != "fibre":
+            for path, node in wanted:
+                if nodes.get(node, {}).get("role") == "station":
+                    message = f"'{node}' is a station's own node; name the node that its key goes to"
+                    reading.problems.append((path, message))
+        missing = [(path, node) for path, node in wanted if node not in nodes]
+        if missing and rules is not None and rules.unconnected == "none" and not station.positions:
+            stations[ogs] = station.model_copy(update={"attach": "none"})
+            reading.sources[f"station.{ogs}.attach"] = ("none", f"assumed: {missing[0][1]} is no node of {name}")
+        for path, node in missing if stations[ogs] is station else ():
+            message = (
+                f"unknown node '{node}'; {near_matches(node, nodes)}; or set attach = \"none\", "
+                'or stations.unconnected = "none" for all such stations'
+            )
+            reading.problems.append((path, message))
+    return scenario.model_copy(update={"stations": stations})

@@ -1,0 +1,60 @@
+"""What the records of a scenario are made of: the frozen base, and numbers, names and times with their ranges."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from eqci_space.files.limits import name_problem
+
+__all__ = ["Record"]
+
+
+def _require_zone(value: object) -> object:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        raise ValueError(f"{value.isoformat()} is a day without time; write {value.isoformat()}T00:00:00Z")
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError(f"{value.isoformat()} has no time zone; write {value.isoformat()}Z for UTC")
+    return value
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _sound_name(value: str) -> str:
+    problem = name_problem(value)
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+UtcTime = Annotated[datetime, BeforeValidator(_require_zone), AfterValidator(_to_utc)]
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_sound_name)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
+Obscuration = Annotated[float, Field(ge=0, lt=0.9)]
+Angle = Annotated[float, Field(ge=0, lt=360)]
+Wavelength = Annotated[float, Field(ge=0.4e-6, le=2e-6)]
+Elevation = Annotated[float, Field(ge=0, lt=90)]
+SunElevation = Annotated[float, Field(ge=-90, le=90)]
+KeepOut = Annotated[float, Field(ge=0, lt=180)]
+TableElevation = Annotated[float, Field(gt=0, le=90)]
+TableLoss = Annotated[float, Field(ge=0, le=300)]
+MaskAzimuth = Annotated[float, Field(ge=0, lt=360)]
+StatusClass = Literal["operational", "planned", "hypothetical"]
+Jitter = Annotated[float, Field(ge=0, le=1e-3)]
+Offset = Annotated[float, Field(ge=-1e-3, le=1e-3)]
+Epsilon = Annotated[float, Field(gt=0, lt=0.1)]
+
+
+class Record(BaseModel):
+    """Frozen base: unknown keys are refused, infinities and NaN too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)

@@ -1,0 +1,85 @@
+"""The records of planning: rules of pass choice, foreign bookings, quotas of satellite use."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from eqci_space.scenario.fields import Fraction, NotNegative, Positive, Record, UtcTime
+
+__all__ = ["Booking", "SatelliteQuota", "SchedulePolicy"]
+
+
+class SchedulePolicy(Record):
+    """Rules of pass choice.
+
+    Inside a pass a satellite may hand over between stations every `hand_over_step_s` (0: whole windows only), with
+    `slew_s` between; a contact lasts at least `min_contact_s`. `objective` is that of relay; contacts are always chosen
+    for weighted satisfaction. Of the plan's worth a share `cvar_share` is the mean over the worst `cvar_tail` of
+    `cvar_skies` sampled skies instead of the expectation. Stock at the end of the period counts up to
+    `stock_target_bit` per satellite store, at `stock_worth` for all of them together.
+
+    A rolling plan covers `horizon_day`, is made anew every `replan_day`, and leaves alone what begins within
+    `freeze_h`; contacts have to be uploaded `upload_cutoff_h` before they begin. A planned contact that stays is worth
+    `stability` more.
+    """
+
+    bin: Literal["1D", "12h", "6h", "4h", "3h", "2h", "1h"] = "1D"
+    slew_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    turnaround_s: Annotated[float, Field(ge=0, le=86400)] = 120.0
+    hand_over_step_s: Annotated[float, Field(ge=0, le=600)] = 60.0
+    min_contact_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    post_processing_s: Annotated[float, Field(ge=0, le=30 * 86400)] = 3600.0
+    objective: Literal["weighted", "max_concurrent", "max_min"] = "weighted"
+    relative_gap: Annotated[float, Field(ge=0, le=0.5)] = 1e-4
+    cvar_share: Fraction = 0.0
+    cvar_tail: Annotated[float, Field(gt=0, le=1)] = 0.1
+    cvar_skies: Annotated[int, Field(ge=2, le=1000)] = 20
+    stock_target_bit: NotNegative = 0.0
+    stock_worth: Annotated[float, Field(ge=0, le=100)] = 0.05
+    backups: bool = True
+    horizon_day: Annotated[float, Field(gt=0, le=366)] = 10.0
+    replan_day: Annotated[float, Field(gt=0, le=366)] = 7.0
+    freeze_h: NotNegative = 6.0
+    upload_cutoff_h: NotNegative = 0.0
+    stability: Annotated[float, Field(ge=0, le=10)] = 1e-3
+
+    @model_validator(mode="after")
+    def _rolls(self) -> SchedulePolicy:
+        if self.replan_day > self.horizon_day:
+            raise ValueError(f"replan_day {self.replan_day:g} is longer than horizon_day {self.horizon_day:g}")
+        return self
+
+
+class Booking(Record):
+    """A time in which a satellite or a station (exactly one of them) serves somebody else."""
+
+    satellite: str | None = None
+    station: str | None = None
+    start: UtcTime
+    end: UtcTime
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Booking:
+        if (self.satellite is None) == (self.station is None):
+            raise ValueError("give exactly one of satellite and station")
+        if self.end <= self.start:
+            raise ValueError(f"end {self.end.isoformat()} is not after start {self.start.isoformat()}")
+        return self
+
+
+class SatelliteQuota(Record):
+    """How much a nation's stations may use a satellite, or all of them (without `satellite`), in each day."""
+
+    nation: Annotated[str, Field(pattern="^[A-Z]{2}$")]
+    satellite: str | None = None
+    contact_s_per_day: Positive | None = None
+    contacts_per_day: Annotated[int, Field(ge=0, le=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _some_quota(self) -> SatelliteQuota:
+        if self.contact_s_per_day is None and self.contacts_per_day is None:
+            raise ValueError("give contact_s_per_day, contacts_per_day or both")
+        return self

@@ -1,0 +1,1 @@
+"""Many plans or many worlds: batches, sweeps, coverage."""
