@@ -7,17 +7,14 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
-from pathlib import Path
 
+import chunk_functions as cf
 import psutil
 import pytest
 from distributed import Client, LocalCluster
 
 from eqci_space.machine.parallel import ChunkError, run_chunks
 from eqci_space.studies.batch import BATCH_TABLES, load_batch, run_batch
-
-sys.path.append(str(Path(__file__).parent))
-import chunk_functions as cf
 
 pytestmark = pytest.mark.slow
 

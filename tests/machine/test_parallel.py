@@ -4,22 +4,19 @@ import errno
 import hashlib
 import json
 import os
-import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+import chunk_functions as cf
 import pandas as pd
 import pytest
 
-from eqci_space import checkpoints
 from eqci_space.errors import DataError, EqciError
+from eqci_space.machine import checkpoints
 from eqci_space.machine.checkpoints import Checkpoints, record_text, write_atomically
 from eqci_space.machine.parallel import ChunkError, run_chunks
 from eqci_space.machine.workers import threads_per_process
-
-sys.path.append(str(Path(__file__).parent))
-import chunk_functions as cf
 
 
 def chunks(count, folder=""):

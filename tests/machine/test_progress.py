@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eqci_space import progress
+from eqci_space.machine import progress
 from eqci_space.machine.progress import in_notebook, notebook_bar, shown_bar
 
 

@@ -14,8 +14,8 @@ import numba
 import numpy as np
 import pytest
 
-from eqci_space import kernels
 from eqci_space.errors import ModelValidityWarning, TimeError
+from eqci_space.machine import kernels
 from eqci_space.orbits import earth
 from eqci_space.orbits.earth import julian_date, orientation_end, to_earth_fixed, utc_to_tai
 from eqci_space.orbits.sky import make_sky

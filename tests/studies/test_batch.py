@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from eqci_space import batch
 from eqci_space.errors import DataError
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.machine.checkpoints import record_text
@@ -20,6 +19,7 @@ from eqci_space.orbits.passes import find_passes
 from eqci_space.qkd.window_keys import window_keys
 from eqci_space.scenario import CircularOrbit, load_scenario
 from eqci_space.schedule.candidates import contact_candidates
+from eqci_space.studies import batch
 from eqci_space.studies.batch import (
     BATCH_TABLES,
     batch_chunks,
