@@ -39,6 +39,7 @@ from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.refine import reoptimise_contacts
 from eqci_space.schedule.simulate import Simulation, simulate_plan
 from eqci_space.schedule.verify import verify_plan
+from eqci_space.tables import planned_contacts
 from eqci_space.words import html_summary, html_table
 
 __all__ = ["STAGES", "Study"]
@@ -178,7 +179,7 @@ class Study:
         """Key per variant: windows with key, clear-sky key of all windows, expected key of the planned contacts."""
         rows = []
         contacts = self.plan.contacts
-        planned = contacts[contacts["status"] == "planned"].set_index("candidate_id")
+        planned = planned_contacts(contacts).set_index("candidate_id")
         for variant in self.scenario.variants:
             other = with_variant(self.scenario, variant)
             budget = link_budget(self.samples, other)
@@ -355,7 +356,7 @@ class Study:
             },
             "counts": {
                 "passes": len(self.passes), "windows": len(self.windows), "candidates": len(self.candidates),
-                "contacts": int((self.plan.contacts["status"] == "planned").sum()),
+                "contacts": len(planned_contacts(self.plan.contacts)),
             },
             "unreachable_demands": list(self.relay.unreachable),
             "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},

@@ -15,7 +15,10 @@ from eqci_space.errors import TableError, near_matches
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLES", "Table", "check_table", "empty_table"]
+__all__ = ["BACKUP", "PLANNED", "TABLES", "Table", "check_table", "empty_table", "planned_contacts"]
+
+PLANNED, BACKUP = "planned", "backup"
+"""Values of `status` in CONTACTS: what takes place, and what stands by for it."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,7 @@ TABLES: dict[str, Table] = {
         {
             "bin": ("time", "start of the bin"),
             "edge": ("text", "edge"),
+            "kind": ("text", "fibre | last_mile | space"),
             "initial_bit": _number("stock at the start"),
             "deposited_bit": _number("key added"),
             "used_bit": _number("key consumed by relay"),
@@ -247,6 +251,11 @@ def empty_table(name: str) -> pd.DataFrame:
     contract = TABLES[name]
     table = pd.DataFrame({c: pd.Series(dtype=_EMPTY_KINDS[kind]) for c, (kind, _) in contract.columns.items()})
     return table.rename_axis(contract.index) if contract.index else table
+
+
+def planned_contacts(contacts: pd.DataFrame) -> pd.DataFrame:
+    """The rows of CONTACTS that take place, backups and cancelled ones left out."""
+    return contacts[contacts["status"] == PLANNED]
 
 
 def _is_kind(series: Any, kind: str) -> bool:

@@ -13,6 +13,7 @@ __all__ = [
     "EARTH_J2",
     "EARTH_RADIUS_M",
     "EARTH_ROTATION_RAD_S",
+    "KEY_BIT",
     "PLANCK_J_S",
     "SPEED_OF_LIGHT_M_S",
     "TROPICAL_YEAR_S",
@@ -20,6 +21,8 @@ __all__ = [
     "ratio_from_db",
 ]
 
+KEY_BIT = 256
+"""Length of the AES-256 key in which amounts of key are counted [bit]."""
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 PLANCK_J_S = 6.626_070_15e-34
 EARTH_RADIUS_M = 6_378_137.0

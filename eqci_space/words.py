@@ -9,7 +9,10 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 
-__all__ = ["format_bits", "html_summary", "html_table", "percent", "short_list"]
+__all__ = ["SERVED_IN_FULL", "format_bits", "html_summary", "html_table", "percent", "short_list"]
+
+SERVED_IN_FULL = 0.9995
+"""Share of what a demand asks for from which it is said to be served in full: what rounds to 100.0 %."""
 
 _STYLES = {">": "n", "=": "k", "~": "w"}
 _LOOK = (

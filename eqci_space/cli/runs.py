@@ -25,6 +25,7 @@ from eqci_space.cli.options import (
 from eqci_space.cli.output import INFEASIBLE, Output
 from eqci_space.cli.records import rows_of
 from eqci_space.errors import DataError
+from eqci_space.tables import planned_contacts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +158,7 @@ def _document(output: Output, scenario: Scenario, result: Run, out: Path) -> Non
     output.document(
         "run", scenario, summary=summary_line(result), directory=str(out),
         files=sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()),
-        demands=rows_of(_demands(result)), contacts=rows_of(contacts[contacts["status"] == "planned"]),
+        demands=rows_of(_demands(result)), contacts=rows_of(planned_contacts(contacts)),
         **{name: result.manifest[name] for name in kept if name in result.manifest},
     )  # fmt: skip
 

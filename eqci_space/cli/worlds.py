@@ -22,6 +22,7 @@ from eqci_space.cli.options import (
 from eqci_space.cli.output import Output
 from eqci_space.cli.records import chosen_format, rows_of
 from eqci_space.cli.stages import give_table
+from eqci_space.units import KEY_BIT
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -93,7 +94,7 @@ def _say_simulation(output: Output, scenario: Scenario, result: Simulation, tria
     if regret:
         output.result(
             f"regret against plans that knew the sky: {format_bits(result.regret_bit)}, "
-            f"{round(result.regret_bit / 256):,} keys of 256 bit ({regret} worlds)"
+            f"{round(result.regret_bit / KEY_BIT):,} keys of 256 bit ({regret} worlds)"
         )
 
 

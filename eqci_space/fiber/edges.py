@@ -1,4 +1,4 @@
-"""Edges of the key graph over the bins: what they bring by themselves, and when they are down."""
+"""Edges of the key graph over the bins: what they bring by themselves, what contacts bring, when they are down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import pandas as pd
 from eqci_space.fiber.network import Network, space_edge, station_node
 from eqci_space.scenario import Outage, Scenario
 
-__all__ = ["closed_bins", "edge_supply_bit", "key_edges"]
+__all__ = ["FIBRE", "LAST_MILE", "SPACE", "closed_bins", "contact_arrivals", "edge_supply_bit", "key_edges"]
+
+FIBRE, LAST_MILE, SPACE = "fibre", "last_mile", "space"
+"""Kinds of an edge; whether key came through space is its kind, never a matter of its id."""
+_LAST_MILE_MEDIA = ("colocated", "courier")
 
 _GROUND = [
     "a", "b", "route", "medium", "country_a", "country_b", "domain_a", "domain_b", "operator", "capacity_bit",
@@ -25,19 +29,20 @@ def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by `edge`: a, b, kind (fibre | space), rate_bit_s, route (the link that a span is part of), country and
-        domain of both ends (empty for a satellite), operator, medium, capacity_bit, initial_bit, life_h, valid_from,
-        valid_to.
+        Indexed by `edge`: a, b, kind (fibre | last_mile | space), rate_bit_s, route (the link that a span is part of),
+        country and domain of both ends (empty for a satellite), operator, medium, capacity_bit, initial_bit, life_h,
+        valid_from, valid_to.
     """
     links = network.links
     live = links[(links["skr_bit_s"] > 0) | (links["initial_bit"] > 0) | links.index.isin(scenario.stock)]
-    ground = live[_GROUND].assign(kind="fibre", rate_bit_s=live["skr_bit_s"])
+    kind = np.where(live["medium"].isin(_LAST_MILE_MEDIA), LAST_MILE, FIBRE)
+    ground = live[_GROUND].assign(kind=kind, rate_bit_s=live["skr_bit_s"])
     fiber = scenario.fiber
     space = pd.DataFrame(
         [
             {
                 "edge": space_edge(satellite.name, ogs), "a": satellite.name, "b": station_node(scenario, ogs),
-                "kind": "space", "rate_bit_s": 0.0, "route": space_edge(satellite.name, ogs), "medium": "space",
+                "kind": SPACE, "rate_bit_s": 0.0, "route": space_edge(satellite.name, ogs), "medium": "space",
                 "country_a": "", "country_b": station.country, "domain_a": "", "domain_b": "",
                 "operator": satellite.operator, "capacity_bit": fiber.store_capacity_bit, "initial_bit": 0.0,
                 "life_h": np.inf if fiber.key_life_h is None else fiber.key_life_h,
@@ -54,6 +59,29 @@ def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:
         if edge in both.index:
             both.loc[edge, "initial_bit"] = bit
     return both
+
+
+def contact_arrivals(contacts: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """When and where the key of contacts arrives, by their index.
+
+    Key of a contact is on the edge of its satellite and station once post-processing is done; it serves from the bin
+    after that. Every stage that asks takes the answer from here.
+
+    Parameters
+    ----------
+    contacts : DataFrame
+        With satellite, ogs and end, such as CONTACTS or CANDIDATES.
+
+    Returns
+    -------
+    DataFrame
+        time and edge.
+    """
+    edges = [space_edge(s, o) for s, o in zip(contacts["satellite"], contacts["ogs"], strict=True)]
+    return pd.DataFrame({
+        "time": contacts["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s),
+        "edge": pd.Series(edges, index=contacts.index, dtype=str),
+    })  # fmt: skip
 
 
 def edge_supply_bit(edges: pd.DataFrame, bins: list[tuple[datetime, datetime]], scenario: Scenario) -> np.ndarray:
@@ -124,5 +152,5 @@ def _touches(outage: Outage, edge: Any, scenario: Scenario) -> bool:
     if outage.link is not None:
         return outage.link in (edge.Index, edge.route)
     if outage.station is not None:
-        return edge.kind == "space" and edge.Index.endswith(f"|{outage.station}")
+        return bool(edge.kind == SPACE and edge.b == station_node(scenario, outage.station))
     return (outage.node or outage.satellite) in ends

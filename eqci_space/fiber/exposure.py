@@ -10,7 +10,7 @@ import pandas as pd
 from eqci_space.errors import near_matches
 from eqci_space.fiber.assurance import node_owners, path_rules, vertex_connectivity
 from eqci_space.fiber.domains import borders, crossing_bits
-from eqci_space.fiber.edges import key_edges
+from eqci_space.fiber.edges import SPACE, key_edges
 from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import flow_problem
@@ -40,7 +40,7 @@ def exposure(relay: Relay, scenario: Scenario) -> pd.DataFrame:
         for b in borders(edges, scenario)
         if b.agreement is not None and b.agreement.protection == "pqc"
     }
-    fibre = edges["kind"] == "fibre"
+    fibre = edges["kind"] != SPACE
     facts = _Facts(
         edges, edges[fibre], owners["nation"].to_dict(), owners["operator"].to_dict(), edges["operator"].to_dict(),
         frozenset(edges.index[fibre & (edges["domain_a"] != edges["domain_b"])]), frozenset(bridged),

@@ -23,7 +23,7 @@ from eqci_space.errors import PlanError
 from eqci_space.fiber.key_problem import Column, KeyFlowProblem
 from eqci_space.fiber.paths import Route, cheapest_routes, route_arcs
 from eqci_space.fiber.row_reduction import arriving, held_edges
-from eqci_space.machine.solver import GrowingProgramme, Programme, Solution
+from eqci_space.machine.solver import GrowingProgramme, Programme, Solution, gap_between
 
 __all__ = [
     "SLOPES",
@@ -82,7 +82,7 @@ class FlowResult:
     @property
     def gap(self) -> float:
         """Relative distance of the bound from the objective."""
-        return max(0.0, self.bound - self.objective) / max(abs(self.bound), 1e-12)
+        return gap_between(self.objective, self.bound)
 
     def delivered_bit(self, demands: int) -> np.ndarray:
         """Bits that each demand gets in all bins (demands,)."""

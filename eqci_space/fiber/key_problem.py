@@ -82,6 +82,8 @@ class KeyFlowProblem:
     vintage_bit : (E, V)
         Parts of the stock at the start by the bin of their arrival, that of the bin before the first last; without
         them all of it arrived in the bin before.
+    kinds : (E,) text
+        What each edge is (`fiber.edges`), for the tables made of a solution.
     ends : list of (node, node) per demand
     weights : (K,)
     asked_bit : (K, T)
@@ -119,6 +121,7 @@ class KeyFlowProblem:
     asked_bit: np.ndarray
     rules: list[PathRule]
     vintage_bit: np.ndarray = field(default_factory=lambda: _none(0, 0))
+    kinds: np.ndarray = field(default_factory=lambda: _none(0, kind=str))
     life_bins: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
     closed: np.ndarray = field(default_factory=lambda: _none(0, 0, kind=bool))
     quota_of_arc: np.ndarray = field(default_factory=lambda: _none(0, kind=int))

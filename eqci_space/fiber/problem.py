@@ -10,7 +10,7 @@ import pandas as pd
 
 from eqci_space.fiber.assurance import path_rules
 from eqci_space.fiber.domains import border_quotas, borders
-from eqci_space.fiber.edges import closed_bins, edge_supply_bit, key_edges
+from eqci_space.fiber.edges import SPACE, closed_bins, edge_supply_bit, key_edges
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network
 from eqci_space.orbits.earth import times_from
@@ -68,7 +68,8 @@ def flow_problem(scenario: Scenario, network: Network) -> KeyFlowProblem:
     closed = closed_bins(edges, bins, scenario)
     return KeyFlowProblem(
         edges=list(zip(edges.index, edges["a"], edges["b"], strict=True)),
-        delayed=(edges["kind"] == "space").to_numpy(),
+        kinds=edges["kind"].to_numpy(dtype=str),
+        delayed=(edges["kind"] == SPACE).to_numpy(),
         supply_bit=edge_supply_bit(edges, bins, scenario),
         initial_bit=np.minimum(edges["initial_bit"], edges["capacity_bit"]).to_numpy(dtype=float),
         capacity_bit=edges["capacity_bit"].to_numpy(dtype=float),

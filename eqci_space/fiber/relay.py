@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import PlanError, near_matches
+from eqci_space.fiber.edges import SPACE, contact_arrivals
 from eqci_space.fiber.fairness import max_concurrent, max_min
 from eqci_space.fiber.key_flow import FlowResult, delivered_by_bin, solve_key_flow, used_by_bin
 from eqci_space.fiber.key_problem import KeyFlowProblem
@@ -18,13 +19,13 @@ from eqci_space.fiber.paths import cheapest_routes
 from eqci_space.fiber.problem import bin_of, bin_starts, flow_problem
 from eqci_space.fiber.stores import store_levels
 from eqci_space.scenario import Scenario
-from eqci_space.tables import check_table
-from eqci_space.words import format_bits, html_summary, html_table, percent, short_list
+from eqci_space.tables import check_table, planned_contacts
+from eqci_space.words import SERVED_IN_FULL, format_bits, html_summary, html_table, percent, short_list
 
 __all__ = ["Relay", "key_deposits", "relay_bin_by_bin", "relay_keys", "with_deposits"]
 
 _SMALLEST_PRICE = 1e-6
-_FULL, _MOST_ROWS, _MOST_STORES = 0.9995, 12, 5
+_MOST_ROWS, _MOST_STORES = 12, 5
 
 
 class HasContacts(Protocol):
@@ -58,8 +59,9 @@ class Relay:
         total = self.delivery.groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum()
         served = (total["delivered_bit"] / total["asked_bit"].where(total["asked_bit"] > 0)).fillna(1.0)
         asked, given = (format_bits(total[c].sum()) for c in total.columns)
+        full = int((served >= SERVED_IN_FULL).sum())
         facts = {
-            "delivered": f"{given} of {asked} asked for; in full {(served >= _FULL).sum()} of {len(total)} demands",
+            "delivered": f"{given} of {asked} asked for; in full {full} of {len(total)} demands",
             **({"no path fulfils the class of": short_list(list(self.unreachable))} if self.unreachable else {}),
         }
         worst = served.sort_values(kind="stable").index[:_MOST_ROWS]
@@ -74,7 +76,7 @@ class Relay:
     def _covers(self) -> list[str]:
         """A table of the satellite stores in use that lasted least; a day's need is the mean use."""
         bins = pd.DatetimeIndex(self.delivery["bin"].unique())
-        stores = self.stores[self.stores["edge"].str.contains("|", regex=False)]
+        stores = self.stores[self.stores["kind"] == SPACE]
         stores = stores[stores["edge"].map(stores.groupby("edge")["used_bit"].sum()) > 0]
         if len(bins) < 2 or stores.empty:
             return []
@@ -109,15 +111,11 @@ def key_deposits(plan: HasContacts, scenario: Scenario, *, kind: str = "expected
     if kind not in columns:
         raise PlanError(f"key_deposits: kind '{kind}'; expected one of {list(columns)}")
     contacts = check_table(plan.contacts, "CONTACTS", "key_deposits")
-    planned = contacts[contacts["status"] == "planned"]
-    deposits = pd.DataFrame({
-        "time": planned["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s),
-        "edge": planned["satellite"] + "|" + planned["ogs"],
-        "bit": planned[columns[kind]],
-        "contact_id": planned.index.astype(str),
-        "block": planned["candidate_id"],
-        "kind": kind,
-    }).reset_index(drop=True)  # fmt: skip
+    planned = planned_contacts(contacts)
+    deposits = contact_arrivals(planned, scenario).assign(
+        bit=planned[columns[kind]], contact_id=planned.index.astype(str), block=planned["candidate_id"], kind=kind
+    )
+    deposits = deposits.reset_index(drop=True)
     return check_table(deposits, "DEPOSITS", "key_deposits")
 
 
@@ -277,10 +275,11 @@ def _stores(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd
     table = pd.DataFrame({
         "bin": np.repeat(bin_starts(scenario), n_edges),
         "edge": np.tile(np.array([e for e, _, _ in problem.edges], dtype=object), n_bins),
+        "kind": np.tile(problem.kinds.astype(object), n_bins),
         "initial_bit": levels.initial_bit.T.ravel(), "deposited_bit": problem.supply_bit.T.ravel(),
         "used_bit": used.T.ravel(), "spilled_bit": levels.spilled_bit.T.ravel(),
         "expired_bit": levels.expired_bit.T.ravel(), "stock_bit": levels.stock_bit.T.ravel(),
-    }).astype({"edge": str})  # fmt: skip
+    }).astype({"edge": str, "kind": str})  # fmt: skip
     return check_table(table, "STORES", "relay_keys")
 
 

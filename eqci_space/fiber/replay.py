@@ -348,6 +348,7 @@ def _store_table(levels: np.ndarray, problem: KeyFlowProblem, scenario: Scenario
     table = pd.DataFrame({
         "bin": np.repeat(bin_starts(scenario), n_edges),
         "edge": np.tile(np.array([e for e, _, _ in problem.edges], dtype=object), n_bins),
+        "kind": np.tile(problem.kinds.astype(object), n_bins),
         **{name: part.T.ravel() for name, part in zip(names, levels, strict=True)},
-    }).astype({"edge": str})  # fmt: skip
+    }).astype({"edge": str, "kind": str})  # fmt: skip
     return check_table(table, "STORES", "replay_routes")

@@ -16,6 +16,7 @@ from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.relay import Relay, relay_bin_by_bin, with_deposits
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.scenario import Scenario
+from eqci_space.units import KEY_BIT
 
 __all__ = ["OutageAnswer", "outage_answer", "single_failures"]
 
@@ -132,7 +133,8 @@ def _failed(
     left = np.divide(after, before, out=np.ones_like(after), where=before > 0)
     worst = int(np.argmin(left))
     share = (base.objective - objective) / max(base.objective, 1e-300)
-    return (f"{kind} {name}", kind, float(after.sum()), lost, lost / 256, share, float((before - after)[at_ends].sum()),
+    lost_at_ends = float((before - after)[at_ends].sum())
+    return (f"{kind} {name}", kind, float(after.sum()), lost, lost / KEY_BIT, share, lost_at_ends,
             scenario.demands[worst].name, float(left[worst]))  # fmt: skip
 
 

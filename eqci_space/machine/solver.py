@@ -15,7 +15,14 @@ import numpy as np
 
 from eqci_space.errors import InfeasibleError, PlanError
 
-__all__ = ["GrowingProgramme", "Programme", "Solution", "maximise"]
+__all__ = ["GrowingProgramme", "Programme", "Solution", "gap_between", "maximise"]
+
+_NOTHING = 1e-12  # below which a bound counts as zero, so that no gap is divided by it
+
+
+def gap_between(objective: float, bound: float) -> float:
+    """Distance of a proven upper bound from an objective, as a share of the bound; 0 where they meet."""
+    return max(0.0, bound - objective) / max(abs(bound), _NOTHING)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Solution:
     @property
     def gap(self) -> float:
         """Relative distance of the bound from the objective."""
-        return max(0.0, self.bound - self.objective) / max(abs(self.bound), 1e-12)
+        return gap_between(self.objective, self.bound)
 
 
 def maximise(

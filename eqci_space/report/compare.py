@@ -11,6 +11,7 @@ import pandas as pd
 
 from eqci_space.report.run_io import Run, load_run
 from eqci_space.schedule.diff import match_contacts
+from eqci_space.tables import planned_contacts
 
 __all__ = ["Comparison", "compare_runs"]
 
@@ -136,7 +137,7 @@ def _headline(a: Run, b: Run) -> pd.DataFrame:
 def _numbers(run: Run) -> dict[str, float]:
     """Headline numbers of a run."""
     contacts, delivery = run.tables["contacts"], run.tables["delivery"]
-    planned = contacts[contacts["status"] == "planned"]
+    planned = planned_contacts(contacts)
     plan = run.manifest.get("plan", {})
     counted = {name: float(n) for name, n in run.manifest.get("counts", {}).items() if name != "contacts"}
     return {

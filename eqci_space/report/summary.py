@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from eqci_space.report.run_io import Run
-from eqci_space.words import format_bits
+from eqci_space.tables import planned_contacts
+from eqci_space.words import SERVED_IN_FULL, format_bits
 
 __all__ = ["summary_line"]
-
-_FULL = 0.9995  # as in the answer of a report
 
 
 def summary_line(run: Run) -> str:
@@ -18,9 +17,9 @@ def summary_line(run: Run) -> str:
     Such as ``QUANT-GPICz 2027-03-01..08: 17 contacts, 5.07 Mbit expected, 2 demands short, gap 0.0 %``.
     """
     contacts, delivery = run.tables["contacts"], run.tables["delivery"]
-    planned = contacts[contacts["status"] == "planned"]
+    planned = planned_contacts(contacts)
     total = delivery.groupby("demand")[["asked_bit", "delivered_bit"]].sum()
-    short = int((total["delivered_bit"] <= _FULL * total["asked_bit"])[total["asked_bit"] > 0].sum())
+    short = int((total["delivered_bit"] <= SERVED_IN_FULL * total["asked_bit"])[total["asked_bit"] > 0].sum())
     scenario = run.manifest["scenario"]
     return (
         f"{scenario['name']} {_period(scenario['start'], scenario['end'])}: {_counted(len(planned), 'contact')}, "

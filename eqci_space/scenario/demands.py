@@ -13,6 +13,7 @@ from eqci_space.scenario.fields import (
     Positive,
     Record,
 )
+from eqci_space.units import KEY_BIT
 
 __all__ = ["AssuranceClasses", "Demand", "Service", "asked_bit_per_day", "assurance_limit", "assurance_text"]
 
@@ -101,7 +102,7 @@ def asked_bit_per_day(demand: Demand) -> float:
     if demand.bit_per_day is not None:
         return demand.bit_per_day
     if demand.keys_256_per_day is not None:
-        return demand.keys_256_per_day * 256
+        return demand.keys_256_per_day * KEY_BIT
     if demand.otp_bit_s is not None:
         return demand.otp_bit_s * 86400.0
     service = demand.service

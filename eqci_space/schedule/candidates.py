@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from eqci_space.fiber.network import space_edge
+from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.qkd.part_keys import part_keys
 from eqci_space.scenario import Booking, Outage, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
@@ -50,11 +50,12 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     if table.empty:
         return empty_table("CANDIDATES")
     table["p_clear"] = _clear(table, budget, scenario)
-    table = table.assign(ogs_b="", block=table["candidate_id"])
-    table["available_at"] = table["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s)
+    arrivals = contact_arrivals(table, scenario)
+    table = table.assign(
+        ogs_b="", block=table["candidate_id"], available_at=arrivals["time"], edge=arrivals["edge"].astype(object)
+    )
     for column in ("start", "end", "available_at"):
         table[column] = table[column].dt.as_unit("us")
-    table["edge"] = [space_edge(s, o) for s, o in zip(table["satellite"], table["ogs"], strict=True)]
     table = table.sort_values(["start", "candidate_id"]).set_index("candidate_id")
     return check_table(table[list(TABLES["CANDIDATES"].columns)], "CANDIDATES", "contact_candidates")
 

@@ -19,7 +19,7 @@ from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.schedule.joint import JointResult, solve_joint
 from eqci_space.schedule.risk import in_skies
-from eqci_space.tables import TABLES, check_table, empty_table
+from eqci_space.tables import TABLES, check_table, empty_table, planned_contacts
 from eqci_space.words import format_bits, html_summary, html_table, percent
 
 __all__ = ["Plan", "offered_candidates", "offered_problem", "plan_contacts", "schedule_contacts"]
@@ -52,7 +52,7 @@ class Plan:
         return self.objective - self.without_space
 
     def _repr_html_(self) -> str:
-        planned = self.contacts[self.contacts["status"] == "planned"].sort_values("start", kind="stable")
+        planned = planned_contacts(self.contacts).sort_values("start", kind="stable")
         facts = {
             "objective": f"{self.objective:.4f}, proven bound {self.bound:.4f}, gap {percent(self.gap, 3)}",
             "gain over fibre alone": f"{self.gain:.4f} (fibre alone {self.without_space:.4f})",

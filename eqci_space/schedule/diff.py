@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.schedule.contacts import Plan
+from eqci_space.tables import planned_contacts
 
 __all__ = ["diff_plans", "kept_ids", "match_contacts"]
 
@@ -56,7 +57,7 @@ def diff_plans(old: Plan, new: Plan) -> pd.DataFrame:
         expected_bit_old, expected_bit_new, cause: ``forecast`` where the chance of a clear sky changed, ``key`` where
         the clear-sky key did, else ``choice``, with the contact that took the place or as another part of the window.
     """
-    before, after = (p.contacts[p.contacts["status"] == "planned"] for p in (old, new))
+    before, after = (planned_contacts(p.contacts) for p in (old, new))
     rows = []
     pairs = match_contacts(before, after)
     lines: list[tuple[int | None, int | None]] = [

@@ -13,6 +13,7 @@ from eqci_space.fiber.relay import key_deposits, relay_keys
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.diff import diff_plans
+from eqci_space.tables import planned_contacts
 
 __all__ = ["EditedPlan", "confirm_contact", "edit_plan"]
 
@@ -99,7 +100,7 @@ def confirm_contact(plan: Plan, contact_id: str) -> pd.Series:
     PlanError
         The contact was never planned.
     """
-    planned = plan.contacts[plan.contacts["status"] == "planned"]
+    planned = planned_contacts(plan.contacts)
     if contact_id not in planned.index:
         raise PlanError(f"confirm_contact: '{contact_id}' was never planned; {near_matches(contact_id, planned.index)}")
     return planned.loc[contact_id]

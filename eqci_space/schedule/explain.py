@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from eqci_space.errors import PlanError, near_matches
+from eqci_space.tables import planned_contacts
 
 __all__ = ["explain", "explain_demand"]
 
@@ -80,7 +81,7 @@ def _of_window(run: HasTables, window_id: str) -> list[str]:
     lines = [
         f"best offer: {_bits(value)} expected ({_bits(best['skl_bit'])} in a clear sky, {best['p_clear']:.0%} clear)"
     ]
-    rivals = _rivals(best, contacts[contacts["status"] == "planned"], run.manifest["plan"])
+    rivals = _rivals(best, planned_contacts(contacts), run.manifest["plan"])
     if rivals.empty:
         reason = "its key helps no demand within the period (see the other end's store), or a duty or quota is used up"
         return [*lines, f"not taken: {reason}"]

@@ -18,7 +18,7 @@ import numpy as np
 from eqci_space.errors import InfeasibleError
 from eqci_space.fiber.key_flow import FlowResult, Relaxation, RelayProgramme
 from eqci_space.fiber.key_problem import ChoiceLimit, Column, KeyFlowProblem
-from eqci_space.machine.solver import maximise
+from eqci_space.machine.solver import gap_between, maximise
 from eqci_space.schedule.certificate import fibre_priced_bound
 
 __all__ = ["JointResult", "greedy_choice", "solve_joint", "value_of_choice"]
@@ -49,7 +49,7 @@ class JointResult:
     @property
     def gap(self) -> float:
         """Relative distance of the bound from the objective."""
-        return max(0.0, self.bound - self.objective) / max(abs(self.bound), 1e-12)
+        return gap_between(self.objective, self.bound)
 
 
 class _Search:

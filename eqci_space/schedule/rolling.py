@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.fiber.key_flow import FlowResult, delivered_by_bin, used_by_bin
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
@@ -24,7 +25,7 @@ from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan, offered_candidates, offered_problem, plan_contacts
 from eqci_space.schedule.diff import diff_plans
 from eqci_space.schedule.joint import value_of_choice
-from eqci_space.tables import empty_table
+from eqci_space.tables import empty_table, planned_contacts
 
 __all__ = ["RollingPlan", "rolling_plan"]
 
@@ -162,7 +163,7 @@ def _planned(rolled: _Rolled) -> pd.DataFrame:
     if rolled.plan is None:
         return empty_table("CONTACTS")
     contacts = rolled.plan.contacts
-    return contacts[contacts["status"] == "planned"]
+    return planned_contacts(contacts)
 
 
 def _recent(rolled: _Rolled, now: datetime) -> pd.Series:
@@ -198,15 +199,12 @@ def _deposits(
     plan: Plan, part: Scenario, until: datetime, realised: Callable[[pd.DataFrame], np.ndarray] | None
 ) -> pd.DataFrame:
     """What the plan brings: the key that came for what begins before the next plan, the expected key for the rest."""
-    planned = plan.contacts[plan.contacts["status"] == "planned"]
+    planned = planned_contacts(plan.contacts)
     bit = planned["expected_skl_bit"].to_numpy(dtype=float).copy()
     flown = (planned["start"] < pd.Timestamp(until)).to_numpy()
     if realised is not None and flown.any():
         bit[flown] = realised(planned[flown])
-    return pd.DataFrame({
-        "time": planned["end"] + pd.Timedelta(seconds=part.schedule.post_processing_s),
-        "edge": planned["satellite"] + "|" + planned["ogs"], "bit": bit, "flown": flown,
-    })  # fmt: skip
+    return contact_arrivals(planned, part).assign(bit=bit, flown=flown)
 
 
 def _late(late: pd.DataFrame, deposits: pd.DataFrame, until: datetime) -> pd.DataFrame:
@@ -237,7 +235,7 @@ def _advance(
 
 
 def _step(now: datetime, end: datetime, plan: Plan, before: Plan | None) -> dict[str, object]:
-    planned = plan.contacts[plan.contacts["status"] == "planned"]
+    planned = planned_contacts(plan.contacts)
     row: dict[str, object] = {
         "made_at": now, "horizon_end": end, "objective": plan.objective, "bound": plan.bound, "gap": plan.gap,
         "contacts": len(planned), "kept": 0, "added": len(planned), "dropped": 0, "moved": 0,
@@ -247,5 +245,5 @@ def _step(now: datetime, end: datetime, plan: Plan, before: Plan | None) -> dict
         changes = diff_plans(replace(before, contacts=old), plan)["change"].value_counts()
         for name in ("added", "dropped", "moved"):
             row[name] = int(changes.get(name, 0))
-        row["kept"] = int((old["status"] == "planned").sum()) - int(changes.get("dropped", 0))
+        row["kept"] = len(planned_contacts(old)) - int(changes.get("dropped", 0))
     return row

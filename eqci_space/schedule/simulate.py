@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import PlanError
+from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.key_problem import Column, KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
@@ -25,7 +26,8 @@ from eqci_space.scenario import Scenario
 from eqci_space.schedule.causes import explained_share
 from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.worlds import CLIMATE_CAUSES, Worlds, climate_shift, sample_worlds
-from eqci_space.tables import check_table
+from eqci_space.tables import check_table, planned_contacts
+from eqci_space.units import KEY_BIT
 from eqci_space.weather.field import SkyModel
 from eqci_space.weather.skies import SkySamples, mean_clear
 
@@ -34,7 +36,6 @@ __all__ = ["Simulation", "simulate_plan"]
 _LOSSES_DB = np.arange(-6.0, 20.5, 0.5)
 _TRIALS_PER_TASK = 25
 _FEWEST_IN_TAIL = 20
-_BITS_PER_KEY = 256
 _NORMAL_90 = 1.645
 
 
@@ -126,7 +127,7 @@ def simulate_plan(
             "for a regret"
         )
     contacts = check_table(plan.contacts, "CONTACTS", "simulate_plan")
-    contacts = contacts[contacts["status"] == "planned"]
+    contacts = planned_contacts(contacts)
     seed = scenario.seed if rng is None else rng
     network = network or build_network(scenario)
     responses = _responses(contacts, budget, keys, scenario)
@@ -151,7 +152,7 @@ def simulate_plan(
         regret = _regret(contacts, candidates, budget, keys, scenario, network, again, seed, model)
     demands = _summary(frames, problem, scenario)
     demands = demands.join(_shares(alone, delivered, parts["all_in"][1], demands.index))
-    demands = demands.assign(regret_bit=regret, regret_keys=regret / _BITS_PER_KEY)
+    demands = demands.assign(regret_bit=regret, regret_keys=regret / KEY_BIT)
     return Simulation(
         frames["all_in"], frames["weather_only"],
         _by_contact(arrived, contacts), _by_contact(parts["weather_only"][0], contacts),
@@ -190,9 +191,8 @@ class _Slots:
 
 def _slots(contacts: pd.DataFrame, scenario: Scenario, problem: KeyFlowProblem) -> _Slots:
     index = problem.edge_number
-    ready = contacts["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s)
-    edge = [index[f"{s}|{o}"] for s, o in zip(contacts["satellite"], contacts["ogs"], strict=True)]
-    return _Slots(np.array(edge, dtype=int), bin_of(ready, scenario))
+    arrivals = contact_arrivals(contacts, scenario)
+    return _Slots(arrivals["edge"].map(index).to_numpy(dtype=int), bin_of(arrivals["time"], scenario))
 
 
 def _delivered(
@@ -250,7 +250,7 @@ def _summary(frames: dict[str, pd.DataFrame], problem: KeyFlowProblem, scenario:
             column = f"{name}_exceeded_{share}pct_bit" if share != 50 else f"{name}_median_bit"
             table[column] = np.quantile(values, 1 - share / 100, axis=0)
             table[column.replace("_bit", "_error_bit")] = _quantile_error(values, 1 - share / 100)
-    table["all_in_exceeded_90pct_keys_per_day"] = table["all_in_exceeded_90pct_bit"] / _BITS_PER_KEY / days
+    table["all_in_exceeded_90pct_keys_per_day"] = table["all_in_exceeded_90pct_bit"] / KEY_BIT / days
     return table.rename_axis("demand")
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.fiber.problem import bin_of
 from eqci_space.fiber.relay import Relay
 from eqci_space.fiber.stores import bridged_s, stock_for_availability
 from eqci_space.scenario import Demand, Scenario
 from eqci_space.schedule.contacts import Plan
 from eqci_space.schedule.simulate import Simulation
+from eqci_space.tables import planned_contacts
+from eqci_space.units import KEY_BIT
 
 __all__ = ["service_levels", "store_sizes"]
 
@@ -32,7 +35,7 @@ def service_levels(simulation: Simulation, scenario: Scenario) -> pd.DataFrame:
 
 def _level(demand: Demand, simulation: Simulation, days: float) -> dict[str, object]:
     service = demand.service
-    key_bit = service.key_bit if service else 256
+    key_bit = service.key_bit if service else KEY_BIT
     asked = float(simulation.demands.loc[demand.name, "asked_bit"])
     per_day = simulation.delivered_bit[demand.name].to_numpy() / days
     low, middle, high = np.quantile(per_day, [0.1, 0.5, 0.9])
@@ -72,11 +75,11 @@ def store_sizes(
     """
     days = (scenario.end - scenario.start).total_seconds() / 86400.0
     n_bins = relay.delivery["bin"].nunique()
-    planned = plan.contacts[plan.contacts["status"] == "planned"].loc[simulation.contact_bit.columns]
-    ready = planned["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s)
+    planned = planned_contacts(plan.contacts).loc[simulation.contact_bit.columns]
+    arrivals = contact_arrivals(planned, scenario)
     # Key serves from the bin after its arrival.
-    serves = bin_of(ready, scenario) + 1
-    edges = (planned["satellite"] + "|" + planned["ogs"]).to_numpy()
+    serves = bin_of(arrivals["time"], scenario) + 1
+    edges = arrivals["edge"].to_numpy()
     key = simulation.contact_bit.to_numpy()
     rows = []
     for edge in sorted(set(edges)):

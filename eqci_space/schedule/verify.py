@@ -10,6 +10,7 @@ from eqci_space.errors import PlanError
 from eqci_space.orbits.ephemeris import orbital_period_s
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan
+from eqci_space.tables import planned_contacts
 
 __all__ = ["verify_plan"]
 
@@ -37,7 +38,7 @@ def verify_plan(plan: Plan, windows: pd.DataFrame, scenario: Scenario) -> None:
     PlanError
         The first conflict, with the contacts, the limit and what the plan uses of it.
     """
-    planned = plan.contacts[plan.contacts["status"] == "planned"]
+    planned = planned_contacts(plan.contacts)
     backups = plan.contacts[plan.contacts["status"] == "backup"]
     for contact_id, contact in pd.concat([planned, backups]).iterrows():
         _check_contact(str(contact_id), contact, windows, scenario)

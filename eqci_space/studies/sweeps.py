@@ -30,6 +30,7 @@ from eqci_space.scenario.presets_io import PRESET_FILES, preset_tables, preset_v
 from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.refine import reoptimise_contacts
 from eqci_space.studies.batch import batch_chunks, chunk_tables, packed_scenario, unpacked_scenario
+from eqci_space.tables import planned_contacts
 from eqci_space.weather.skies import sample_sky
 
 __all__ = ["MEASURES", "sweep", "with_values"]
@@ -314,7 +315,7 @@ def _planned(
 
 
 def _plan_measures(plan: Plan, scenario: Scenario, *, with_delivery: bool) -> dict[str, Any]:
-    planned = plan.contacts[plan.contacts["status"] == "planned"]
+    planned = planned_contacts(plan.contacts)
     measures: dict[str, Any] = {
         "contacts": len(planned), "planned_clear_bit": planned["skl_bit"].sum(),
         "planned_expected_bit": planned["expected_skl_bit"].sum(),
@@ -330,7 +331,7 @@ def _flown(
     plan: Plan, budget: pd.DataFrame, keys: pd.DataFrame, windows: pd.DataFrame, scenario: Scenario
 ) -> pd.DataFrame:
     """Planned contacts with their key under losses."""
-    planned = plan.contacts[plan.contacts["status"] == "planned"].set_index("candidate_id")
+    planned = planned_contacts(plan.contacts).set_index("candidate_id")
     responses = part_responses(planned[["window_id", "start", "end"]], budget, keys, scenario, _LOSSES_DB)
     return _in_windows(planned, windows, responses.to_numpy())
 

@@ -12,7 +12,7 @@ from eqci_space.orbits.earth import seconds_from, station_frame
 from eqci_space.orbits.ephemeris import Ephemeris, positions_m
 from eqci_space.report.local_time import StationZone
 from eqci_space.scenario import Scenario, Station, placed, unknown_pair
-from eqci_space.tables import check_table
+from eqci_space.tables import check_table, planned_contacts
 
 __all__ = ["CREW_COLUMNS", "crew_table"]
 
@@ -96,7 +96,7 @@ def _partners(live: pd.DataFrame) -> dict[str, str]:
 
     Where CONTACTS say it in a column `backup_of`, that stands.
     """
-    planned, backups = live[live["status"] == "planned"], live[live["status"] == "backup"]
+    planned, backups = planned_contacts(live), live[live["status"] == "backup"]
     found: dict[str, str] = {}
     for backup_id, row in backups.iterrows():
         same = planned[(planned["satellite"] == row["satellite"]) & (planned["ogs"] != row["ogs"])]

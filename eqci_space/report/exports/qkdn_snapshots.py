@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from eqci_space.report.release import Released
+from eqci_space.tables import planned_contacts
 
 __all__ = ["network_snapshots", "write_snapshots"]
 
@@ -143,7 +144,7 @@ class _Builder:
     def space(self, start: pd.Timestamp, end: pd.Timestamp) -> Iterator[dict[str, Any]]:
         """PHYS links between satellites and stations that have a planned contact in the period."""
         contacts = self._tables["contacts"]
-        planned = contacts[contacts["status"] == "planned"]
+        planned = planned_contacts(contacts)
         for (satellite, ogs), group in planned.groupby(["satellite", "ogs"], sort=True):
             name = f"{satellite}|{ogs}"
             mine = group[(group["end"] > start) & (group["end"] <= end)].sort_values("start")

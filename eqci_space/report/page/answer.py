@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from eqci_space.report.page.findings import KEY_BIT, Findings, Table
+from eqci_space.report.page.findings import Findings, Table
 from eqci_space.report.plots.labels import station_label
 from eqci_space.scenario import Scenario
-from eqci_space.words import format_bits, percent, short_list
+from eqci_space.units import KEY_BIT
+from eqci_space.words import SERVED_IN_FULL, format_bits, percent, short_list
 
 __all__ = [
     "answer",
@@ -21,7 +22,6 @@ __all__ = [
     "weather_words",
 ]
 
-_FULL = 0.9995
 _MOST_CHANGES = 12
 _CAUSE_WORDS = {
     "sky": "the clouds of the period",
@@ -36,7 +36,7 @@ _CAUSE_WORDS = {
 def answer(f: Findings, seen: pd.DataFrame, alone: pd.DataFrame) -> list[str]:
     """The result in a few sentences."""
     share = (seen["delivered_bit"] / seen["asked_bit"]).fillna(1.0)
-    short = share[share <= _FULL]
+    short = share[share <= SERVED_IN_FULL]
     second = f"{len(share) - len(short)} of {len(seen)} demands get all the key they ask for"
     if len(short):
         second += f"; short are {short_list([f'{name} ({percent(value)})' for name, value in short.items()])}"

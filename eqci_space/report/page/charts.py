@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eqci_space.fiber.edges import SPACE
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.page.answer import cause_words
 from eqci_space.report.page.exposure import Exposures
@@ -292,7 +293,7 @@ def _exposure(_: Findings, e: Exposures) -> Spec:
 
 
 def _stores(f: Findings, _: Exposures) -> Spec:
-    space = f.relay.stores[f.relay.stores["edge"].str.contains("|", regex=False)]
+    space = f.relay.stores[f.relay.stores["kind"] == SPACE]
     held = space.groupby("edge")[["used_bit", "initial_bit", "deposited_bit", "stock_bit"]].sum()
     held = held[held.sum(axis=1) > 0].sort_values("used_bit", ascending=False, kind="stable").head(_MOST_STORES)
     data: list[Spec] = []

@@ -9,14 +9,14 @@ import pandas as pd
 from eqci_space.fiber.exposure import exposure
 from eqci_space.fiber.network import station_node
 from eqci_space.fiber.relay import relay_keys
-from eqci_space.report.page.findings import KEY_BIT, Findings, Table
+from eqci_space.report.page.findings import Findings, Table
 from eqci_space.report.plots.labels import station_label
 from eqci_space.tables import empty_table
-from eqci_space.words import format_bits, percent
+from eqci_space.units import KEY_BIT
+from eqci_space.words import SERVED_IN_FULL, format_bits, percent
 
 __all__ = ["Exposures", "delivery_table", "exposure_table", "exposures", "gain_table"]
 
-_FULL = 0.9995
 _SHOWN_ENDS = 8
 _HEAD = (
     "demand", "=key comes over", ">delivered", ">nodes", ">foreign nodes", ">hand-overs", "nations", "operators",
@@ -111,7 +111,7 @@ def _path_words(nodes: list[str]) -> str:
 def _shortage(name: str, row: pd.Series, f: Findings) -> str:
     if name in f.relay.unreachable:
         return f"no path fulfils the class {row['assurance']}"
-    if row["delivered_bit"] >= _FULL * row["asked_bit"]:
+    if row["delivered_bit"] >= SERVED_IN_FULL * row["asked_bit"]:
         return ""
     return "stores start empty, contacts are few" if row["space_share"] > 0 else "spans on the path are full"
 

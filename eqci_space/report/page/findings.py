@@ -13,11 +13,10 @@ from eqci_space.report.compare import Comparison
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan
 from eqci_space.schedule.simulate import Simulation
+from eqci_space.tables import planned_contacts
 from eqci_space.words import html_table
 
-__all__ = ["KEY_BIT", "Figure", "Findings", "Section", "Table"]
-
-KEY_BIT = 256
+__all__ = ["Figure", "Findings", "Section", "Table"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Findings:
     def planned(self) -> pd.DataFrame:
         """Contacts that take place, without backups."""
         contacts = self.plan.contacts
-        return contacts[contacts["status"] == "planned"]
+        return planned_contacts(contacts)
 
 
 @dataclass(frozen=True)

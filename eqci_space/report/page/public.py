@@ -20,11 +20,12 @@ from eqci_space.report.page.findings import Section, Table
 from eqci_space.report.plots.schedule import night_label
 from eqci_space.report.plots.style import BLUE, GREY, SKY, key_unit, new_axes
 from eqci_space.report.release import Released
-from eqci_space.words import format_bits, percent, short_list
+from eqci_space.tables import planned_contacts
+from eqci_space.words import SERVED_IN_FULL, format_bits, percent, short_list
 
 __all__ = ["write_public_report"]
 
-_FULL, _MOST_LABELS, _SHOWN_SHARE = 0.9995, 16, 250
+_MOST_LABELS, _SHOWN_SHARE = 16, 250
 
 
 def write_public_report(path: Path, released: Released) -> None:
@@ -57,7 +58,7 @@ def _totals(released: Released) -> pd.DataFrame:
 
 def _planned(released: Released) -> pd.DataFrame:
     contacts = released.tables["contacts"]
-    return contacts[contacts["status"] == "planned"]
+    return planned_contacts(contacts)
 
 
 def _labels(released: Released) -> dict[str, str]:
@@ -75,7 +76,7 @@ def _note(released: Released) -> str:
 
 def _answer(released: Released, total: pd.DataFrame) -> list[str]:
     planned, days = _planned(released), (released.end - released.start) / pd.Timedelta("1D")
-    short = total[total["share"] <= _FULL]
+    short = total[total["share"] <= SERVED_IN_FULL]
     named = short_list([f"{name} ({percent(row['share'])})" for name, row in short.iterrows()])
     return [
         f"In {days:g} days from {released.start:%Y-%m-%d %H:%M} UTC, {len(planned)} contacts bring "

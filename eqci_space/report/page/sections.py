@@ -10,6 +10,7 @@ from eqci_space.report.page.answer import band_words, weather_words
 from eqci_space.report.page.exposure import Exposures, delivery_table, exposure_table, gain_table
 from eqci_space.report.page.figures import best_window, costly
 from eqci_space.report.page.findings import Figure, Findings, Section, Table
+from eqci_space.tables import planned_contacts
 from eqci_space.words import format_bits, percent
 
 __all__ = ["sections"]
@@ -94,7 +95,7 @@ def _hand_over(f: Findings) -> list[str]:
 
 def _planned_count(f: Findings) -> int:
     assert f.whole_windows is not None
-    return int((f.whole_windows.contacts["status"] == "planned").sum())
+    return len(planned_contacts(f.whole_windows.contacts))
 
 
 def _budget(f: Findings, figures: Figures) -> Section:

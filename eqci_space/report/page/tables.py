@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 from eqci_space.data import data_path
+from eqci_space.fiber.edges import SPACE
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.page.answer import cause_words
 from eqci_space.report.page.figures import best_window, clear_chances, costly, culminations
@@ -203,7 +204,7 @@ def causes_table(f: Findings) -> Table | None:
 
 def store_table(f: Findings) -> tuple[Table | None, int]:
     """Stores that satellites and stations share and that ever held a bit, and how many never did."""
-    space = f.relay.stores[f.relay.stores["edge"].str.contains("|", regex=False)]
+    space = f.relay.stores[f.relay.stores["kind"] == SPACE]
     total = space.groupby("edge")[["deposited_bit", "used_bit", "spilled_bit"]].sum()
     total["stock_bit"] = space.groupby("edge")["stock_bit"].last()
     held = (total >= 0.5).any(axis=1)

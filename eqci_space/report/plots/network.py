@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from eqci_space.errors import TableError, near_matches
 from eqci_space.fiber.assurance import node_owners
-from eqci_space.fiber.edges import key_edges
+from eqci_space.fiber.edges import SPACE, key_edges
 from eqci_space.fiber.exposure import exposure
 from eqci_space.fiber.relay import Relay
 from eqci_space.fiber.replay import Replay
@@ -23,6 +23,7 @@ from eqci_space.report.plots.labels import hypothetical_note, station_label
 from eqci_space.report.plots.schedule import night_label
 from eqci_space.report.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes
 from eqci_space.scenario import Demand, Scenario
+from eqci_space.units import KEY_BIT
 
 __all__ = [
     "demand_heatmap",
@@ -33,7 +34,6 @@ __all__ = [
     "store_levels",
 ]
 
-_KEY_BIT = 256
 _MOST_CELLS, _MOST_BIN_LABELS = 16, 12
 _MOST_LINES = 8
 _FEW_DEMANDS, _MOST_NAMED = 20, 4
@@ -87,7 +87,7 @@ def exposure_chart(
 
 def _fibre_alone(demand: Demand, edges: pd.DataFrame, nation: dict[str, str]) -> tuple[float, float, str]:
     """Nodes, foreign nodes, and words on the fibre path of fewest nodes between the ends of a demand."""
-    ground = edges[(edges["kind"] == "fibre") & (edges["rate_bit_s"] > 0)]
+    ground = edges[(edges["kind"] != SPACE) & (edges["rate_bit_s"] > 0)]
     graph = nx.from_pandas_edgelist(ground.reset_index(), "a", "b", edge_attr=["domain_a", "domain_b"])
     a, b = demand.between
     if a not in graph or b not in graph or not nx.has_path(graph, a, b):
@@ -124,7 +124,7 @@ def exposure_frontier_plot(frontier: pd.DataFrame, *, ax: Axes | None = None) ->
     """
     if frontier.empty:
         raise TableError("exposure_frontier_plot: the frontier has no class")
-    keys = frontier[["without_space_bit_per_day", "bit_per_day"]].to_numpy() / _KEY_BIT
+    keys = frontier[["without_space_bit_per_day", "bit_per_day"]].to_numpy() / KEY_BIT
     positive = keys[keys > 0]
     low = 10 ** (np.floor(np.log10(positive.min())) - 1) if len(positive) else 0.1
     high = positive.max() if len(positive) else 1.0
@@ -250,7 +250,7 @@ def store_levels(
 
 def _stores_in_use(stores: pd.DataFrame) -> list[str]:
     """Satellite stores that hold or get key, the most used first."""
-    space = stores[stores["edge"].str.contains("|", regex=False)]
+    space = stores[stores["kind"] == SPACE]
     amounts = space.groupby("edge")[["used_bit", "deposited_bit", "stock_bit"]].sum()
     amounts = amounts[amounts.sum(axis=1) > 0]
     return amounts.sort_values("used_bit", ascending=False, kind="stable").index[:_MOST_LINES].tolist()

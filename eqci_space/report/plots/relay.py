@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from eqci_space.fiber.edges import SPACE
 from eqci_space.fiber.exposure import exposure
 from eqci_space.fiber.relay import Relay
 from eqci_space.report.plots.labels import hypothetical_note, station_label
@@ -32,7 +33,7 @@ def key_stores(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> A
     Stations whose stores never hold key are left out; of many, those that hold most at some time are told apart.
     """
     ax = ax or new_axes(8, 3.6)
-    space = relay.stores[relay.stores["edge"].str.contains("|", regex=False)]
+    space = relay.stores[relay.stores["kind"] == SPACE]
     space = space.assign(ogs=space["edge"].str.split("|").str[1])
     space = space.groupby(["ogs", "bin"], as_index=False)[["initial_bit", "deposited_bit", "stock_bit"]].sum()
     held = space.groupby("ogs")[["initial_bit", "deposited_bit"]].sum().sum(axis=1)

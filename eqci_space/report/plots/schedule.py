@@ -22,6 +22,7 @@ from eqci_space.report.plots.labels import hypothetical_note, station_label
 from eqci_space.report.plots.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, key_unit, new_axes
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.contacts import Plan
+from eqci_space.tables import planned_contacts
 from eqci_space.weather.line_of_sight import cloud_free_probability
 from eqci_space.weather.outlook import outlook
 
@@ -313,7 +314,7 @@ def night_keys(plan: Plan, scenario: Scenario, *, ax: Axes | None = None) -> Axe
     TableError
         The plan has no planned contact.
     """
-    planned = plan.contacts[plan.contacts["status"] == "planned"]
+    planned = planned_contacts(plan.contacts)
     if planned.empty:
         raise TableError("night_keys: the plan has no planned contact")
     evenings = pd.date_range(*((pd.Timestamp(t) - _NOON).floor("D") for t in (scenario.start, scenario.end)), freq="D")
