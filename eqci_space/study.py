@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
-from eqci_space.fiber.resilience import single_failures
+from eqci_space.files.atomic import replaced_file
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.machine.progress import shown_bar
 from eqci_space.ogs.sampling import sample_windows
 from eqci_space.ogs.windows import observable_windows
-from eqci_space.orbits.earth import orientation_end
-from eqci_space.orbits.elements import age_day
-from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
 from eqci_space.orbits.passes import find_passes
-from eqci_space.qkd.part_keys import part_keys
 from eqci_space.qkd.window_keys import window_keys
-from eqci_space.report.compare import compare_runs
 from eqci_space.report.exports.export_set import write_exports
-from eqci_space.report.input_ages import age_records, input_ages
-from eqci_space.report.page.document import Findings, write_report
+from eqci_space.report.input_ages import input_ages
+from eqci_space.report.manifest import run_manifest, simulation_record
+from eqci_space.report.page.document import write_report
+from eqci_space.report.page.findings import Findings, with_alternatives, with_comparison
 from eqci_space.report.release import Level, export_material, release
-from eqci_space.report.run_io import SCHEMA_VERSION, Run, load_run, require_target, write_directory
-from eqci_space.scenario import Scenario, with_variant
+from eqci_space.report.run_io import Run, load_run, require_target, write_directory
+from eqci_space.scenario import Scenario
 from eqci_space.schedule.candidates import contact_candidates
 from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.refine import reoptimise_contacts
 from eqci_space.schedule.simulate import Simulation, simulate_plan
 from eqci_space.schedule.verify import verify_plan
-from eqci_space.tables import planned_contacts
+from eqci_space.studies.variants import variant_keys
 from eqci_space.words import html_summary, html_table
 
 __all__ = ["STAGES", "Study"]
@@ -57,20 +50,7 @@ STAGES = (
     "fibre_only",
     "variants",
 )
-_VERSIONS = (
-    "eqci-space",
-    "numpy",
-    "pandas",
-    "scipy",
-    "numba",
-    "skyfield",
-    "sgp4",
-    "pyerfa",
-    "astropy-iers-data",
-    "highspy",
-)
-# Beyond this size single failures and a second plan would take longer than the run itself.
-_LINKS_OF_SMALL, _CANDIDATES_OF_SMALL = 400, 2000
+_SHOWN_FROM = 2000  # candidates from which planning takes long enough for a bar
 
 
 class Study:
@@ -151,7 +131,7 @@ class Study:
 
     @cached_property
     def _planned(self) -> tuple[Plan, pd.DataFrame]:
-        large = len(self.candidates) > _CANDIDATES_OF_SMALL
+        large = len(self.candidates) > _SHOWN_FROM
         with shown_bar("planning", 2, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
             offered = schedule_contacts(self.candidates, self.scenario, network=self.network)
             advance(1)
@@ -176,22 +156,8 @@ class Study:
 
     @cached_property
     def variants(self) -> pd.DataFrame:
-        """Key per variant: windows with key, clear-sky key of all windows, expected key of the planned contacts."""
-        rows = []
-        contacts = self.plan.contacts
-        planned = planned_contacts(contacts).set_index("candidate_id")
-        for variant in self.scenario.variants:
-            other = with_variant(self.scenario, variant)
-            budget = link_budget(self.samples, other)
-            keys = window_keys(budget, other)
-            able = planned[planned["window_id"].isin(keys.index[keys["skl_bit"] > 0])]
-            rows.append({
-                "variant": variant.name, "windows_with_key": int((keys["skl_bit"] > 0).sum()),
-                "clear_sky_bit": keys["skl_bit"].sum(),
-                "planned_expected_bit": float(part_keys(able, budget, keys, other) @ able["p_clear"]),
-            })  # fmt: skip
-        columns = ["variant", "windows_with_key", "clear_sky_bit", "planned_expected_bit"]
-        return pd.DataFrame(rows, columns=columns).set_index("variant")
+        """Key of the same windows and contacts with the scenario's other terminals and receivers."""
+        return variant_keys(self.plan, self.samples, self.scenario)
 
     @cached_property
     def input_ages(self) -> pd.DataFrame:
@@ -206,7 +172,18 @@ class Study:
             "contacts": self.plan.contacts, "deposits": self.deposits, "routes": self.relay.routes,
             "stores": self.relay.stores, "delivery": self.relay.delivery, "prices": self.relay.prices,
         }  # fmt: skip
-        return Run(tables, self._manifest())
+        return Run(
+            tables,
+            run_manifest(
+                self.scenario,
+                self.plan,
+                self.relay,
+                passes=self.passes,
+                windows=self.windows,
+                candidates=self.candidates,
+                ages=self.input_ages,
+            ),
+        )
 
     def save(
         self,
@@ -246,7 +223,10 @@ class Study:
         wall_s = self._compute(progress, trials, workers)
         if progress:
             progress("report")
-        run = Run(self.run.tables, {**self.run.manifest, **self._simulated(), "wall_s": wall_s})
+        manifest = {**self.run.manifest, "wall_s": wall_s}
+        if self._simulation is not None:
+            manifest["simulation"] = simulation_record(self._simulation, self.scenario)
+        run = Run(self.run.tables, manifest)
         write_directory(Path(directory), lambda folder: self._write(folder, run, level, previous))
         return run
 
@@ -265,13 +245,8 @@ class Study:
         self._compute(progress, trials, workers)
         if progress:
             progress("report")
-        target = Path(path)
-        work = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
+        with replaced_file(Path(path)) as work:
             write_report(work, self._findings(previous))
-            os.replace(work, target)
-        finally:
-            work.unlink(missing_ok=True)
 
     def _compute(self, progress: Callable[[str], None] | None, trials: int, workers: int) -> dict[str, float]:
         """Every stage, and the simulation if there are trials; returns the wall time of each [s]."""
@@ -290,21 +265,6 @@ class Study:
             wall_s[stage] = round(time.perf_counter() - begin, 3)
         return wall_s
 
-    def _simulated(self) -> dict[str, Any]:
-        """Entry of the manifest about the simulation, if there was one."""
-        found = self._simulation
-        if found is None:
-            return {}
-        kept = ["asked_bit", *(f"all_in_{c}_bit" for c in ("exceeded_90pct", "median", "exceeded_10pct"))]
-        low, middle, high = np.quantile(found.space_key_bit, [0.1, 0.5, 0.9]).tolist()
-        return {
-            "simulation": {
-                "trials": len(found.space_key_bit), "seed": self.scenario.seed,
-                "space_exceeded_90pct_bit": low, "space_median_bit": middle, "space_exceeded_10pct_bit": high,
-                "demands": found.demands[kept].to_dict("index"), "warnings": list(found.warnings),
-            }
-        }  # fmt: skip
-
     def _write(self, folder: Path, run: Run, level: Level, previous: str | Path | None) -> None:
         material = export_material(
             self.scenario, run.tables, run.manifest, network=self.network, prices=self.relay.prices
@@ -314,73 +274,15 @@ class Study:
             write_report(folder / "report.html", self._findings(previous))
 
     def _findings(self, previous: str | Path | None = None) -> Findings:
-        whole = self.candidates[self.candidates.index == self.candidates["window_id"]]
-        parts = not self.plan.contacts["candidate_id"].isin(whole.index).all()
-        small = len(self.network.links) <= _LINKS_OF_SMALL and len(self.candidates) <= _CANDIDATES_OF_SMALL
-        return Findings(
+        found = Findings(
             self.scenario, self.passes, self.windows, self.budget, self.keys, self.candidates, self.plan, self.relay,
             self.fibre_only, self.variants, self.run.manifest, self._simulation,
-            comparison=None if previous is None else compare_runs(previous, self.run),
-            compared_with="the earlier run" if previous is None else Path(previous).name,
-            failures=single_failures(self.deposits, self.scenario, network=self.network, one_bin=True)
-            if small else None,
-            whole_windows=schedule_contacts(whole, self.scenario, network=self.network) if parts and small else None,
         )  # fmt: skip
-
-    def _manifest(self) -> dict[str, Any]:
-        scenario = self.scenario
-        elements: dict[str, dict[str, Any]] = {}
-        for satellite in scenario.satellites:
-            if satellite.ephemeris is not None:
-                elements[satellite.name] = {"ephemeris": satellite.ephemeris}
-                continue
-            found = satellite_elements(satellite, scenario)
-            elements[satellite.name] = {
-                "epoch": found.epoch.isoformat(), "design": found.design,
-                "largest_age_day": round(age_day(found, scenario.start, scenario.end), 3),
-            }  # fmt: skip
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "scenario": {
-                "name": scenario.name, "sha256": scenario.sha256, "inputs": _inputs(scenario),
-                "seed": scenario.seed, "start": scenario.start.isoformat(), "end": scenario.end.isoformat(),
-            },
-            "elements": elements,
-            "input_ages": age_records(self.input_ages),
-            "earth_orientation_until": orientation_end().isoformat(),
-            "plan": {
-                "solver": f"HiGHS {importlib.metadata.version('highspy')}", "objective": self.plan.objective,
-                "bound": self.plan.bound, "gap": self.plan.gap, "pricing_rounds": self.plan.pricing_rounds,
-                "nodes": self.plan.nodes, "without_space": self.plan.without_space, "notes": list(self.plan.notes),
-                "slew_s": scenario.schedule.slew_s, "turnaround_s": scenario.schedule.turnaround_s,
-            },
-            "counts": {
-                "passes": len(self.passes), "windows": len(self.windows), "candidates": len(self.candidates),
-                "contacts": len(planned_contacts(self.plan.contacts)),
-            },
-            "unreachable_demands": list(self.relay.unreachable),
-            "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
-        }  # fmt: skip
+        found = with_alternatives(found)
+        return found if previous is None else with_comparison(found, previous, self.run)
 
 
 def _state(stage: object) -> str:
     if stage is None:
         return "not computed yet"
     return f"{len(stage):,} rows" if isinstance(stage, pd.DataFrame) else "computed"
-
-
-def _inputs(scenario: Scenario) -> dict[str, dict[str, Any]]:
-    """Checksum of each input file, for ephemerides with object, frame and span of the segments that satellites use."""
-    inputs: dict[str, dict[str, Any]] = {name: {"sha256": sha256} for name, sha256 in scenario.inputs}
-    for satellite in scenario.satellites:
-        if satellite.ephemeris is None:
-            continue
-        listed = inputs.setdefault(satellite.ephemeris, {}).setdefault("segments", [])
-        for segment in satellite_segments(satellite, scenario):
-            entry = {
-                "object_name": segment.object_name, "frame": segment.frame,
-                "start": segment.useable_start.isoformat(), "end": segment.useable_stop.isoformat(),
-            }  # fmt: skip
-            if entry not in listed:
-                listed.append(entry)
-    return inputs

@@ -81,15 +81,16 @@ def _counted(number: float, noun: str) -> str:
 
 
 def _noted(scenario: Scenario) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """Values that are assumed, and others that an overlay changed, with their sources."""
-    assumed, changed = [], []
-    for path, value, source in scenario.sources:
-        entry = {"path": path, "value": value, "source": source}
-        if "assumed" in source.lower():
-            assumed.append(entry)
-        elif any(overlay in source for overlay in scenario.overlays):
-            changed.append(entry)
-    return assumed, changed
+    """Values that are assumed, as the report counts them, and others that an overlay changed, with their sources."""
+    from eqci_space.scenario import assumed_values, overlaid_values
+
+    assumed = assumed_values(scenario)
+    changed = [entry for entry in overlaid_values(scenario) if entry not in set(assumed)]
+    return _entries(assumed), _entries(changed)
+
+
+def _entries(values: list[tuple[str, str, str]]) -> list[dict[str, str]]:
+    return [{"path": path, "value": value, "source": source} for path, value, source in values]
 
 
 @command

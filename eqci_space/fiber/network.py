@@ -16,7 +16,7 @@ from eqci_space.fiber.spans import link_spans
 from eqci_space.scenario import FiberNetwork, Handover, LinkRules, Scenario, Station, dated_stations
 from eqci_space.tables import check_table
 
-__all__ = ["Network", "build_network", "space_edge", "station_node"]
+__all__ = ["Network", "build_network", "satellite_and_station", "space_edge", "station_node"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,12 @@ class Network:
 def space_edge(satellite: str, ogs: str) -> str:
     """Id of the key-graph edge between a satellite and a station."""
     return f"{satellite}|{ogs}"
+
+
+def satellite_and_station(edge: str) -> tuple[str, str]:
+    """Satellite and station of a `space_edge`."""
+    satellite, _, ogs = edge.partition("|")
+    return satellite, ogs
 
 
 def station_node(scenario: Scenario, ogs: str) -> str:

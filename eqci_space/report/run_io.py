@@ -21,7 +21,7 @@ from eqci_space.words import html_summary, html_table, percent
 
 __all__ = ["SCHEMA_VERSION", "TABLE_NAMES", "Run", "load_run", "require_target", "write_directory"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TABLE_NAMES = (
     "passes", "windows", "keys", "candidates", "contacts", "deposits", "routes", "stores", "delivery", "prices",
 )  # fmt: skip

@@ -21,7 +21,7 @@ from eqci_space.scenario.ground import (
     placed,
 )
 from eqci_space.scenario.load import load_scenario
-from eqci_space.scenario.model import Scenario, Uncertainty, Variant, assumed_values, unknown_pair
+from eqci_space.scenario.model import Scenario, Uncertainty, Variant, assumed_values, overlaid_values, unknown_pair
 from eqci_space.scenario.network import (
     Coexistence,
     FiberNetwork,
@@ -85,6 +85,7 @@ __all__ = [
     "assurance_text",
     "dated_stations",
     "load_scenario",
+    "overlaid_values",
     "placed",
     "scenario_schema",
     "unknown_pair",

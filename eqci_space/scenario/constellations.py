@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from math import cos, pi
+from typing import Any
 
-from eqci_space.scenario.space import CircularOrbit, Orbit, Train, Walker
+from eqci_space.scenario.space import CircularOrbit, Constellation, Orbit, Train, Walker
 from eqci_space.units import EARTH_GM_M3_S2, EARTH_J2, EARTH_RADIUS_M, EARTH_ROTATION_RAD_S, TROPICAL_YEAR_S
 
-__all__ = ["members", "train_orbits", "walker_orbits"]
+__all__ = ["members", "satellite_tables", "train_orbits", "walker_orbits"]
 
 _DEG_PER_RAD = 57.295_779_513_082_32
 _SPREAD_DEG = {"walker_delta": 360.0, "walker_star": 180.0}
@@ -18,6 +19,14 @@ def members(name: str, pattern: Walker | Train) -> list[tuple[str, Orbit]]:
     if isinstance(pattern, Walker):
         return [(f"{name}-{plane + 1}-{slot + 1}", orbit) for plane, slot, orbit in walker_orbits(pattern)]
     return [(f"{name}-{i + 1}", orbit) for i, orbit in enumerate(train_orbits(pattern))]
+
+
+def satellite_tables(constellation: Constellation, terminal: object) -> list[dict[str, Any]]:
+    """The ``[[satellite]]`` tables that a constellation stands for, all with one terminal as the file gives it."""
+    return [
+        {"name": name, "orbit": orbit.model_dump(), "terminal": terminal}
+        for name, orbit in members(constellation.name, constellation.pattern)
+    ]
 
 
 def walker_orbits(pattern: Walker) -> list[tuple[int, int, CircularOrbit]]:

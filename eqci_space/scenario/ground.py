@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -198,6 +199,11 @@ class StationRules(Record):
     sun_max_elevation_deg: SunElevation = -10.0
     sun_keep_out_deg: KeepOut = 0.0
     moon_keep_out_deg: KeepOut = 0.0
+
+
+def behind_telescope(receiver: Mapping[str, Any], diameter_m: float) -> dict[str, Any]:
+    """Values of a receiver behind a telescope of another diameter [m]: who exchanges it keeps the telescope."""
+    return {**receiver, "aperture_diameter_m": diameter_m}
 
 
 def dated_stations(station: Station) -> tuple[Station, ...]:

@@ -26,7 +26,7 @@ from eqci_space.files.limits import (
     tree_problems,
 )
 from eqci_space.scenario.checks import connected, size_problems
-from eqci_space.scenario.constellations import members
+from eqci_space.scenario.constellations import satellite_tables
 from eqci_space.scenario.messages import already_said, explained, finding_path
 from eqci_space.scenario.model import Scenario
 from eqci_space.scenario.overlays import lay_over
@@ -202,10 +202,7 @@ def _expand_constellations(raw: dict[str, Any], reading: Reading) -> None:
             ]
             continue
         if isinstance(satellites, list):
-            satellites += [
-                {"name": name, "orbit": orbit.model_dump(), "terminal": table["terminal"]}
-                for name, orbit in members(constellation.name, constellation.pattern)
-            ]
+            satellites += satellite_tables(constellation, table["terminal"])
 
 
 def _note_files(raw: dict[str, Any], reading: Reading) -> None:

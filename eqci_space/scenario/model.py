@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,7 +24,7 @@ from eqci_space.scenario.protocol import Protocol
 from eqci_space.scenario.space import Satellite, Terminal
 from eqci_space.words import format_bits, html_summary, html_table, short_list
 
-__all__ = ["Scenario", "Uncertainty", "Variant", "assumed_values", "unknown_pair"]
+__all__ = ["Scenario", "Uncertainty", "Variant", "assumed_values", "overlaid_values", "provenance", "unknown_pair"]
 
 _MOST_ROWS = 12
 _NOT_MEASURED = ("assumed", "recalled", "derived-", "chosen", "typical")
@@ -150,6 +150,16 @@ class Scenario(Record):
 def assumed_values(scenario: Scenario) -> list[tuple[str, str, str]]:
     """Values of a scenario that are assumed, recalled, chosen or derived, each with the ground it stands on."""
     return [s for s in scenario.sources if any(word in s[2].lower() for word in _NOT_MEASURED)]
+
+
+def overlaid_values(scenario: Scenario) -> list[tuple[str, str, str]]:
+    """Values that an overlay gave a scenario, each with the file that it came from."""
+    return [s for s in scenario.sources if any(overlay in s[2] for overlay in scenario.overlays)]
+
+
+def provenance(scenario: Scenario) -> dict[str, Any]:
+    """Where a scenario comes from, by field: file, checksums, overlays, sources of its values; no file says these."""
+    return {name: getattr(scenario, name) for name, field in Scenario.model_fields.items() if field.exclude}
 
 
 def unknown_pair(satellite: str, ogs: str, scenario: Scenario) -> str:

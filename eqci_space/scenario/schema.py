@@ -17,7 +17,7 @@ def scenario_schema() -> dict[str, Any]:
     no field of their own.
     """
     schema = Scenario.model_json_schema(by_alias=True)
-    for key in ("file", "sha256", "sources", "inputs", "overlays"):
+    for key in [name for name, field in Scenario.model_fields.items() if field.exclude]:
         schema["properties"].pop(key)
     definitions = schema["$defs"]
     constellation = Constellation.model_json_schema(by_alias=True)

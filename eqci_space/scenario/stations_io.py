@@ -11,6 +11,7 @@ from eqci_space.data import data_path
 from eqci_space.errors import DataError, close_names, near_matches
 from eqci_space.files.csv_rows import keyed_rows
 from eqci_space.scenario.calendars_io import read_maintenance
+from eqci_space.scenario.ground import behind_telescope
 from eqci_space.scenario.horizons_io import read_horizon_mask
 from eqci_space.scenario.reading import Reading
 
@@ -149,7 +150,7 @@ def _station(row: dict[str, str], rules: dict[str, Any], override: Any, ogs: str
     listed = None if "receiver" in override else row.get("aperture_diameter_m")
     aperture = override.get("aperture_diameter_m", listed)
     if isinstance(receiver, dict) and aperture:
-        receiver = {**receiver, "aperture_diameter_m": aperture}
+        receiver = behind_telescope(receiver, aperture)
     if listed and "aperture_diameter_m" not in override:
         source = row.get("aperture_source") or "catalogue, source not stated"
         reading.sources[f"station.{ogs}.aperture_diameter_m"] = (row["aperture_diameter_m"], source)

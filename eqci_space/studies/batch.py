@@ -8,18 +8,14 @@ order of time into one Parquet file per table, a period at a time. So memory doe
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import importlib.metadata
 import json
 import os
 import shutil
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +32,7 @@ from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.passes import find_passes
 from eqci_space.qkd.window_keys import window_keys, window_responses
 from eqci_space.scenario import Scenario
+from eqci_space.scenario.packed import content_sha256, packed_scenario, unpacked_scenario
 from eqci_space.schedule.candidates import contact_candidates
 from eqci_space.tables import TABLES, check_table, empty_table
 
@@ -48,9 +45,7 @@ __all__ = [
     "batch_chunks",
     "chunk_tables",
     "load_batch",
-    "packed_scenario",
     "run_batch",
-    "unpacked_scenario",
 ]
 
 SCHEMA_VERSION = 1
@@ -71,35 +66,6 @@ class BatchChunk:
     start: str
     end: str
     extra_loss_db: tuple[float, ...] = ()
-
-
-def packed_scenario(scenario: Scenario) -> str:
-    """A scenario as short text that holds all that its tables depend on, checksums of its files included.
-
-    Element sets, ephemerides and weather records are read beside ``scenario.file``, which workers must see.
-    """
-    file = os.path.abspath(scenario.file) if scenario.file else ""
-    text = _json({**_content(scenario), "file": file, "sha256": scenario.sha256})
-    return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
-
-
-def _content(scenario: Scenario) -> dict[str, Any]:
-    """What the tables depend on, wherever the file lies."""
-    values = scenario.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return {"values": values, "inputs": scenario.inputs}
-
-
-def _json(content: dict[str, Any]) -> str:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
-
-
-@lru_cache(maxsize=8)
-def unpacked_scenario(text: str) -> Scenario:
-    """The scenario that `packed_scenario` made short."""
-    content = json.loads(zlib.decompress(base64.b85decode(text)))
-    inputs = tuple((name, sha256) for name, sha256 in content["inputs"])
-    scenario = Scenario.model_validate(content["values"])
-    return scenario.model_copy(update={"file": content["file"], "sha256": content["sha256"], "inputs": inputs})
 
 
 def batch_chunks(
@@ -230,7 +196,7 @@ def run_batch(
         "schema_version": SCHEMA_VERSION, "version": importlib.metadata.version("eqci-space"),
         "scenario": {
             "name": scenario.name, "sha256": scenario.sha256,
-            "content_sha256": hashlib.sha256(_json(_content(scenario)).encode()).hexdigest(),
+            "content_sha256": content_sha256(scenario),
             "start": scenario.start.isoformat(), "end": scenario.end.isoformat(),
         },
         "chunk_day": chunk_day, "chunks": len(chunks), "rows": counts,

@@ -23,6 +23,7 @@ DRIVER = """
 import sys
 from datetime import timedelta
 from eqci_space.studies.batch import run_batch
+
 from eqci_space.scenario import load_scenario
 
 if __name__ == "__main__":

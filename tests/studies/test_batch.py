@@ -18,6 +18,7 @@ from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.passes import find_passes
 from eqci_space.qkd.window_keys import window_keys
 from eqci_space.scenario import CircularOrbit, load_scenario
+from eqci_space.scenario.packed import packed_scenario, unpacked_scenario
 from eqci_space.schedule.candidates import contact_candidates
 from eqci_space.studies import batch
 from eqci_space.studies.batch import (
@@ -25,9 +26,7 @@ from eqci_space.studies.batch import (
     batch_chunks,
     chunk_tables,
     load_batch,
-    packed_scenario,
     run_batch,
-    unpacked_scenario,
 )
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from eqci_space.errors import ScenarioError, TableError
 from eqci_space.scenario import load_scenario, with_variant
-from eqci_space.studies.sweeps import sweep, with_values
+from eqci_space.scenario.changes import with_values
+from eqci_space.studies.sweeps import sweep
 
 LTAN = "satellite.0.orbit.ltan_h"
 EFFICIENCY = "station.*.receiver.detector_efficiency"

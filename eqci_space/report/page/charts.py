@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.edges import SPACE
+from eqci_space.fiber.network import satellite_and_station
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.page.answer import cause_words
 from eqci_space.report.page.exposure import Exposures
 from eqci_space.report.page.figures import (
     MOST_NIGHT_CELLS,
     STATION_COLOURS,
-    best_window,
     clear_chances,
-    culminations,
     nightly_counts,
     worst_by_share,
 )
@@ -70,7 +69,7 @@ def _bars(title: str, rows: list[tuple[str, list[float], list[str], str]], label
 
 
 def _windows(f: Findings, _: Exposures) -> Spec:
-    tops = culminations(f)
+    tops = f.culminations
     return _window_counts(f) if len(tops) > MANY_WINDOWS else _window_points(tops, f)
 
 
@@ -150,7 +149,7 @@ def _gantt(f: Findings, _: Exposures) -> Spec:
 
 
 def _waterfall(f: Findings, _: Exposures) -> Spec:
-    best = best_window(f)
+    best = f.best_window
     assert best is not None
     terms = {t: label for t, label in {**LOSS_TERMS, "fade_loss_db": "fade"}.items() if best.get(t, 0.0) != 0}
     values = _numbers([best[t] for t in terms])
@@ -167,7 +166,7 @@ def _waterfall(f: Findings, _: Exposures) -> Spec:
 
 
 def _profile(f: Findings, _: Exposures) -> Spec:
-    best = best_window(f)
+    best = f.best_window
     assert best is not None
     part = f.budget[f.budget["window_id"] == best["window_id"]]
     terms = [c for c in [*LOSS_TERMS, "fade_loss_db"] if c in part and part[c].abs().max() > 0]
@@ -299,7 +298,7 @@ def _stores(f: Findings, _: Exposures) -> Spec:
     data: list[Spec] = []
     for i, edge in enumerate(held.index):
         mine = space[space["edge"] == edge].sort_values("bin")
-        satellite, ogs = str(edge).split("|", 1)
+        satellite, ogs = satellite_and_station(str(edge))
         ends = [mine["bin"].iloc[0], *mine["bin"].iloc[1:], pd.Timestamp(f.scenario.end)]
         data.append({
             "type": "scatter", "mode": "lines+markers",

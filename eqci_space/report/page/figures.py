@@ -25,10 +25,8 @@ __all__ = [
     "MOST_FAILURES",
     "MOST_NIGHT_CELLS",
     "STATION_COLOURS",
-    "best_window",
     "clear_chances",
     "costly",
-    "culminations",
     "draw_figures",
     "nightly_counts",
     "picture",
@@ -77,8 +75,8 @@ def _plans(f: Findings, e: Exposures) -> Plans:
 
 def _space(f: Findings) -> Plans:
     """Windows, contacts, budget and keys."""
-    tops, planned = culminations(f), f.planned
-    best = best_window(f)
+    tops, planned = f.culminations, f.planned
+    best = f.best_window
     plans: Plans = {}
     if len(tops) > MANY_WINDOWS:
         plans["windows"] = (
@@ -198,25 +196,6 @@ def worst_by_share(f: Findings) -> pd.DataFrame:
         return pd.DataFrame()
     table = f.failures[(f.failures["lost_share"] > _LEAST_SHARE) | (f.failures["lost_bit"] > 1)]
     return table.sort_values(["lost_share", "lost_bit"], ascending=False, kind="stable").head(MOST_FAILURES)
-
-
-def best_window(f: Findings) -> pd.Series | None:
-    """The window with the most clear-sky key, with the budget at its culmination; None without any window."""
-    if f.keys.empty or not f.keys["skl_bit"].gt(0).any():
-        return None
-    window_id = f.keys["skl_bit"].idxmax()
-    part = f.budget[f.budget["window_id"] == window_id]
-    top = part.loc[part["elevation_deg"].idxmax()]
-    return pd.Series({**top.to_dict(), **f.keys.loc[window_id].to_dict(), "window_id": window_id})
-
-
-def culminations(f: Findings) -> pd.DataFrame:
-    """Windows with the time and elevation of their highest slot, and whether a contact is planned in them."""
-    if f.budget.empty:
-        return pd.DataFrame(columns=["ogs", "satellite", "time", "elevation_deg", "planned"])
-    top = f.budget.loc[f.budget.groupby("window_id", sort=False)["elevation_deg"].idxmax()].set_index("window_id")
-    table = top[["ogs", "satellite", "time", "elevation_deg"]].sort_values("time", kind="stable")
-    return table.assign(planned=table.index.isin(f.planned["window_id"]))
 
 
 def nightly_counts(f: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:

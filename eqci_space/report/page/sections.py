@@ -8,7 +8,7 @@ from typing import Any
 from eqci_space.report.page import tables
 from eqci_space.report.page.answer import band_words, weather_words
 from eqci_space.report.page.exposure import Exposures, delivery_table, exposure_table, gain_table
-from eqci_space.report.page.figures import best_window, costly
+from eqci_space.report.page.figures import costly
 from eqci_space.report.page.findings import Figure, Findings, Section, Table
 from eqci_space.tables import planned_contacts
 from eqci_space.words import format_bits, percent
@@ -99,7 +99,7 @@ def _planned_count(f: Findings) -> int:
 
 
 def _budget(f: Findings, figures: Figures) -> Section:
-    best = best_window(f)
+    best = f.best_window
     if best is None:
         return Section("budget", "Link budget", ("No window gives key, so no budget is shown.",))
     words = (

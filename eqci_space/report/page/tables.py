@@ -6,12 +6,13 @@ import csv
 
 from eqci_space.data import data_path
 from eqci_space.fiber.edges import SPACE
+from eqci_space.fiber.network import satellite_and_station
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.page.answer import cause_words
-from eqci_space.report.page.figures import best_window, clear_chances, costly, culminations
+from eqci_space.report.page.figures import clear_chances, costly
 from eqci_space.report.page.findings import Findings, Table
 from eqci_space.report.plots.labels import station_label
-from eqci_space.scenario import Scenario, Station, assumed_values, dated_stations
+from eqci_space.scenario import Scenario, Station, assumed_values, dated_stations, overlaid_values
 from eqci_space.words import format_bits, percent, short_list
 
 __all__ = [
@@ -103,7 +104,7 @@ def window_table(f: Findings) -> Table | None:
     if f.windows.empty:
         return None
     length = (f.windows["end"] - f.windows["start"]).dt.total_seconds()
-    tops = culminations(f).groupby("ogs")["elevation_deg"].max()
+    tops = f.culminations.groupby("ogs")["elevation_deg"].max()
     rows = []
     for ogs in f.scenario.stations:
         mine = length[f.windows["ogs"] == ogs]
@@ -137,7 +138,7 @@ def contact_table(f: Findings) -> Table | None:
 
 def budget_table(f: Findings) -> Table | None:
     """Loss terms of the best window at its culmination."""
-    best = best_window(f)
+    best = f.best_window
     if best is None:
         return None
     rows = [(label, f"{best[term]:.2f} dB") for term, label in LOSS_TERMS.items()]
@@ -150,7 +151,7 @@ def budget_table(f: Findings) -> Table | None:
 
 def profile_table(f: Findings) -> Table | None:
     """The best window at some of its slots."""
-    best = best_window(f)
+    best = f.best_window
     if best is None:
         return None
     part = f.budget[f.budget["window_id"] == best["window_id"]]
@@ -222,7 +223,7 @@ def store_table(f: Findings) -> tuple[Table | None, int]:
 
 
 def _store_name(edge: str, scenario: Scenario) -> str:
-    satellite, _, ogs = edge.partition("|")
+    satellite, ogs = satellite_and_station(edge)
     return f"{satellite} – {station_label(ogs, scenario) if ogs in scenario.stations else ogs}"
 
 
@@ -258,7 +259,7 @@ def variant_table(f: Findings) -> Table | None:
 
 def changed_values(scenario: Scenario) -> Table | None:
     """Values that overlays changed, with the file of each."""
-    rows = [s for s in scenario.sources if _from_overlay(s[2], scenario)]
+    rows = overlaid_values(scenario)
     caption = f"Values changed by {', '.join(scenario.overlays)}"
     return Table(caption, ("~value", "is", "from"), rows) if rows else None
 
@@ -266,8 +267,8 @@ def changed_values(scenario: Scenario) -> Table | None:
 def value_tables(scenario: Scenario) -> list[tuple[str, Table]]:
     """Values that are assumed, and those with a stated source, each with a summary."""
     assumed = assumed_values(scenario)
-    unproven = set(assumed)
-    stated = [s for s in scenario.sources if s not in unproven and not _from_overlay(s[2], scenario)]
+    others = {*assumed, *overlaid_values(scenario)}
+    stated = [s for s in scenario.sources if s not in others]
     return [
         (
             f"{len(assumed)} values assumed, recalled or derived",
@@ -275,10 +276,6 @@ def value_tables(scenario: Scenario) -> list[tuple[str, Table]]:
         ),
         (f"{len(stated)} values with a stated source", Table("Stated", ("~value", "is", "source"), stated)),
     ]
-
-
-def _from_overlay(source: str, scenario: Scenario) -> bool:
-    return any(overlay in source for overlay in scenario.overlays)
 
 
 def data_table() -> Table:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from eqci_space.fiber.edges import SPACE
 from eqci_space.fiber.exposure import exposure
+from eqci_space.fiber.network import satellite_and_station
 from eqci_space.fiber.relay import Relay
 from eqci_space.report.plots.labels import hypothetical_note, station_label
 from eqci_space.report.plots.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, key_unit, new_axes
@@ -34,7 +35,7 @@ def key_stores(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> A
     """
     ax = ax or new_axes(8, 3.6)
     space = relay.stores[relay.stores["kind"] == SPACE]
-    space = space.assign(ogs=space["edge"].str.split("|").str[1])
+    space = space.assign(ogs=[satellite_and_station(edge)[1] for edge in space["edge"]])
     space = space.groupby(["ogs", "bin"], as_index=False)[["initial_bit", "deposited_bit", "stock_bit"]].sum()
     held = space.groupby("ogs")[["initial_bit", "deposited_bit"]].sum().sum(axis=1)
     space = space[space["ogs"].map(held) > 0]
