@@ -18,7 +18,7 @@ from eqci_space.fiber.problem import flow_problem
 from eqci_space.machine.solver import Programme, maximise
 from eqci_space.schedule.baselines import BASELINES
 from eqci_space.schedule.conflicts import interval_cliques
-from eqci_space.schedule.contacts import offered_candidates, offered_problem
+from eqci_space.schedule.contacts import candidate_problem, usable_candidates
 from eqci_space.schedule.joint import solve_joint, value_of_choice
 
 __all__ = ["joint_week", "key_problem", "run"]
@@ -50,8 +50,8 @@ def run(size: str) -> list[Row]:
 def _quant_gpicz() -> list[Row]:
     """Candidates given: the time that the planner takes, to its proof."""
     study = eq.Study(eq.load_scenario("quant-gpicz"))
-    inside = offered_candidates(study.candidates, study.scenario)
-    offers = offered_problem(flow_problem(study.scenario, study.network), inside, study.scenario)
+    inside = usable_candidates(study.candidates, study.scenario)
+    offers = candidate_problem(flow_problem(study.scenario, study.network), inside, study.scenario)
     times = []
     for _ in range(3):
         begin = time.perf_counter()
@@ -78,7 +78,7 @@ def key_problem(instance: Instance) -> KeyFlowProblem:
         edges=edges, delayed=np.arange(len(edges)) >= len(links), supply_bit=supply, initial_bit=np.zeros(len(edges)),
         capacity_bit=np.full(len(edges), _CAPACITY_BIT), ends=list(zip(demands["a"], demands["b"], strict=True)),
         weights=demands["weight"].to_numpy(), asked_bit=np.outer(demands["asked_bit_per_day"], np.ones(days)),
-        rules=[rule] * len(demands), offer_bit=bits, deposit_offer=np.arange(len(bits)),
+        rules=[rule] * len(demands), candidate_bit=bits, deposit_candidate=np.arange(len(bits)),
         deposit_edge=np.array([place[f"{s}|{g}"] for s, g in zip(table["satellite"], table["ogs"], strict=True)]),
         deposit_bin=table["day"].to_numpy(), deposit_bit=bits, limits=_limits(instance),
     )  # fmt: skip
@@ -102,13 +102,13 @@ def joint_week(satellites: int, days: int) -> list[Row]:
     wall_s = time.perf_counter() - begin
     none = np.empty(0)
     bare = solve_key_flow(replace(
-        problem, offer_bit=none, deposit_offer=none.astype(int), deposit_edge=none.astype(int),
+        problem, candidate_bit=none, deposit_candidate=none.astype(int), deposit_edge=none.astype(int),
         deposit_bin=none.astype(int), deposit_bit=none, limits=[],
     ))  # fmt: skip
     room = found.bound - bare.objective
     name = f"{satellites} satellites x {days} days"
     rows = [
-        (f"{name}: candidates", len(problem.offer_bit), ""),
+        (f"{name}: candidates", len(problem.candidate_bit), ""),
         (f"{name}: planned in", wall_s, "s"),
         (f"{name}: objective", found.objective, ""),
         (f"{name}: bound", found.bound, ""),
@@ -133,8 +133,8 @@ def _year(satellites: int, days: int) -> list[Row]:
         worth = (table["skl_bit"] * table["p_clear"] * table["ogs"].map(price)).to_numpy() / 1e6
         begin = time.perf_counter()
         limits = _limits(instance)
-        row = np.concatenate([np.full(len(limit.offers), i) for i, limit in enumerate(limits)])
-        column = np.concatenate([limit.offers for limit in limits])
+        row = np.concatenate([np.full(len(limit.candidates), i) for i, limit in enumerate(limits)])
+        column = np.concatenate([limit.candidates for limit in limits])
         n = len(worth)
         solution = maximise(Programme(
             worth, np.zeros(n), np.ones(n), np.ones(n, dtype=bool), np.ones(len(limits)), row, column,

@@ -119,7 +119,7 @@ def max_min(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
         if share >= 1 - 1e-6:
             floor[active] = min(share, 1.0)
             break
-        rows = programme.share_row
+        rows = programme.layout.share
         price = np.where(active, relaxed.solution.row_price[np.maximum(rows, 0)], 0.0)
         settled = price > _SMALLEST_PRICE
         if not settled.any():

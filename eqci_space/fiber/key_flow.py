@@ -20,13 +20,12 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from eqci_space.errors import PlanError
+from eqci_space.fiber.flow_layout import MBIT, SLOPES, flow_programme
 from eqci_space.fiber.key_problem import Column, KeyFlowProblem
 from eqci_space.fiber.paths import Route, cheapest_routes, route_arcs
-from eqci_space.fiber.row_reduction import arriving, held_edges
 from eqci_space.machine.solver import GrowingProgramme, Programme, Solution, gap_between
 
 __all__ = [
-    "SLOPES",
     "FlowResult",
     "Relaxation",
     "RelayProgramme",
@@ -36,17 +35,15 @@ __all__ = [
     "used_by_bin",
 ]
 
-SLOPES = np.array([1.0, 0.5, 0.2]) / np.mean([1.0, 0.5, 0.2])
-_MBIT = 1e6
+# Prices per Mbit and hop that break ties: fewest spans, and a hundredfold for space so that it serves where it helps.
 _FIBRE_COST = 1e-6
 _SPACE_COST = 1e-4
-_TIE_WEIGHT = 1e-4
-_TIE_MARGIN = 50.0  # hundredth of a worth over the price of a route by satellite
-_MOST_ROUNDS = 400
+_TIE_MARGIN = 50.0  # a hundredth of a worth over the price of a route by satellite, two space hops of 1e-4
+_MOST_ROUNDS = 400  # programmes met so far end within 60
 _MOST_IDLE = 3
-_CONVERGED = 1e-9
-_SMOOTHED_FROM = 1e-3
-_ROUND_BIT = 0.5
+_CONVERGED = 1e-9  # relative; the solver's own tolerance is 1e-7 absolute
+_SMOOTHED_FROM = 1e-3  # distance from which prices are averaged with the best so far (Wentges 1997)
+_ROUND_BIT = 0.5  # paths of less are noise of the solver
 _INTERIOR_FROM = 10_000  # variables from which interior points were faster than simplex
 
 
@@ -134,184 +131,27 @@ def _cost_scale(problem: KeyFlowProblem) -> np.ndarray:
     """Powers of 1/100 (K,) that keep the tie-breaks below a hundredth of what a demand's last third is worth."""
     if problem.share_goal is not None:
         return np.full(len(problem.ends), 1e-4)
-    worth = problem.weights * SLOPES[-1] * _MBIT / np.maximum(problem.asked_bit.max(axis=1), 1e-300)
+    worth = problem.weights * SLOPES[-1] * MBIT / np.maximum(problem.asked_bit.max(axis=1), 1e-300)
     return 100.0 ** np.minimum(0.0, np.floor(np.log(_TIE_MARGIN * worth) / np.log(100.0)))
 
 
-class _Rows:
-    """Collects rows ``Σ value · column <= upper`` as coordinates."""
-
-    def __init__(self) -> None:
-        self.upper: list[np.ndarray] = []
-        self.count = 0
-        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-
-    def block(self, upper: np.ndarray) -> np.ndarray:
-        """New rows with these upper sides; their numbers, in the same shape."""
-        rows = self.count + np.arange(upper.size).reshape(upper.shape)
-        self.upper.append(np.asarray(upper, dtype=float).ravel())
-        self.count += upper.size
-        return rows
-
-    def put(self, row: np.ndarray, column: np.ndarray, value: np.ndarray | float) -> None:
-        flat = np.ravel(row)
-        self._parts.append((flat, np.ravel(column), np.ravel(np.broadcast_to(value, np.shape(row))).astype(float)))
-
-    def coordinates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        whole = [np.concatenate([p[i] for p in self._parts]) if self._parts else np.empty(0) for i in range(3)]
-        return whole[0].astype(int), whole[1].astype(int), whole[2]
-
-
 class RelayProgramme:
-    """The programme over the paths found so far, which pricing extends; offers may be fixed or free.
+    """The programme over the paths found so far, which pricing extends; candidates may be fixed or free.
 
-    Variables in order: offers, stocks (held edge, bin) in Mbit, thirds (demand, bin, 3) and, after end stocks, paths as
-    shares of what the demand asks for in the bin.
+    Its columns are those of the `layout`, and behind them the paths, as shares of what their demand asks for.
     """
 
     def __init__(self, problem: KeyFlowProblem, *, known: Sequence[Column] = ()):
         self.problem = problem
         self.columns: list[Column] = []
         self._seen: set[Column] = set()
-        self._arrival = np.where(problem.delayed[:, None], 1, 0)
-        self.held = held_edges(problem, arriving(problem))
-        self._row_of_edge = np.full(len(problem.edges), -1)
-        self._row_of_edge[self.held] = np.arange(len(self.held))
-        self.base = self._base()
-        b = self.base
-        n = len(b.objective)
+        self.base, self.layout = flow_programme(problem)
+        b, n = self.base, len(self.base.objective)
         self._matrix = csr_array((b.value, (b.column, b.row)), shape=(n, len(b.row_upper)))
         self.cost_scale = _cost_scale(problem)
         self.interior = n > _INTERIOR_FROM
         self._live = GrowingProgramme(b, interior=self.interior)
         self._grow(list(known) or self._first())
-
-    @property
-    def offers(self) -> int:
-        """Number of offers, the first variables."""
-        return len(self.problem.offer_bit)
-
-    def _base(self) -> Programme:
-        """Everything but the paths."""
-        p, held = self.problem, self.held
-        n_bins, n_demands = p.asked_bit.shape[1], len(p.ends)
-        n_offers, n_held = self.offers, len(held)
-        stock = n_offers + np.arange(n_held * n_bins).reshape(n_held, n_bins)
-        thirds = n_offers + n_held * n_bins + np.arange(n_demands * n_bins * 3).reshape(n_demands, n_bins, 3)
-        targets = np.flatnonzero(p.target_bit > 0) if len(p.target_bit) else np.empty(0, dtype=int)
-        targets = targets[self._row_of_edge[targets] >= 0]
-        ends = thirds.size + n_offers + n_held * n_bins + np.arange(len(targets))
-        rows = _Rows()
-        supply = arriving(p)[held] / _MBIT
-        supply[:, 0] += p.initial_bit[held] / _MBIT
-        self.stock_row = rows.block(supply)
-        rows.put(self.stock_row, stock, 1.0)
-        rows.put(self.stock_row[:, 1:], stock[:, :-1], -1.0)
-        arrives = p.deposit_bin + p.delayed[p.deposit_edge]
-        inside = (arrives < n_bins) & (self._row_of_edge[p.deposit_edge] >= 0)
-        place = self._row_of_edge[p.deposit_edge[inside]], arrives[inside]
-        rows.put(self.stock_row[place], p.deposit_offer[inside], -p.deposit_bit[inside] / _MBIT)
-        self.demand_row = rows.block(np.zeros((n_demands, n_bins)))
-        rows.put(np.repeat(self.demand_row[..., None], 3, axis=2), thirds, 1.0)
-        self.quota_row = rows.block(p.quota_bit / _MBIT)
-        self._opening(rows, stock)
-        self._life(rows, stock)
-        self._end_stock(rows, stock, ends, targets)
-        for limit in p.limits:
-            row = rows.block(np.array([limit.most]))
-            rows.put(np.repeat(row, len(limit.offers)), limit.offers, limit.weight)
-        n = n_offers + stock.size + thirds.size + len(targets)
-        groups = n + np.arange(1 + max(p.share_goal.group, default=-1) if p.share_goal else 0)
-        n += len(groups)
-        self._groups = groups
-        self._shares(rows, thirds, groups)
-        tail = n + np.arange(1 + len(np.unique(p.risk.sky)) if p.risk else 0)
-        n += len(tail)
-        self._tail(rows, thirds, tail)
-        objective, top = np.zeros(n), np.full(n, np.inf)
-        objective[:n_offers] = _TIE_WEIGHT * p.offer_bit / max(p.offer_bit.sum(), 1e-300)
-        objective[thirds] = 0.0 if p.share_goal else p.weights[:, None, None] * SLOPES
-        objective[groups] = 1.0
-        if len(p.offer_worth):
-            objective[:n_offers] += p.offer_worth
-        objective[ends] = p.target_worth[targets] if len(targets) else 0.0
-        top[:n_offers] = 1.0
-        top[stock] = (p.capacity_bit[held] / _MBIT)[:, None]
-        most = p.share_goal.most if p.share_goal else 1.0
-        top[thirds] = np.where(p.asked_bit > 0, most / 3, 0.0)[..., None]
-        top[groups] = most
-        if p.risk:
-            objective[thirds] *= 1 - p.risk.share
-            objective[tail[0]] = p.risk.share
-            objective[tail[1:]] = -p.risk.share / (p.risk.tail * (len(tail) - 1))
-            top[tail] = p.weights.sum() * p.asked_bit.shape[1]
-        top[ends] = np.minimum(p.target_bit, p.capacity_bit)[targets] / _MBIT if len(targets) else 0.0
-        whole = np.arange(n) < n_offers
-        return Programme(objective, np.zeros(n), top, whole, np.concatenate(rows.upper), *rows.coordinates())
-
-    def _shares(self, rows: _Rows, thirds: np.ndarray, groups: np.ndarray) -> None:
-        """The share of a group is that of its worst-served demand."""
-        p, goal = self.problem, self.problem.share_goal
-        self.share_row = np.full(len(p.ends), -1)
-        if goal is None:
-            return
-        for k, asked_bit in enumerate(p.asked_bit.sum(axis=1)):
-            share = -np.repeat(p.asked_bit[k] / asked_bit, 3)
-            if goal.floor[k] > 0:
-                row = rows.block(np.array([-goal.floor[k]]))
-                rows.put(np.repeat(row, thirds[k].size), thirds[k].ravel(), share)
-            if goal.group[k] >= 0:
-                row = rows.block(np.zeros(1))
-                rows.put(np.repeat(row, thirds[k].size), thirds[k].ravel(), share)
-                rows.put(row, groups[goal.group[k]], 1.0)
-                self.share_row[k] = row[0]
-
-    def _tail(self, rows: _Rows, thirds: np.ndarray, tail: np.ndarray) -> None:
-        """What a sky falls short of the value at risk, ``short >= value - worth`` (Rockafellar and Uryasev 2000)."""
-        p = self.problem
-        for sky, short in enumerate(tail[1:]):
-            row = rows.block(np.zeros(1))
-            rows.put(row, tail[:1], 1.0)
-            rows.put(row, np.array([short]), -1.0)
-            mine = np.flatnonzero(p.risk.sky == sky) if p.risk else np.empty(0, dtype=int)
-            worth = -(p.weights[mine, None, None] * SLOPES * np.ones(thirds[mine].shape)) * (len(tail) - 1)
-            rows.put(np.repeat(row, thirds[mine].size), thirds[mine].ravel(), worth.ravel())
-
-    def _opening(self, rows: _Rows, stock: np.ndarray) -> None:
-        """The cap holds for delayed key before it serves: ``used(t) + stock(t) <= cap`` where that can bind."""
-        p, held = self.problem, self.held
-        most = p.initial_bit + p.supply_bit.sum(axis=1)
-        np.add.at(most, p.deposit_edge, p.deposit_bit)
-        self._tight = np.flatnonzero(p.delayed[held] & (most[held] > p.capacity_bit[held]))
-        caps = (p.capacity_bit[held][self._tight] / _MBIT)[:, None] * np.ones(p.asked_bit.shape[1])
-        self.opening_row = rows.block(caps)
-        rows.put(self.opening_row, stock[self._tight], 1.0)
-
-    def _life(self, rows: _Rows, stock: np.ndarray) -> None:
-        """A stock holds nothing older than the edge's life: at most what arrived in its last bins."""
-        p, n_bins = self.problem, self.problem.asked_bit.shape[1]
-        vintages = p.aged_bit.shape[1]
-        for i, e in enumerate(self.held if len(p.life_bins) else ()):
-            late, life = int(p.delayed[e]), int(p.life_bins[e])
-            for t in range(n_bins):
-                first = t + 1 - life
-                if not life or first <= -vintages:
-                    continue
-                window = (p.deposit_edge == e) & (p.deposit_bin >= first) & (p.deposit_bin + late <= t)
-                young = p.supply_bit[e, max(first, 0) : t + 1 - late].sum() + p.aged_bit[e, vintages + first :].sum()
-                row = rows.block(np.array([young / _MBIT]))
-                rows.put(row, stock[i, t : t + 1], 1.0)
-                rows.put(np.repeat(row, window.sum()), p.deposit_offer[window], -p.deposit_bit[window] / _MBIT)
-
-    def _end_stock(self, rows: _Rows, stock: np.ndarray, ends: np.ndarray, targets: np.ndarray) -> None:
-        """Stock that counts at the end is there: the last bin's, and what arrives in it."""
-        p, last = self.problem, self.problem.asked_bit.shape[1] - 1
-        for column, e in zip(ends, targets, strict=True):
-            row = rows.block(np.array([p.supply_bit[e, last] / _MBIT if p.delayed[e] else 0.0]))
-            rows.put(row, np.array([column]), 1.0)
-            rows.put(row, stock[self._row_of_edge[e], last : last + 1], -1.0)
-            late = (p.deposit_edge == e) & (p.deposit_bin == last) & p.delayed[e]
-            rows.put(np.repeat(row, late.sum()), p.deposit_offer[late], -p.deposit_bit[late] / _MBIT)
 
     def _first(self) -> list[Column]:
         """First columns: for every demand and bin the route of fewest edges."""
@@ -332,21 +172,22 @@ class RelayProgramme:
         """Rows and values of a path's column."""
         k, t, route = column
         arcs = np.array(route_arcs(route), dtype=int)
-        held = self._row_of_edge[arcs >> 1]
-        held = held[held >= 0]
-        late = np.flatnonzero(np.isin(self._tight, held))
-        parts = [self.stock_row[held, t], self.opening_row[late, t]]
+        at = self.layout
+        stored = at.row_of_edge[arcs >> 1]
+        stored = stored[stored >= 0]
+        capped = np.flatnonzero(np.isin(at.capped, stored))
+        parts = [at.balance[stored, t], at.cap[capped, t]]
         quota = self.problem.quota_of_arc[arcs[arcs < len(self.problem.quota_of_arc)]]
         if len(quota):
-            parts.append(self.quota_row[quota[quota >= 0], t])
+            parts.append(at.quota[quota[quota >= 0], t])
         rows, counts = np.unique(np.concatenate(parts), return_counts=True)
-        return np.append(rows, self.demand_row[k, t]), np.append(counts * self.problem.asked_bit[k, t] / _MBIT, -1.0)
+        return np.append(rows, at.demand[k, t]), np.append(counts * self.problem.asked_bit[k, t] / MBIT, -1.0)
 
     def column_cost(self, column: Column) -> float:
         """Tie-breaking price of a path's key."""
         k, t, route = column
         per_mbit = edge_cost(self.problem)[np.array(route_arcs(route), dtype=int) >> 1].sum()
-        return float(per_mbit * self.cost_scale[k] * self.problem.asked_bit[k, t] / _MBIT)
+        return float(per_mbit * self.cost_scale[k] * self.problem.asked_bit[k, t] / MBIT)
 
     def _grow(self, columns: list[Column]) -> int:
         """Add columns that are new; how many those were."""
@@ -367,10 +208,11 @@ class RelayProgramme:
         return not self.problem.closed.size or not self.problem.closed[[a >> 1 for a in route_arcs(route)], t].any()
 
     def fix(self, lower: np.ndarray, upper: np.ndarray) -> None:
-        """Bound the offers, (N,) each between 0 and 1."""
-        self.base.lower[: self.offers] = lower
-        self.base.upper[: self.offers] = upper
-        self._live.set_bounds(np.arange(self.offers), lower.astype(float), upper.astype(float))
+        """Bound the candidates, (N,) each between 0 and 1."""
+        n = self.layout.candidates
+        self.base.lower[:n] = lower
+        self.base.upper[:n] = upper
+        self._live.set_bounds(np.arange(n), lower.astype(float), upper.astype(float))
 
     def relax(
         self, *, enough: float = _CONVERGED, cutoff: float = -np.inf, goal: float = np.inf, stalled: float = 0.0
@@ -409,9 +251,10 @@ class RelayProgramme:
         raise PlanError(f"solve_key_flow: pricing did not end within {_MOST_ROUNDS} rounds")
 
     def _relaxation(self, solution: Solution, bound: float, rounds: int) -> Relaxation:
-        price, pay = solution.row_price, solution.row_price[self.demand_row]
+        at, price = self.layout, solution.row_price
+        pay = price[at.demand]
         edges = np.zeros(self.problem.supply_bit.shape)
-        edges[self.held] = price[self.stock_row]
+        edges[at.stored] = price[at.balance]
         return Relaxation(solution, solution.objective, max(bound, solution.objective), rounds, edges, pay)
 
     def _price(self, price: np.ndarray, *, level: bool = True) -> tuple[list[Column], float]:
@@ -426,7 +269,7 @@ class RelayProgramme:
         price = price.copy()
         if level:
             self.level_prices(price)
-        pay, cost = price[self.demand_row], edge_cost(p)
+        pay, cost = price[self.layout.demand], edge_cost(p)
         best_pay = pay.copy()
         columns = []
         for t in range(p.asked_bit.shape[1]):
@@ -436,30 +279,31 @@ class RelayProgramme:
                 group = paying[self.cost_scale[paying] == scale].tolist()
                 priced = arcs + scale * np.repeat(cost, 2)
                 for k, (route, least) in cheapest_routes(p.graph, p.ends, p.rules, group, priced).items():
-                    best_pay[k, t] = least * p.asked_bit[k, t] / _MBIT
+                    best_pay[k, t] = least * p.asked_bit[k, t] / MBIT
                     if pay[k, t] - best_pay[k, t] > 1e-9 * max(1.0, pay[k, t]):
                         columns.append((k, t, route))
-        price[self.demand_row] = best_pay
+        price[self.layout.demand] = best_pay
         reduced = self.base.objective - self._matrix @ price
         at = np.where(reduced > 0, np.where(np.isfinite(self.base.upper), self.base.upper, 0.0), self.base.lower)
         return columns, float(price @ self.base.row_upper + (reduced * at).sum())
 
     def level_prices(self, price: np.ndarray) -> None:
         """Raise row prices, in place, so that key kept is worth no less earlier than later: then no stock gains."""
-        stock = price[self.stock_row]
-        price[self.stock_row] = np.maximum.accumulate(stock[:, ::-1], axis=1)[:, ::-1]
+        balance = self.layout.balance
+        stock = price[balance]
+        price[balance] = np.maximum.accumulate(stock[:, ::-1], axis=1)[:, ::-1]
 
     def arc_price(self, price: np.ndarray, t: int) -> np.ndarray:
         """Price (2E,) of key along each arc in a bin, at prices of the rows; infinite where the edge is closed."""
-        p = self.problem
+        p, at = self.problem, self.layout
         arcs = np.zeros(2 * len(p.edges))
+        capped = at.stored[at.capped]
         for side in range(2):
-            arcs[2 * self.held + side] += price[self.stock_row[:, t]]
-        for row, i in enumerate(self._tight):
-            arcs[2 * self.held[i] : 2 * self.held[i] + 2] += price[self.opening_row[row, t]]
+            arcs[2 * at.stored + side] += price[at.balance[:, t]]
+            arcs[2 * capped + side] += price[at.cap[:, t]]
         limited = np.flatnonzero(p.quota_of_arc >= 0)
         if len(limited):
-            arcs[limited] += price[self.quota_row[p.quota_of_arc[limited], t]]
+            arcs[limited] += price[at.quota[p.quota_of_arc[limited], t]]
         if p.closed.size:
             arcs[np.repeat(p.closed[:, t], 2)] = np.inf
         return arcs
@@ -480,7 +324,7 @@ class RelayProgramme:
 
     def shares(self, solution: Solution) -> np.ndarray:
         """Smallest share of each group of a `ShareGoal`."""
-        return solution.x[self._groups]
+        return solution.x[self.layout.group_share]
 
     def paths(self, solution: Solution) -> list[tuple[int, int, Route, float]]:
         """Relayed bits by path; a demand gets no more than it asked for.

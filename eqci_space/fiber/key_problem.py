@@ -1,4 +1,4 @@
-"""The records of a relay problem: edges with stores, demands with rules, offers that can be chosen; bits and bins."""
+"""The records of a relay problem: edges with stores, demands with rules, candidates to choose from; bits, bins."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Column = tuple[int, int, Route]
 
 @dataclass(frozen=True)
 class ChoiceLimit:
-    """A limit on chosen offers, ``Σ weight · chosen <= most``, and what it stands for."""
+    """A limit on chosen candidates, ``Σ weight · chosen <= most``, and what it stands for."""
 
-    offers: np.ndarray
+    candidates: np.ndarray
     weight: np.ndarray
     most: float
     name: str = ""
@@ -96,12 +96,12 @@ class KeyFlowProblem:
     quota_of_arc : (2E,) int
         Quota that key along an arc counts against, or -1; arcs beyond the array have none.
     quota_bit : (Q, T)
-    offer_bit : (N,)
+    candidate_bit : (N,)
         Key of each deposit that can be chosen, for ties.
-    offer_worth : (N,)
-        Worth of choosing each offer, beside what its key is worth; none if empty.
-    deposit_offer, deposit_edge, deposit_bin, deposit_bit : (M,)
-        What a chosen offer deposits; an offer may deposit on several edges.
+    candidate_worth : (N,)
+        Worth of choosing each candidate, beside what its key is worth; none if empty.
+    deposit_candidate, deposit_edge, deposit_bin, deposit_bit : (M,)
+        What a chosen candidate deposits; one may deposit on several edges.
     limits : list of ChoiceLimit
     target_bit, target_worth : (E,)
         Stock wanted at the end, and what each Mbit of it is worth.
@@ -126,9 +126,9 @@ class KeyFlowProblem:
     closed: np.ndarray = field(default_factory=lambda: _none(0, 0, kind=bool))
     quota_of_arc: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
     quota_bit: np.ndarray = field(default_factory=lambda: _none(0, 0))
-    offer_bit: np.ndarray = field(default_factory=lambda: _none(0))
-    offer_worth: np.ndarray = field(default_factory=lambda: _none(0))
-    deposit_offer: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
+    candidate_bit: np.ndarray = field(default_factory=lambda: _none(0))
+    candidate_worth: np.ndarray = field(default_factory=lambda: _none(0))
+    deposit_candidate: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
     deposit_edge: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
     deposit_bin: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
     deposit_bit: np.ndarray = field(default_factory=lambda: _none(0))

@@ -10,7 +10,7 @@ import numpy as np
 
 from eqci_space.fiber.key_problem import KeyFlowProblem
 
-__all__ = ["arriving", "held_edges"]
+__all__ = ["arriving", "stored_edges"]
 
 
 def arriving(problem: KeyFlowProblem) -> np.ndarray:
@@ -20,7 +20,7 @@ def arriving(problem: KeyFlowProblem) -> np.ndarray:
     return np.where(problem.delayed[:, None], late, problem.supply_bit)
 
 
-def held_edges(problem: KeyFlowProblem, supply: np.ndarray) -> np.ndarray:
+def stored_edges(problem: KeyFlowProblem, supply: np.ndarray) -> np.ndarray:
     """Edges whose stock has to be kept: neither supplied beyond all demand, nor dominated in a chain.
 
     Those on which stock is wanted at the end are kept.

@@ -61,16 +61,16 @@ class _Room:
         self._chosen = set(np.flatnonzero(chosen).tolist())
         self._row = {name: i for i, name in enumerate(candidates.index)}
         self._limits = choice_limits(candidates, scenario)
-        self._left = [limit.most - limit.weight[chosen[limit.offers]].sum() for limit in self._limits]
+        self._left = [limit.most - limit.weight[chosen[limit.candidates]].sum() for limit in self._limits]
         self._of: dict[int, dict[int, float]] = {}
         for number, limit in enumerate(self._limits):
-            for offer, weight in zip(limit.offers.tolist(), limit.weight.tolist(), strict=True):
-                self._of.setdefault(offer, {})[number] = weight
+            for candidate, weight in zip(limit.candidates.tolist(), limit.weight.tolist(), strict=True):
+                self._of.setdefault(candidate, {})[number] = weight
 
-    def fits(self, offer: int, instead_of: str) -> bool:
+    def fits(self, candidate: int, instead_of: str) -> bool:
         """Whether a candidate that is not planned can stand in for one that is."""
         given = self._of.get(self._row[instead_of], {})
-        needs = self._of.get(offer, {})
-        return offer not in self._chosen and all(
+        needs = self._of.get(candidate, {})
+        return candidate not in self._chosen and all(
             weight <= self._left[number] + given.get(number, 0.0) + 1e-9 for number, weight in needs.items()
         )

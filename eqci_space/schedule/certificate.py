@@ -25,7 +25,7 @@ _MOST_COLUMNS = 50_000
 
 
 def fibre_priced_bound(programme: RelayProgramme, row_price: np.ndarray, *, relative_gap: float) -> float:
-    """Bound over all choices of offers and all routes; infinite where the ways through space are not few.
+    """Bound over all choices of candidates and all routes; infinite where the ways through space are not few.
 
     That is with several satellites or many stations, and with routes of two shares. Limits on nodes are left out, which
     the bound may pay for.
@@ -48,8 +48,9 @@ def fibre_priced_bound(programme: RelayProgramme, row_price: np.ndarray, *, rela
         return float("inf")
     price = row_price.copy()
     programme.level_prices(price)
-    ground = ~problem.delayed[programme.held]
-    dual_rows = np.concatenate([programme.stock_row[ground].ravel(), programme.quota_row.ravel()])
+    at = programme.layout
+    ground = ~problem.delayed[at.stored]
+    dual_rows = np.concatenate([at.balance[ground].ravel(), at.quota.ravel()])
     columns = _columns(programme, price)
     upper = programme.base.row_upper.copy()
     upper[dual_rows] = np.inf

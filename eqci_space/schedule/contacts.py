@@ -22,7 +22,7 @@ from eqci_space.schedule.risk import in_skies
 from eqci_space.tables import TABLES, check_table, empty_table, planned_contacts
 from eqci_space.words import format_bits, html_summary, html_table, percent
 
-__all__ = ["Plan", "offered_candidates", "offered_problem", "plan_contacts", "schedule_contacts"]
+__all__ = ["Plan", "candidate_problem", "plan_contacts", "schedule_contacts", "usable_candidates"]
 
 _NOTHING_GAINED = 1e-6
 _MOST_ROWS = 10
@@ -111,11 +111,11 @@ def schedule_contacts(
     check_table(candidates, "CANDIDATES", "schedule_contacts")
     network = network or build_network(scenario)
     problem = flow_problem(scenario, network)
-    inside = offered_candidates(candidates, scenario, pin)
-    return plan_contacts(problem, inside, candidates, scenario, pin=pin, ban=ban)[0]
+    usable = usable_candidates(candidates, scenario, pin)
+    return plan_contacts(problem, usable, candidates, scenario, pin=pin, ban=ban)[0]
 
 
-def offered_candidates(candidates: pd.DataFrame, scenario: Scenario, pin: Sequence[str] = ()) -> pd.DataFrame:
+def usable_candidates(candidates: pd.DataFrame, scenario: Scenario, pin: Sequence[str] = ()) -> pd.DataFrame:
     """Candidates whose key can be used: available within the period, at a station that can deliver it, or pinned."""
     useful = (candidates["available_at"] < pd.Timestamp(scenario.end)) & candidates["ogs"].isin(_delivering(scenario))
     return candidates[useful | candidates.index.isin(pin)]
@@ -123,7 +123,7 @@ def offered_candidates(candidates: pd.DataFrame, scenario: Scenario, pin: Sequen
 
 def plan_contacts(
     problem: KeyFlowProblem,
-    inside: pd.DataFrame,
+    usable: pd.DataFrame,
     candidates: pd.DataFrame,
     scenario: Scenario,
     *,
@@ -133,38 +133,38 @@ def plan_contacts(
     known: Sequence[str] = (),
     compared: bool = True,
 ) -> tuple[Plan, FlowResult]:
-    """Plan for a relay problem and the candidates offered to it, and the relay of its key; see `schedule_contacts`.
+    """Plan for a relay problem and the candidates that can be used, and the relay of its key; see `schedule_contacts`.
 
     Parameters
     ----------
     problem : KeyFlowProblem
-        Without offers.
-    inside, candidates : DataFrame
-        CANDIDATES offered, and all of them.
+        Without choice.
+    usable, candidates : DataFrame
+        CANDIDATES that can be used, and all of them.
     worth : (n,) array, optional
-        Worth of each offered candidate beside its key.
+        Worth of each usable candidate beside its key.
     known : sequence of str
         Candidates of an earlier plan, to start from.
     compared : bool
         Whether `without_space` is worked out; else it is NaN, and space counts as useless if no key from it is used.
     """
     _check_names(candidates.index, pin, ban)
-    offers = offered_problem(problem, inside, scenario)
+    choice = candidate_problem(problem, usable, scenario)
     if worth is not None:
-        offers = replace(offers, offer_worth=worth)
-    required, barred = (np.asarray(inside.index.isin(names)) for names in (pin, ban))
-    _check_pins(inside, offers, required)
+        choice = replace(choice, candidate_worth=worth)
+    required, barred = (np.asarray(usable.index.isin(names)) for names in (pin, ban))
+    _check_pins(usable, choice, required)
     bare = solve_key_flow(problem).objective if compared else np.nan
-    found = _solve(offers, inside, scenario, required, barred, np.asarray(inside.index.isin(known)))
+    found = _solve(choice, usable, scenario, required, barred, np.asarray(usable.index.isin(known)))
     notes: tuple[str, ...] = ()
     useless = found.objective - bare <= _NOTHING_GAINED * max(1.0, bare) + 1e-4
-    if len(inside) and (useless or not (compared or _uses_space(found.flow, problem))):
+    if len(usable) and (useless or not (compared or _uses_space(found.flow, problem))):
         notes = ("space changes nothing for the demands: contacts fill the stores evenly",)
-        found = _solve(_with_targets(offers), inside, scenario, required, barred, found.chosen)
-    chosen = inside[found.chosen]
+        found = _solve(_with_targets(choice), usable, scenario, required, barred, found.chosen)
+    chosen = usable[found.chosen]
     planned = _contacts(chosen, candidates)
     if scenario.schedule.backups and len(planned):
-        backups = backup_contacts(planned, inside[~barred], scenario)
+        backups = backup_contacts(planned, usable[~barred], scenario)
         planned = pd.concat([planned.assign(backup_of=""), backups]).fillna({"backup_of": ""})
     plan = Plan(planned, found.objective, found.bound, found.gap, found.rounds, found.nodes, bare, notes)
     return plan, found.flow
@@ -177,47 +177,47 @@ def _uses_space(flow: FlowResult, problem: KeyFlowProblem) -> bool:
 
 
 def _solve(
-    offers: KeyFlowProblem,
-    inside: pd.DataFrame,
+    choice: KeyFlowProblem,
+    usable: pd.DataFrame,
     scenario: Scenario,
     required: np.ndarray,
     barred: np.ndarray,
     known: np.ndarray,
 ) -> JointResult:
     policy = scenario.schedule
-    if policy.cvar_share > 0 and len(inside):
-        offers = in_skies(offers, inside, scenario)
+    if policy.cvar_share > 0 and len(usable):
+        choice = in_skies(choice, usable, scenario)
     return solve_joint(
-        offers, relative_gap=policy.relative_gap, required=required, barred=barred, known=known if known.any() else None
+        choice, relative_gap=policy.relative_gap, required=required, barred=barred, known=known if known.any() else None
     )
 
 
-def offered_problem(problem: KeyFlowProblem, inside: pd.DataFrame, scenario: Scenario) -> KeyFlowProblem:
-    """The problem with expected key of candidates as offers, and what they exclude."""
+def candidate_problem(problem: KeyFlowProblem, usable: pd.DataFrame, scenario: Scenario) -> KeyFlowProblem:
+    """The problem with the expected key of candidates to choose from, and what they exclude."""
     edge = problem.edge_number
-    bits = (inside["skl_bit"] * inside["p_clear"]).to_numpy(dtype=float)
-    at = bin_of(inside["available_at"], scenario)
-    held = np.flatnonzero(at >= 0)
+    bits = (usable["skl_bit"] * usable["p_clear"]).to_numpy(dtype=float)
+    at = bin_of(usable["available_at"], scenario)
+    counted = np.flatnonzero(at >= 0)
     policy, n_edges = scenario.schedule, len(problem.edges)
     target, worth = np.zeros(n_edges), np.zeros(n_edges)
     if policy.stock_target_bit:
         target = np.where(problem.delayed, policy.stock_target_bit, 0.0)
         worth = np.where(target > 0, policy.stock_worth / (target.sum() / 1e6), 0.0)
     return replace(
-        problem, offer_bit=bits, deposit_offer=held,
-        deposit_edge=inside["edge"].map(edge).to_numpy(dtype=int)[held], deposit_bin=at[held], deposit_bit=bits[held],
-        limits=choice_limits(inside, scenario), target_bit=target, target_worth=worth,
+        problem, candidate_bit=bits, deposit_candidate=counted,
+        deposit_edge=usable["edge"].map(edge).to_numpy(dtype=int)[counted], deposit_bin=at[counted], deposit_bit=bits[counted],
+        limits=choice_limits(usable, scenario), target_bit=target, target_worth=worth,
     )  # fmt: skip
 
 
-def _with_targets(offers: KeyFlowProblem) -> KeyFlowProblem:
+def _with_targets(choice: KeyFlowProblem) -> KeyFlowProblem:
     """Equal stocks at the end as a goal: each store that can get key wants its share of what all could get."""
-    filled = np.unique(offers.deposit_edge)
-    most = np.zeros(len(offers.edges))
-    np.add.at(most, offers.deposit_edge, offers.deposit_bit)
+    filled = np.unique(choice.deposit_edge)
+    most = np.zeros(len(choice.edges))
+    np.add.at(most, choice.deposit_edge, choice.deposit_bit)
     target = np.where(most > 0, most[filled].sum() / max(len(filled), 1) / 4, 0.0)
     return replace(
-        offers, target_bit=target, target_worth=np.where(target > 0, 1e-2 / max(target.sum() / 1e6, 1e-9), 0.0)
+        choice, target_bit=target, target_worth=np.where(target > 0, 1e-2 / max(target.sum() / 1e6, 1e-9), 0.0)
     )
 
 
@@ -237,13 +237,13 @@ def _check_names(known: pd.Index, pin: Sequence[str], ban: Sequence[str]) -> Non
         raise PlanError(f"schedule_contacts: '{both[0]}' is both pinned and banned; drop one of them")
 
 
-def _check_pins(inside: pd.DataFrame, offers: KeyFlowProblem, required: np.ndarray) -> None:
+def _check_pins(usable: pd.DataFrame, choice: KeyFlowProblem, required: np.ndarray) -> None:
     """Two pins that exclude each other are named, and nothing is planned."""
-    for limit in offers.limits:
-        pinned = limit.offers[required[limit.offers]]
-        used = limit.weight[required[limit.offers]].sum()
+    for limit in choice.limits:
+        pinned = limit.candidates[required[limit.candidates]]
+        used = limit.weight[required[limit.candidates]].sum()
         if used > limit.most + 1e-9:
-            names = " and ".join(f"'{name}'" for name in inside.index[pinned])
+            names = " and ".join(f"'{name}'" for name in usable.index[pinned])
             raise InfeasibleError(
                 f"schedule_contacts: the pins {names} need {used:g} of {limit.name}, which has {limit.most:g}; drop one"
             )

@@ -22,7 +22,7 @@ from eqci_space.fiber.relay import with_deposits
 from eqci_space.fiber.stores import stock_by_age, store_levels
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.scenario import Scenario
-from eqci_space.schedule.contacts import Plan, offered_candidates, offered_problem, plan_contacts
+from eqci_space.schedule.contacts import Plan, candidate_problem, plan_contacts, usable_candidates
 from eqci_space.schedule.diff import diff_plans
 from eqci_space.schedule.joint import value_of_choice
 from eqci_space.tables import empty_table, planned_contacts
@@ -93,10 +93,10 @@ def rolling_plan(
         end = min(scenario.end, max(until, now + timedelta(days=scenario.schedule.horizon_day)))
         part = scenario.model_copy(update={"start": now, "end": end})
         problem = _problem(part, network, rolled)
-        offered = _offered(candidates, part, rolled, now, outlook)
-        plan, flow = _plan(problem, offered, part, rolled, now)
+        ahead = _ahead(candidates, part, rolled, now, outlook)
+        plan, flow = _plan(problem, ahead, part, rolled, now)
         deposits = _deposits(plan, part, until, realised)
-        filled = with_deposits(offered_problem(problem, empty_table("CANDIDATES"), part), deposits, part)
+        filled = with_deposits(candidate_problem(problem, empty_table("CANDIDATES"), part), deposits, part)
         if part.schedule.cvar_share > 0:
             flow = value_of_choice(filled, np.zeros(0))
         elif realised is not None:
@@ -142,7 +142,7 @@ def _times(scenario: Scenario) -> list[datetime]:
     return times
 
 
-def _offered(
+def _ahead(
     candidates: pd.DataFrame, part: Scenario, rolled: _Rolled, now: datetime, outlook: Outlook | None
 ) -> pd.DataFrame:
     """Candidates of the horizon that can still be uploaded, or were planned before, with the sky as known now.
@@ -172,17 +172,17 @@ def _recent(rolled: _Rolled, now: datetime) -> pd.Series:
 
 
 def _plan(
-    problem: KeyFlowProblem, offered: pd.DataFrame, part: Scenario, rolled: _Rolled, now: datetime
+    problem: KeyFlowProblem, candidates: pd.DataFrame, part: Scenario, rolled: _Rolled, now: datetime
 ) -> tuple[Plan, FlowResult]:
     planned = _planned(rolled)
     frozen = planned[planned["start"] < pd.Timestamp(now + timedelta(hours=part.schedule.freeze_h))]["candidate_id"]
-    pin = [c for c in [*_recent(rolled, now), *frozen] if c in offered.index]
-    inside = offered_candidates(offered, part, pin)
-    kept = inside.index.isin(planned["candidate_id"]) & np.asarray(inside["start"] >= pd.Timestamp(now))
+    pin = [c for c in [*_recent(rolled, now), *frozen] if c in candidates.index]
+    usable = usable_candidates(candidates, part, pin)
+    kept = usable.index.isin(planned["candidate_id"]) & np.asarray(usable["start"] >= pd.Timestamp(now))
     plan, flow = plan_contacts(
         problem,
-        inside,
-        offered,
+        usable,
+        candidates,
         part,
         pin=list(dict.fromkeys(pin)),
         worth=part.schedule.stability * kept.astype(float),

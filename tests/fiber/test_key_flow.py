@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eqci_space.fiber.key_flow import SLOPES, FlowResult, RelayProgramme, delivered_by_bin, edge_cost, solve_key_flow
+from eqci_space.fiber.flow_layout import SLOPES
+from eqci_space.fiber.key_flow import FlowResult, RelayProgramme, delivered_by_bin, edge_cost, solve_key_flow
 from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
 from eqci_space.fiber.paths import PathRule, route_arcs
 from eqci_space.schedule.joint import solve_joint
@@ -139,7 +140,7 @@ def random_offers(rng):
     weights, bits = rng.uniform(0.5, 2, 3), rng.uniform(0.2, 4, n) * MBIT
     return problem(
         edges, np.zeros((3, 4)), [("g0", "g1"), ("g1", "g2"), ("g0", "g2")], rng.uniform(0.5, 3, (3, 4)),
-        delayed=[1, 1, 1], weights=weights, offer_bit=bits, deposit_offer=np.arange(n),
+        delayed=[1, 1, 1], weights=weights, candidate_bit=bits, deposit_candidate=np.arange(n),
         deposit_edge=offer_edge, deposit_bin=offer_bin, deposit_bit=bits,
         limits=[ChoiceLimit(c, np.ones(len(c)), 1.0) for c in cliques],
     )  # fmt: skip
@@ -148,18 +149,18 @@ def random_offers(rng):
 @pytest.mark.parametrize("seed", range(8))
 def test_choice_agrees_with_brute_force(seed):
     p = random_offers(np.random.default_rng(seed))
-    n = len(p.offer_bit)
+    n = len(p.candidate_bit)
     best = -np.inf
     for chosen in itertools.product([0, 1], repeat=n):
-        if any(sum(chosen[i] for i in limit.offers) > 1 for limit in p.limits):
+        if any(sum(chosen[i] for i in limit.candidates) > 1 for limit in p.limits):
             continue
         supply = p.supply_bit.copy()
         for i in np.flatnonzero(chosen):
-            supply[p.deposit_edge[i], p.deposit_bin[i]] += p.offer_bit[i]
+            supply[p.deposit_edge[i], p.deposit_bin[i]] += p.candidate_bit[i]
         none, empty = np.empty(0, dtype=int), np.empty(0)
-        fixed = replace(p, supply_bit=supply, offer_bit=empty, deposit_offer=none, deposit_edge=none, deposit_bin=none,
-                        deposit_bit=empty, limits=[])  # fmt: skip
-        tie = 1e-4 * np.dot(chosen, p.offer_bit) / p.offer_bit.sum()
+        fixed = replace(p, supply_bit=supply, candidate_bit=empty, deposit_candidate=none, deposit_edge=none,
+                        deposit_bin=none, deposit_bit=empty, limits=[])  # fmt: skip
+        tie = 1e-4 * np.dot(chosen, p.candidate_bit) / p.candidate_bit.sum()
         best = max(best, solve_key_flow(fixed).objective + tie)
     result = solve_joint(p, relative_gap=1e-9)
     assert result.bound >= best - 1e-6

@@ -247,9 +247,9 @@ def test_counted_nodes_and_two_shares_equal_the_enumeration(seed):
 @pytest.mark.parametrize("make", [random_problem, with_everything])
 def test_leaving_rows_out_does_not_move_the_optimum(make, monkeypatch):
     problems = [make(seed) for seed in range(30, 44)]
-    held = [len(RelayProgramme(p).held) for p in problems]
+    held = [len(RelayProgramme(p).layout.stored) for p in problems]
     short = [solve_key_flow(p).objective for p in problems]
-    monkeypatch.setattr(key_flow, "held_edges", lambda problem, _: np.arange(len(problem.edges)))
+    monkeypatch.setattr(key_flow, "stored_edges", lambda problem, _: np.arange(len(problem.edges)))
     assert sum(len(p.edges) - n for p, n in zip(problems, held, strict=True)) >= 20
     assert [solve_key_flow(p).objective for p in problems] == pytest.approx(short, rel=1e-7, abs=1e-9)
 

@@ -223,7 +223,8 @@ def test_stock_wanted_on_a_span_that_a_chain_could_leave_out():
 def test_life_and_end_stock_hold_for_chosen_deposits():
     """An offer of 6 in bin 0, living 1 bin, serves bin 1 and no other; one in the last bin fills the end stock."""
     offers = {
-        "offer_bit": np.array([6.0, 4.0]) * MBIT, "deposit_offer": np.arange(2), "deposit_edge": np.zeros(2, dtype=int),
+        "candidate_bit": np.array([6.0, 4.0]) * MBIT, "deposit_candidate": np.arange(2),
+        "deposit_edge": np.zeros(2, dtype=int),
         "deposit_bin": np.array([0, 2]), "deposit_bit": np.array([6.0, 4.0]) * MBIT,
         "limits": [ChoiceLimit(np.arange(2), np.ones(2), 2.0)],
     }  # fmt: skip

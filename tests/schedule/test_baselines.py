@@ -7,14 +7,14 @@ from plan_cases import at, largest_sets, offers, only, with_policy
 from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.problem import flow_problem
 from eqci_space.schedule.baselines import BASELINES, greedy_by_bits, greedy_by_deficit, greedy_by_need
-from eqci_space.schedule.contacts import offered_candidates, offered_problem
+from eqci_space.schedule.contacts import candidate_problem, usable_candidates
 from eqci_space.schedule.joint import solve_joint, value_of_choice
 
 
 @pytest.fixture(scope="module")
 def week(study, scenario):
-    inside = offered_candidates(study.candidates, scenario)
-    return offered_problem(flow_problem(scenario, study.network), inside, scenario)
+    inside = usable_candidates(study.candidates, scenario)
+    return candidate_problem(flow_problem(scenario, study.network), inside, scenario)
 
 
 @pytest.mark.parametrize(("name", "value"), [("by bits", 105.998), ("by deficit", 111.200), ("by need", 111.200)])
@@ -22,7 +22,7 @@ def test_baselines_of_the_shipped_week_lie_between_fibre_and_the_plan(study, wee
     chosen = BASELINES[name](week)
     assert set(np.unique(chosen)) <= {0.0, 1.0}
     for limit in week.limits:
-        assert limit.weight @ chosen[limit.offers] <= limit.most
+        assert limit.weight @ chosen[limit.candidates] <= limit.most
     found = value_of_choice(week, chosen.astype(bool)).objective
     assert study.plan.without_space < found < study.plan.objective - 2
     assert found == pytest.approx(value, abs=2e-3)
@@ -33,7 +33,7 @@ def test_baselines_of_the_shipped_week_lie_between_fibre_and_the_plan(study, wee
 def test_baselines_fit_and_never_exceed_the_optimum(study, scenario, name, seed):
     few = with_policy(only(scenario, "government"), relative_gap=1e-6)
     table = study.candidates.sample(10, random_state=seed).sort_index()
-    problem = offered_problem(flow_problem(few, study.network), table, few)
+    problem = candidate_problem(flow_problem(few, study.network), table, few)
     chosen = BASELINES[name](problem).astype(bool)
     sets = largest_sets(table, few)
     assert frozenset(table.index[chosen]) in sets  # nothing that still fits is left
@@ -44,7 +44,7 @@ def test_baselines_fit_and_never_exceed_the_optimum(study, scenario, name, seed)
 
 
 def problem_of(study, scenario, table):
-    return offered_problem(flow_problem(scenario, study.network), table, scenario)
+    return candidate_problem(flow_problem(scenario, study.network), table, scenario)
 
 
 def taken(table, chosen):

@@ -58,7 +58,7 @@ def test_where_fibre_is_slack_the_bound_is_the_optimum(seed):
 def test_bound_closes_what_the_relaxation_leaves_open():
     """One of two offers that share a limit of 1.5 times their weight: the relaxation takes one and a half."""
     p = with_fibre(random_offers(1, most=6), 50.0)
-    n = len(p.offer_bit)
+    n = len(p.candidate_bit)
     p = replace(p, limits=[ChoiceLimit(np.arange(n), np.ones(n), 1.5)])
     bound, relaxed = certified(p)
     best = best_choice(p, nothing(p), nothing(p))
@@ -72,7 +72,7 @@ def test_bound_closes_what_the_relaxation_leaves_open():
 def test_bound_keeps_to_offers_that_are_fixed():
     p = with_fibre(random_offers(3, most=8), 50.0)
     barred = nothing(p)
-    barred[np.argmax(p.offer_bit)] = True
+    barred[np.argmax(p.candidate_bit)] = True
     programme = RelayProgramme(p)
     programme.fix(np.zeros(len(barred)), 1.0 - barred)
     price = programme.relax().solution.row_price

@@ -47,7 +47,7 @@ def test_plan_is_feasible_and_bounded(study, scenario):
     limits = choice_limits(study.candidates, scenario)
     assert limits
     for limit in limits:
-        assert limit.weight @ np.isin(limit.offers, chosen) <= limit.most == 1
+        assert limit.weight @ np.isin(limit.candidates, chosen) <= limit.most == 1
 
 
 def broken(study, **change):

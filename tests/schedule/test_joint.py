@@ -39,7 +39,7 @@ def random_offers(seed, *, most=10, weighted=False):
         edges=EDGES, delayed=np.array([True, True, True, False]), supply_bit=supply, initial_bit=np.zeros(4),
         capacity_bit=np.full(4, 1e12), ends=DEMANDS, weights=rng.uniform(0.5, 2, 3),
         asked_bit=rng.uniform(0.5, 3, (3, BINS)) * MBIT, rules=[PathRule(np.ones(8, dtype=bool).tobytes())] * 3,
-        offer_bit=bits, deposit_offer=np.arange(n), deposit_edge=rng.integers(0, 3, n), deposit_bin=offer_bin,
+        candidate_bit=bits, deposit_candidate=np.arange(n), deposit_edge=rng.integers(0, 3, n), deposit_bin=offer_bin,
         deposit_bit=bits, limits=limits,
     )  # fmt: skip
 
@@ -78,16 +78,16 @@ class Relay:
         side = np.append(arrives.ravel(), np.zeros(9))
         found = linprog(-self.worth, A_ub=self.matrix, b_ub=side, bounds=self.bounds, method="highs")
         assert found.status == 0
-        return -found.fun + 1e-4 * float(np.dot(chosen, p.offer_bit)) / p.offer_bit.sum()
+        return -found.fun + 1e-4 * float(np.dot(chosen, p.candidate_bit)) / p.candidate_bit.sum()
 
 
 def fits(p, chosen):
-    return all(limit.weight @ chosen[limit.offers] <= limit.most + 1e-9 for limit in p.limits)
+    return all(limit.weight @ chosen[limit.candidates] <= limit.most + 1e-9 for limit in p.limits)
 
 
 def best_choice(p, required, barred):
     """Largest value over all choices that fit; more key never hurts, so those that leave no room are enough."""
-    n, best = len(p.offer_bit), -np.inf
+    n, best = len(p.candidate_bit), -np.inf
     relay = Relay(p)
     fitting = [
         c for c in map(np.array, itertools.product((0.0, 1.0), repeat=n))
@@ -101,7 +101,7 @@ def best_choice(p, required, barred):
 
 
 def nothing(p):
-    return np.zeros(len(p.offer_bit), dtype=bool)
+    return np.zeros(len(p.candidate_bit), dtype=bool)
 
 
 def check(p, required, barred, **options):
@@ -136,9 +136,9 @@ def test_required_and_barred_offers_are_kept_to(seed):
     free = solve_joint(p, relative_gap=1e-7)
     barred, required = nothing(p), nothing(p)
     group = p.limits[0].offers
-    required[group[np.argmin(p.offer_bit[group])]] = True
+    required[group[np.argmin(p.candidate_bit[group])]] = True
     taken = np.flatnonzero(free.chosen & ~required)
-    barred[taken[np.argmax(p.offer_bit[taken])]] = True
+    barred[taken[np.argmax(p.candidate_bit[taken])]] = True
     result = check(p, required, barred)
     assert result.objective <= free.objective + 1e-9
 
@@ -175,7 +175,7 @@ def test_search_starts_from_a_known_choice_and_ignores_one_that_does_not_fit(mon
     monkeypatch.setattr(joint, "_rounded", lambda x, relaxed, problem, lower, upper: lower.astype(float))
     assert solve_joint(p, known=best.chosen).objective == pytest.approx(best.objective, rel=1e-9)
     assert solve_joint(p).objective < best.objective
-    everything = np.ones(len(p.offer_bit), dtype=bool)
+    everything = np.ones(len(p.candidate_bit), dtype=bool)
     assert not fits(p, everything.astype(float))
     assert solve_joint(p, known=everything).objective == pytest.approx(solve_joint(p).objective, rel=1e-9)
 
@@ -195,7 +195,8 @@ def one_station_pair(bits, limits, asked):
         edges=[("x", "s", "g"), ("y", "s", "h")], delayed=np.ones(2, dtype=bool), supply_bit=np.zeros((2, 2)),
         initial_bit=np.zeros(2), capacity_bit=np.full(2, 1e12), ends=[("g", "h")], weights=np.ones(1),
         asked_bit=np.array([[0.0, asked]]) * MBIT, rules=[PathRule(np.ones(4, dtype=bool).tobytes())],
-        offer_bit=np.array(bits) * MBIT, deposit_offer=np.repeat(np.arange(n), 2), deposit_edge=np.tile([0, 1], n),
+        candidate_bit=np.array(bits) * MBIT, deposit_candidate=np.repeat(np.arange(n), 2),
+        deposit_edge=np.tile([0, 1], n),
         deposit_bin=np.zeros(2 * n, dtype=int), deposit_bit=np.repeat(bits, 2) * MBIT, limits=limits,
     )  # fmt: skip
 
@@ -225,13 +226,13 @@ def test_greedy_takes_in_order_what_fits():
 
 def test_value_of_a_choice_is_the_relay_of_its_deposits():
     p = random_offers(9)
-    chosen = greedy_choice(np.arange(len(p.offer_bit)), len(p.offer_bit), p.limits).astype(bool)
+    chosen = greedy_choice(np.arange(len(p.candidate_bit)), len(p.candidate_bit), p.limits).astype(bool)
     flow = value_of_choice(p, chosen)
     assert flow.objective == pytest.approx(Relay(p).value(chosen), rel=1e-7)
     supply = p.supply_bit.copy()
     np.add.at(supply, (p.deposit_edge[chosen], p.deposit_bin[chosen]), p.deposit_bit[chosen])
     none, empty = np.empty(0, dtype=int), np.empty(0)
-    fixed = replace(p, supply_bit=supply, offer_bit=empty, deposit_offer=none, deposit_edge=none, deposit_bin=none,
-                    deposit_bit=empty, limits=[])  # fmt: skip
-    tie = 1e-4 * p.offer_bit[chosen].sum() / p.offer_bit.sum()
+    fixed = replace(p, supply_bit=supply, candidate_bit=empty, deposit_candidate=none, deposit_edge=none,
+                    deposit_bin=none, deposit_bit=empty, limits=[])  # fmt: skip
+    tie = 1e-4 * p.candidate_bit[chosen].sum() / p.candidate_bit.sum()
     assert flow.objective == pytest.approx(solve_key_flow(fixed).objective + tie, rel=1e-9)

@@ -103,7 +103,7 @@ def test_limit_of_two_terminals_is_written_for_each_largest_overlap(scenario):
     stations = ["DLR-OP", "PQSAT", "ONDREJOV", "GRAZ", "DLR-TRAUEN"] * 2
     limits = choice_limits(offers(*((f"c{i}", name, at(0, i), 200, 1000) for i, name in enumerate(stations))), two)
     shared = [limit for limit in limits if limit.name == f"satellite {SATELLITE}"]
-    assert [limit.offers.tolist() for limit in shared] == [list(range(i, i + 5)) for i in range(6)]
+    assert [limit.candidates.tolist() for limit in shared] == [list(range(i, i + 5)) for i in range(6)]
     assert {limit.most for limit in shared} == {2.0}
     single = {limit.name: limit for limit in limits if limit.most == 1}
     assert set(single) == {f"ogs {o}" for o in stations}

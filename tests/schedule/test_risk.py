@@ -11,7 +11,7 @@ from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem, Risk
 from eqci_space.fiber.paths import PathRule
 from eqci_space.fiber.problem import flow_problem
 from eqci_space.schedule import risk
-from eqci_space.schedule.contacts import offered_problem, schedule_contacts
+from eqci_space.schedule.contacts import candidate_problem, schedule_contacts
 from eqci_space.schedule.joint import solve_joint
 from eqci_space.schedule.risk import in_skies
 from eqci_space.weather.skies import SkySamples, sample_sky
@@ -30,7 +30,7 @@ def two_skies(share, tail):
         edges=edges, delayed=np.ones(4, dtype=bool), supply_bit=np.zeros((4, 2)), initial_bit=np.zeros(4),
         capacity_bit=np.full(4, 1e12), ends=[("0#g", "0#h"), ("1#g", "1#h")], weights=np.full(2, 0.5),
         asked_bit=np.tile([0.0, 30 * MBIT], (2, 1)), rules=[PathRule(np.ones(8, dtype=bool).tobytes())] * 2,
-        offer_bit=key.mean(axis=1) * MBIT, deposit_offer=offer, deposit_edge=edge,
+        candidate_bit=key.mean(axis=1) * MBIT, deposit_candidate=offer, deposit_edge=edge,
         deposit_bin=np.zeros(len(offer), dtype=int), deposit_bit=bit,
         limits=[ChoiceLimit(np.arange(3), np.ones(3), 1.0)],
         risk=Risk(np.array([0, 1]), tail, share),
@@ -77,7 +77,7 @@ def test_random_skies_equal_the_enumeration(seed):
         ends=[(f"{s}#g", f"{s}#h") for s in range(skies)], weights=np.full(skies, 1 / skies),
         asked_bit=np.tile([0.0, 6 * MBIT], (skies, 1)),
         rules=[PathRule(np.ones(4 * skies, dtype=bool).tobytes())] * skies,
-        offer_bit=key.mean(axis=1) * MBIT, deposit_offer=offer, deposit_edge=edge,
+        candidate_bit=key.mean(axis=1) * MBIT, deposit_candidate=offer, deposit_edge=edge,
         deposit_bin=np.zeros(len(offer), dtype=int), deposit_bit=bit, limits=limits,
         risk=Risk(np.arange(skies), tail, share),
     )  # fmt: skip
@@ -115,7 +115,7 @@ def test_certain_skies_give_the_plan_of_the_expectation(study, clear_sky, certai
     Small prices of routes count once per sky: 2e-4 per Mbit, twice more with three skies than with one.
     """
     plain = schedule_contacts(certain, clear_sky, network=study.network)
-    offers_in = offered_problem(flow_problem(clear_sky, study.network), certain, clear_sky)
+    offers_in = candidate_problem(flow_problem(clear_sky, study.network), certain, clear_sky)
     problem = in_skies(offers_in, certain, clear_sky)
     problem = replace(problem, risk=replace(problem.risk, share=share))
     found = solve_joint(problem, relative_gap=1e-6)
@@ -131,17 +131,17 @@ def test_certain_skies_give_the_plan_of_the_expectation(study, clear_sky, certai
 def test_copies_hold_the_sampled_key_and_share_the_choice(study, scenario):
     table = study.candidates[~study.candidates.index.str.contains("@")].iloc[:14]
     policy = with_policy(only(scenario, "government"), cvar_skies=12, cvar_share=0.3)
-    plain = offered_problem(flow_problem(policy, study.network), table, policy)
+    plain = candidate_problem(flow_problem(policy, study.network), table, policy)
     problem = in_skies(plain, table, policy)
     blocked = sample_sky(table, policy, trials=12, rng=policy.seed).blocked
     came = np.zeros((12, len(table)))
-    np.add.at(came, (problem.deposit_edge // len(plain.edges), problem.deposit_offer), problem.deposit_bit)
+    np.add.at(came, (problem.deposit_edge // len(plain.edges), problem.deposit_candidate), problem.deposit_bit)
     assert came == pytest.approx(np.where(blocked, 0.0, table["skl_bit"].to_numpy()))
     assert (problem.deposit_bit > 0).all()
     assert len(problem.edges) == 12 * len(plain.edges)
     assert len({e for e, _, _ in problem.edges}) == len(problem.edges)
     assert problem.limits == plain.limits
-    assert (problem.offer_bit == plain.offer_bit).all()
+    assert (problem.candidate_bit == plain.candidate_bit).all()
     assert problem.weights.sum() == pytest.approx(plain.weights.sum())
     assert problem.supply_bit.sum() == pytest.approx(12 * plain.supply_bit.sum())
     assert problem.risk.sky.tolist() == [s for s in range(12) for _ in range(3)]
@@ -151,7 +151,7 @@ def test_rules_hold_in_their_own_sky(study, scenario):
     """Twelve skies, so that sky 10 stands before sky 2: each rule allows its own arcs, and counts its own nodes."""
     policy = with_policy(only(scenario, "government", "control"), cvar_skies=12, cvar_share=0.3)
     table = study.candidates.iloc[:2]
-    plain = offered_problem(flow_problem(policy, study.network), table, policy)
+    plain = candidate_problem(flow_problem(policy, study.network), table, policy)
     problem = in_skies(plain, table, policy)
     names, copies = list(plain.graph.number), list(problem.graph.number)
     limit = np.zeros(len(names), dtype=bool)
@@ -175,7 +175,7 @@ def test_rules_hold_in_their_own_sky(study, scenario):
 def test_quotas_and_closures_are_those_of_each_sky(study, scenario):
     policy = with_policy(only(scenario, "government"), cvar_skies=3, cvar_share=0.3)
     table = study.candidates.iloc[:2]
-    plain = offered_problem(flow_problem(policy, study.network), table, policy)
+    plain = candidate_problem(flow_problem(policy, study.network), table, policy)
     n = len(plain.edges)
     plain = replace(plain, quota_of_arc=np.array([-1, 0, 1]), quota_bit=np.array([[1.0] * 7, [2.0] * 7]),
                     closed=np.eye(n, 7, dtype=bool))  # fmt: skip
