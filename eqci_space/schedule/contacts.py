@@ -204,8 +204,8 @@ def candidate_problem(problem: KeyFlowProblem, usable: pd.DataFrame, scenario: S
         target = np.where(problem.delayed, policy.stock_target_bit, 0.0)
         worth = np.where(target > 0, policy.stock_worth / (target.sum() / 1e6), 0.0)
     return replace(
-        problem, candidate_bit=bits, deposit_candidate=counted,
-        deposit_edge=usable["edge"].map(edge).to_numpy(dtype=int)[counted], deposit_bin=at[counted], deposit_bit=bits[counted],
+        problem, candidate_bit=bits, deposit_candidate=counted, deposit_bin=at[counted], deposit_bit=bits[counted],
+        deposit_edge=usable["edge"].map(edge).to_numpy(dtype=int)[counted],
         limits=choice_limits(usable, scenario), target_bit=target, target_worth=worth,
     )  # fmt: skip
 

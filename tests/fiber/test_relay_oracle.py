@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from eqci_space.fiber import key_flow
+from eqci_space.fiber import flow_layout, key_flow
 from eqci_space.fiber.key_flow import RelayProgramme, edge_cost, solve_key_flow
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.paths import PathRule, route_arcs
@@ -249,7 +249,7 @@ def test_leaving_rows_out_does_not_move_the_optimum(make, monkeypatch):
     problems = [make(seed) for seed in range(30, 44)]
     held = [len(RelayProgramme(p).layout.stored) for p in problems]
     short = [solve_key_flow(p).objective for p in problems]
-    monkeypatch.setattr(key_flow, "stored_edges", lambda problem, _: np.arange(len(problem.edges)))
+    monkeypatch.setattr(flow_layout, "stored_edges", lambda problem, _: np.arange(len(problem.edges)))
     assert sum(len(p.edges) - n for p, n in zip(problems, held, strict=True)) >= 20
     assert [solve_key_flow(p).objective for p in problems] == pytest.approx(short, rel=1e-7, abs=1e-9)
 
