@@ -28,8 +28,8 @@ from eqci_space.report.release import Level, export_material, release
 from eqci_space.report.run_io import Run, load_run, require_target, write_directory
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.candidates import contact_candidates
+from eqci_space.schedule.contact_keys import contact_keys
 from eqci_space.schedule.contacts import Plan, schedule_contacts
-from eqci_space.schedule.refine import reoptimise_contacts
 from eqci_space.schedule.simulate import Simulation, simulate_plan
 from eqci_space.schedule.verify import verify_plan
 from eqci_space.studies.variants import variant_keys
@@ -122,22 +122,17 @@ class Study:
     @cached_property
     def plan(self) -> Plan:
         """The plan, checked by `verify_plan`."""
-        return self._planned[0]
+        large = len(self.candidates) > _SHOWN_FROM
+        with shown_bar("planning", 1, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
+            plan = schedule_contacts(self.candidates, self.scenario, network=self.network)
+            verify_plan(plan, self.windows, self.scenario)
+            advance(1)
+        return plan
 
     @cached_property
     def contact_keys(self) -> pd.DataFrame:
-        """KEYS of the windows, and of planned parts of windows at their own parameters."""
-        return self._planned[1]
-
-    @cached_property
-    def _planned(self) -> tuple[Plan, pd.DataFrame]:
-        large = len(self.candidates) > _SHOWN_FROM
-        with shown_bar("planning", 2, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
-            offered = schedule_contacts(self.candidates, self.scenario, network=self.network)
-            advance(1)
-            plan, keys = reoptimise_contacts(offered, self.budget, self.keys, self.scenario)
-            verify_plan(plan, self.windows, self.scenario)
-        return plan, keys
+        """KEYS of the windows, and of planned parts of windows."""
+        return contact_keys(self.plan, self.budget, self.keys, self.scenario)
 
     @cached_property
     def deposits(self) -> pd.DataFrame:

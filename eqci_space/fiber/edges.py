@@ -58,7 +58,7 @@ def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:
     for edge, bit in scenario.stock.items():
         if edge in both.index:
             both.loc[edge, "initial_bit"] = bit
-    return both
+    return both.sort_index()  # so that no result depends on the order in which a scenario names its stations
 
 
 def contact_arrivals(contacts: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from eqci_space.fiber.key_problem import KeyFlowProblem, Risk, ShareGoal
 from eqci_space.fiber.row_reduction import arriving, stored_edges
 from eqci_space.machine.solver import Programme
 
-__all__ = ["MBIT", "SLOPES", "FlowLayout", "flow_programme"]
+__all__ = ["MBIT", "SLOPES", "TIE_WEIGHT", "FlowLayout", "flow_programme"]
 
 MBIT = 1e6
 """Amounts of key stand in the programme in Mbit, so that its coefficients are near one."""
