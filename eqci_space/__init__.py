@@ -75,6 +75,7 @@ _PUBLIC = {
     "station_table": "eqci_space.ogs.sites",
     "store_sizes": "eqci_space.schedule.sizing",
     "sweep": "eqci_space.studies.sweeps",
+    "verify_relay": "eqci_space.fiber.verify",
     "verify_plan": "eqci_space.schedule.verify",
     "window_keys": "eqci_space.qkd.window_keys",
     "window_responses": "eqci_space.qkd.window_keys",

@@ -38,6 +38,7 @@ __all__ = [
     "StaleElementsWarning",
     "TableError",
     "TimeError",
+    "VerificationError",
     "close_names",
     "near_matches",
 ]
@@ -95,6 +96,10 @@ class PlanError(EqciError):
 
 class InfeasibleError(PlanError):
     """No plan satisfies the constraints."""
+
+
+class VerificationError(EqciError):
+    """A result differs from what its tables and rules say: a fault of the toolkit, never of its user."""
 
 
 class EqciWarning(UserWarning):

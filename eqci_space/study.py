@@ -12,6 +12,7 @@ import pandas as pd
 
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
+from eqci_space.fiber.verify import verify_relay
 from eqci_space.files.atomic import replaced_file
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.machine.progress import shown_bar
@@ -141,13 +142,18 @@ class Study:
 
     @cached_property
     def relay(self) -> Relay:
-        """Delivery with the plan's expected key."""
-        return relay_keys(self.deposits, self.scenario, network=self.network)
+        """Delivery with the plan's expected key, checked by `verify_relay`."""
+        return self._relayed(self.deposits)
 
     @cached_property
     def fibre_only(self) -> Relay:
-        """Delivery without any satellite key."""
-        return relay_keys(self.deposits.iloc[:0], self.scenario, network=self.network)
+        """Delivery without any satellite key, checked likewise."""
+        return self._relayed(self.deposits.iloc[:0])
+
+    def _relayed(self, deposits: pd.DataFrame) -> Relay:
+        relay = relay_keys(deposits, self.scenario, network=self.network)
+        verify_relay(relay, deposits, self.scenario)
+        return relay
 
     @cached_property
     def variants(self) -> pd.DataFrame:
