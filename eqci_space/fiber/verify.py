@@ -375,11 +375,23 @@ def _check_objective(book: _Book) -> None:
         share = row.delivered_bit / row.asked_bit if row.asked_bit else 0.0
         thirds = [min(max(3 * share - i, 0.0), 1.0) for i in range(3)]
         worth += book.demands[row.demand].weight * sum(w * x for w, x in zip(_WORTH_OF_THIRDS, thirds, strict=True))
+    most = delivery.groupby("demand")["asked_bit"].max()
     ties = sum(
-        row.bit / 1e6 * sum(_HOP_PRICE[book.kind[e]] for e in row.edges) for row in book.relay.routes.itertuples()
-    )
+        row.bit / 1e6 * sum(_HOP_PRICE[book.kind[e]] for e in row.edges)
+        * _tie_scale(book.demands[row.demand].weight, most[row.demand])
+        for row in book.relay.routes.itertuples()
+    )  # fmt: skip
     slack = _INTERIOR * max(1.0, worth)
     if not worth - ties - slack <= book.relay.objective <= worth + slack:
         _fail("the objective", book.relay.objective, f"{worth:.6f}, less ties of at most {ties:.6f}")
     if book.relay.bound < book.relay.objective - slack:
         _fail("the bound", book.relay.bound, f"at least the objective {book.relay.objective}")
+
+
+def _tie_scale(weight: float, asked_bit: float) -> float:
+    """Power of 1/100 that keeps two hops over space below a hundredth of what a demand's last third is worth."""
+    worth_per_mbit = 3 * weight * _WORTH_OF_THIRDS[2] * 1e6 / asked_bit
+    scale = 1.0
+    while 2 * _HOP_PRICE["space"] * scale > worth_per_mbit / 100 * (1 + 1e-12):
+        scale /= 100
+    return scale
