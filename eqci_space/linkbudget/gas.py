@@ -46,7 +46,7 @@ def gas_absorption(*, wavelength_m: float) -> tuple[float, float] | None:
     Parameters
     ----------
     wavelength_m : float
-        [m], in 0.2e-6 to 15e-6.
+        [m], in [0.2e-6, 15e-6].
 
     Returns
     -------

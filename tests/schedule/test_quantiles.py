@@ -49,13 +49,13 @@ def test_even_trials_have_the_error_of_a_uniform_law(probability):
     ("kind", "probability", "factor"),
     [
         (("smooth", 0.0), 0.1, 1.1), (("smooth", 0.0), 0.5, 1.1), (("smooth", 0.0), 0.9, 1.15),
-        (("none", 0.05), 0.1, 1.25), (("none", 0.09), 0.1, 1.25), (("none", 0.1), 0.1, 1.25),
+        (("none", 0.05), 0.1, 1.35), (("none", 0.09), 0.1, 1.25), (("none", 0.1), 0.1, 1.25),
         (("none", 0.12), 0.1, 1.25), (("none", 0.5), 0.5, 1.25), (("none", 0.9), 0.9, 1.25), (("all", 0.5), 0.5, 1.25),
         (("all", 0.1), 0.9, 1.25), (("all", 0.5), 0.1, 1.1),
     ],
 )  # fmt: skip
 def test_error_at_and_beside_atoms_is_the_scatter_of_repetitions(kind, probability, factor):
-    """200 trials, 3000 times: the scatter of the quantile itself, within 10 % smooth and 25 % at an atom's edge."""
+    """200 trials, 3000 times: within 15 % where smooth, 25 % at the edge of an atom, 35 % near one."""
     trials = drawn(kind, 200, 3000)
     scatter = np.quantile(trials, probability, axis=0).std()
     stated = quantile_standard_error(trials, probability).mean()
