@@ -29,6 +29,7 @@ from eqci_space.linkbudget.extinction import (
     standard_pressure_pa,
     tabulated_extinction_loss_db,
 )
+from eqci_space.linkbudget.gas import gas_absorption
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db, mean_pointing_transmittance
 from eqci_space.linkbudget.turbulence import (
     Layers,
@@ -40,7 +41,17 @@ from eqci_space.linkbudget.turbulence import (
 from eqci_space.scenario import Atmosphere, Station, Terminal
 from eqci_space.units import db_from_ratio
 
-__all__ = ["TERMS", "Columns", "Link", "Term", "coupling_lags", "coupling_valid", "divergence_rad", "station_layers"]
+__all__ = [
+    "TERMS",
+    "Columns",
+    "Link",
+    "Term",
+    "coupling_lags",
+    "coupling_valid",
+    "divergence_rad",
+    "known_gas",
+    "station_layers",
+]
 
 _USUAL_VISIBILITY_KM = 23.0
 _TIP_TILT_ONLY = 3
@@ -134,9 +145,17 @@ def _extinction(part: Columns, link: Link) -> np.ndarray:
     )  # fmt: skip
 
 
-def _gas(part: Columns, link: Link) -> np.ndarray:
+def known_gas(link: Link) -> tuple[float, float] | None:
+    """Zenith loss [dB] and airmass exponent of the gas: stated, part of a table of all extinction, or tabulated."""
     air = link.atmosphere
-    return gas_loss_db(_airmass(part), zenith_loss_db=air.gas_zenith_loss_db, airmass_exponent=air.gas_airmass_exponent)
+    if air.gas_zenith_loss_db is not None:
+        return air.gas_zenith_loss_db, air.gas_airmass_exponent or 1.0
+    return (0.0, 1.0) if air.extinction_table else gas_absorption(wavelength_m=link.terminal.wavelength_m)
+
+
+def _gas(part: Columns, link: Link) -> np.ndarray:
+    loss, exponent = known_gas(link) or (0.0, 1.0)
+    return gas_loss_db(_airmass(part), zenith_loss_db=loss, airmass_exponent=exponent)
 
 
 def _cirrus(part: Columns, link: Link) -> np.ndarray:
@@ -278,7 +297,10 @@ TERMS: dict[str, Term] = {
         "clear-sky extinction", _extinction, "Rayleigh and one aerosol column; or tabulated",
         "Hansen, Travis 1974; Kim 2001; scenario",
     ),
-    "gas_loss_db": Term("gas absorption", _gas, "power of the airmass", "fit to MODTRAN"),
+    "gas_loss_db": Term(
+        "gas absorption", _gas, "power of the airmass; tabulated by wavelength, or stated",
+        "MODTRAN; LOWTRAN 7; ASTM G173-03; scenario",
+    ),
     "cirrus_loss_db": Term("thin cirrus", _cirrus, "grey optical depth", "Sassen, Cho 1992"),
     "optics_loss_db": Term("receiver optics", _optics, "stated", "scenario"),
     "coupling_loss_db": Term(
