@@ -21,7 +21,17 @@ from eqci_space.scenario.fields import (
     Wavelength,
 )
 
-__all__ = ["CircularOrbit", "Constellation", "Epoch", "Orbit", "Satellite", "SunSynchronousOrbit", "Terminal", "Train", "Walker"]
+__all__ = [
+    "CircularOrbit",
+    "Constellation",
+    "Epoch",
+    "Orbit",
+    "Satellite",
+    "SunSynchronousOrbit",
+    "Terminal",
+    "Train",
+    "Walker",
+]
 
 
 def _known_year(epoch: datetime) -> datetime:

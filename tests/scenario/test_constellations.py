@@ -228,7 +228,11 @@ def test_constellations_of_a_scenario_become_satellites(edited):
     assert [s.name for s in scenario.satellites] == ["EAGLE1-LIKE", *walker, "T-1", "T-2"]
     assert all(s.terminal == scenario.satellites[0].terminal for s in scenario.satellites)
     assert scenario.satellites[3].orbit == CircularOrbit(
-        kind="circular", altitude_km=600, inclination_deg=97.8, raan_deg=120, mean_anomaly_deg=60,
+        kind="circular",
+        altitude_km=600,
+        inclination_deg=97.8,
+        raan_deg=120,
+        mean_anomaly_deg=60,
         epoch=datetime(2027, 3, 1, 12, tzinfo=UTC),
     )
     short = scenario.model_copy(update={"end": scenario.start + timedelta(days=1)})

@@ -185,9 +185,7 @@ def test_each_satellite_of_a_pattern_has_the_epoch_of_the_pattern(edited):
 def test_an_overlay_that_moves_the_start_leaves_undated_orbits_in_place(edited, tmp_path):
     overlay = tmp_path / "later.toml"
     extra = PATTERNS.format(epoch="epoch = 2027-01-01T00:00:00Z\n", inline="").split('[[constellation]]\nname = "T"')[1]
-    overlay.write_text(
-        "start = 2027-03-03T12:00:00Z\n\n" + '[[constellation]]\nname = "T"' + extra, encoding="utf-8"
-    )
+    overlay.write_text("start = 2027-03-03T12:00:00Z\n\n" + '[[constellation]]\nname = "T"' + extra, encoding="utf-8")
     scenario, messages = undated(edited(UNDATED), overlays=[overlay])
     epochs = {s.name: s.orbit.epoch for s in scenario.satellites}
     assert scenario.start == START + 2 * SHIFT
