@@ -1,4 +1,4 @@
-"""Light into the receiver: single-mode fibre with turbulence, tip-tilt and adaptive optics, and the field stop.
+"""Light into the receiver: single-mode fibre behind turbulence, tip-tilt and adaptive optics, and the field stop.
 
 The fibre's mode in the pupil is ``exp(-(a r/R)²)``; the mode parameter a = 1.1209 couples 81.45 % of a plane wave
 through a clear pupil (Ruilier and Cassaing 2001, J. Opt. Soc. Am. A 18, 143).
@@ -17,9 +17,7 @@ from scipy.special import ive
 from eqci_space.linkbudget.ranges import Range, in_range
 
 __all__ = [
-    "adaptive_optics_residual_rad2",
     "field_stop_transmittance",
-    "noll_residual_rad2",
     "optimum_mode_parameter",
     "smf_coupling_adaptive",
     "smf_coupling_gaussian_coherence",
@@ -30,10 +28,6 @@ __all__ = [
 
 TipTilt = Literal["uncorrected", "removed"]
 
-_NOLL = np.array([
-    1.0299, 0.582, 0.134, 0.111, 0.0880, 0.0648, 0.0587, 0.0525, 0.0463, 0.0401, 0.0377, 0.0352, 0.0328, 0.0304, 0.0279,
-    0.0267, 0.0255, 0.0243, 0.0232, 0.0220, 0.0208,
-])  # fmt: skip
 _X, _W = np.polynomial.legendre.leggauss(96)
 _RATIO_GRID = np.geomspace(1e-4, 1e3, 281)
 
@@ -192,7 +186,7 @@ def smf_coupling_kolmogorov(
     """Mean coupling into a single-mode fibre behind Kolmogorov turbulence.
 
     The autocorrelation of pupil and mode, weighted with ``exp(-D_φ/2)``, ``D_φ = 6.88 (ρ/r0)^(5/3)``; ideal tip-tilt
-    multiplies D_φ by ``1 - (ρ/D)^(1/3)`` (Fried 1966). A Gaussian coherence is 3 to 9 % off (Dikmelik and Davidson 2005).
+    multiplies D_φ by ``1 - (ρ/D)^(1/3)`` (Fried 1966). A Gaussian coherence is 3 to 9 % off (Dikmelik, Davidson 2005).
 
     Parameters
     ----------
@@ -217,8 +211,8 @@ def smf_coupling_kolmogorov(
 
     Notes
     -----
-    Fried's factor leaves 0.17 (D/r0)^(5/3) rad² where removing the Zernike tilts leaves 0.134: pessimistic, by 0.2, 0.6,
-    1.5 and 1.7 dB at D/r0 = 1, 2, 4, 8 against the exact projection (0.720, 0.558, 0.268, 0.0501).
+    Fried's factor leaves 0.17 (D/r0)^(5/3) rad² where removing the Zernike tilts leaves 0.134: pessimistic, by 0.2,
+    0.6, 1.5 and 1.7 dB at D/r0 = 1, 2, 4, 8 against the exact projection (0.720, 0.558, 0.268, 0.0501).
 
     Examples
     --------
@@ -291,101 +285,14 @@ def smf_coupling_gaussian_coherence(
     return np.array(values).reshape(np.shape(aperture_to_coherence_area_ratio))
 
 
-@in_range()
-def noll_residual_rad2(aperture_to_fried_ratio: np.ndarray | float, modes: int) -> np.ndarray:
-    """Phase variance left when the first Zernike modes are corrected.
-
-    Tabulated to 21 modes, ``0.2944 J^(-√3/2) (D/r0)^(5/3)`` beyond (Noll 1976, J. Opt. Soc. Am. 66, 207, table IV).
-
-    Parameters
-    ----------
-    aperture_to_fried_ratio : array
-        D/r0 [1], >= 0, any shape.
-    modes : int
-        J, piston counted [1], in [1, 1e6]: 1 is piston alone, 3 tip and tilt too.
-
-    Returns
-    -------
-    array
-        [rad²], shape of `aperture_to_fried_ratio`.
-
-    Raises
-    ------
-    ValueError
-        An argument is out of range.
-
-    Examples
-    --------
-    >>> [round(float(noll_residual_rad2(1.0, modes)), 4) for modes in (1, 3, 21)]
-    [1.0299, 0.134, 0.0208]
-    """
-    factor = _NOLL[modes - 1] if modes <= len(_NOLL) else 0.2944 * modes ** (-np.sqrt(3) / 2)
-    return factor * np.asarray(aperture_to_fried_ratio, dtype=float) ** (5 / 3)
-
-
-@in_range()
-def adaptive_optics_residual_rad2(
-    *,
-    aperture_to_fried_ratio: np.ndarray | float,
-    modes: int,
-    greenwood_frequency_hz: np.ndarray | float = 0.0,
-    bandwidth_hz: float = np.inf,
-    offset_rad: np.ndarray | float = 0.0,
-    isoplanatic_angle_rad: np.ndarray | float = np.inf,
-    static_rad2: np.ndarray | float = 0.0,
-) -> np.ndarray:
-    """Residual phase variance behind adaptive optics: fitting, servo lag, angular offset, and static aberrations.
-
-    Fitting by Noll 1976, servo ``(f_G/f_3dB)^(5/3)`` (Greenwood 1977), offset ``(θ/θ0)^(5/3)`` (Fried 1982).
-
-    Parameters
-    ----------
-    aperture_to_fried_ratio : array
-        D/r0 [1], >= 0; all arrays broadcast.
-    modes : int
-        Corrected Zernike modes, piston counted [1], in [1, 1e6].
-    greenwood_frequency_hz : array
-        f_G [Hz], >= 0.
-    bandwidth_hz : float
-        f_3dB of the closed loop [Hz], > 0.
-    offset_rad : array
-        θ between the light and what the correction is measured on [rad], in [-0.1, 0.1].
-    isoplanatic_angle_rad : array
-        θ0 [rad], > 0.
-    static_rad2 : array
-        Variance of aberrations that the sensor does not see [rad²], >= 0.
-
-    Returns
-    -------
-    array
-        [rad²], broadcast.
-
-    Raises
-    ------
-    ValueError
-        An argument is out of range.
-
-    Examples
-    --------
-    Ten modes at D/r0 = 1 with a loop at the Greenwood frequency: 0.0401 + 1.
-
-    >>> round(float(adaptive_optics_residual_rad2(
-    ...     aperture_to_fried_ratio=1.0, modes=10, greenwood_frequency_hz=60.0, bandwidth_hz=60.0)), 4)
-    1.0401
-    """
-    servo = (np.asarray(greenwood_frequency_hz, dtype=float) / bandwidth_hz) ** (5 / 3)
-    offset = (np.abs(offset_rad) / np.asarray(isoplanatic_angle_rad, dtype=float)) ** (5 / 3)
-    return noll_residual_rad2(aperture_to_fried_ratio, modes) + servo + offset + static_rad2
-
-
 @in_range(obscuration_ratio=Range(0, 0.9))
 def smf_coupling_adaptive(
     residual_rad2: np.ndarray | float, aperture_to_fried_ratio: np.ndarray | float, *, obscuration_ratio: float = 0.0
 ) -> np.ndarray:
     """Mean coupling behind adaptive optics: the plane-wave optimum times a coherent core and a halo.
 
-    ``η0 [e^(-σ²) + (1 - e^(-σ²))/(1 + (D/r0)²)]`` (extended Maréchal form of Parenti and Sasiela 1994; recalled), held to
-    be good for σ² up to 2. It equals the plane-wave optimum for σ² = 0.
+    ``η0 [e^(-σ²) + (1 - e^(-σ²))/(1 + (D/r0)²)]`` (extended Maréchal form of Parenti and Sasiela 1994; recalled), held
+    to be good for σ² up to 2. It equals the plane-wave optimum for σ² = 0.
 
     Parameters
     ----------

@@ -227,7 +227,7 @@ def frame_angle_rad(
     """Angle between a satellite's track and the horizontal of an alt-azimuth mount, ``atan2(ε', α' cos ε)``.
 
     The polarisation frame of a terminal that flies with one axis along its track turns in the receiver by the change
-    of this angle; a half-wave plate follows, and what it leaves is `frame_rotation_rad`. Derived here.
+    of this angle; a half-wave plate follows, and what it leaves is `frame_rotation_rad` (derived here).
 
     Parameters
     ----------

@@ -292,7 +292,8 @@ def pointing_samples(
 ) -> np.ndarray:
     """Random transmittances ``exp(-2θ²/θd²)`` of independent instants; biased and anisotropic jitter too.
 
-    The offset of each axis is drawn from a normal distribution; derived here. The mean is `mean_pointing_transmittance`.
+    The offset of each axis is drawn from a normal distribution; derived here. Their mean is
+    `mean_pointing_transmittance`.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def gamma_gamma_shapes(rytov: np.ndarray | float) -> tuple[np.ndarray, np.ndarra
     """Shapes α and β of the large and small eddies' gamma distributions, for a plane wave of a Rytov variance.
 
     ``1/α = e^(0.49 s/(1 + 1.11 s^(6/5))^(7/6)) - 1`` and ``1/β = e^(0.51 s/(1 + 0.69 s^(6/5))^(5/6)) - 1`` (Andrews and
-    Phillips 2005, section 9.10; recalled): ``(1 + 1/α)(1 + 1/β) - 1`` is `turbulence.scintillation_index`.
+    Phillips 2005, section 9.10; recalled): ``(1 + 1/α)(1 + 1/β) - 1`` is `scintillation.scintillation_index`.
 
     Parameters
     ----------

@@ -215,7 +215,7 @@ def uplink_tracked_factor(
 
     The long-term beam with its wander taken out and the residual put in, as the squares of 1/e² angles add for a
     Gaussian: ``1/F = 1/F_LT + 2 (σ_r² - σ_c²)/θ0²``, σ two-axis, ``θ0 = λ/(π W0)``. The residual equal to the wander is
-    `uplink_long_term_factor`, so wander is counted once. Derived here; within 3 % of Kolmogorov phases whose centroid
+    `uplink_long_term_factor`, so wander is counted once; derived here, within 3 % of Kolmogorov phases whose centroid
     is held.
 
     Parameters
@@ -326,7 +326,8 @@ def tilt_jitter_one_axis_rad(
     --------
     At D = r0 it is ``√0.182 λ/D``, in µrad:
 
-    >>> round(1e6 * float(tilt_jitter_one_axis_rad(wavelength_m=1e-6, aperture_diameter_m=0.1, fried_parameter_m=0.1)), 3)
+    >>> jitter = tilt_jitter_one_axis_rad(wavelength_m=1e-6, aperture_diameter_m=0.1, fried_parameter_m=0.1)
+    >>> round(1e6 * float(jitter), 3)
     4.266
     """
     ratio = np.asarray(aperture_diameter_m, dtype=float) / fried_parameter_m
@@ -368,8 +369,8 @@ def anisoplanatic_strehl(*, offset_rad: np.ndarray | float, isoplanatic_angle_ra
 def maximum_permissible_exposure_w_m2(wavelength_m: float) -> float:
     """Exposure of the eye held safe for ten seconds and more.
 
-    ``10 · 10^(0.002 (λ/nm - 700))`` to 1050 nm, 50 to 1400 nm and 1000 beyond (IEC 60825-1, 2014, small sources; recalled:
-    a flag for planners, never a certificate).
+    ``10 · 10^(0.002 (λ/nm - 700))`` to 1050 nm, 50 to 1400 nm and 1000 beyond (IEC 60825-1, 2014, small sources;
+    recalled: a flag for planners, never a certificate).
 
     Parameters
     ----------

@@ -133,7 +133,7 @@ def design(name: str, orbit: Orbit, epoch: datetime) -> ElementSet:
 def constellation(name: str, pattern: Walker | Train, epoch: datetime) -> list[ElementSet]:
     """Element sets of a constellation, named as in a scenario: NAME-plane-number, or NAME-number for a train.
 
-    `epoch` serves where the pattern states none. A Galileo-like 24/3/1 delta pattern has planes 120 deg apart, satellites 45 deg apart in a plane, and a shift of
-    15 deg from plane to plane.
+    `epoch` serves where the pattern states none. A Galileo-like 24/3/1 delta pattern has planes 120 deg apart,
+    satellites 45 deg apart in a plane, and a shift of 15 deg from plane to plane.
     """
     return [design(member, orbit, epoch) for member, orbit in members(name, pattern)]

@@ -118,7 +118,7 @@ class Walker(Record):
 
 
 class Train(Record):
-    """Satellites that follow each other by `spacing_s`, in one orbit or over one ground track; `orbit` is the first's."""
+    """Satellites that follow each other by `spacing_s`, in one orbit or one ground track; `orbit` is the first's."""
 
     kind: Literal["train"]
     orbit: Orbit

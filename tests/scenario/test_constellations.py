@@ -213,7 +213,8 @@ def table(pattern, name="C"):
 WALKER = {"kind": '"walker_delta"', "altitude_km": 600, "inclination_deg": 97.8, "satellites": 6, "planes": 3,
           "epoch": "2027-03-01T12:00:00Z"}  # fmt: skip
 TRAIN = {"kind": '"train"', "satellites": 2, "spacing_s": 60,
-         "orbit": '{ kind = "sun_synchronous", altitude_km = 500, ltan_h = 22.5, epoch = 2027-03-01T12:00:00Z }'}  # fmt: skip
+         "orbit": '{ kind = "sun_synchronous", altitude_km = 500, ltan_h = 22.5, epoch = 2027-03-01T12:00:00Z }',
+}  # fmt: skip
 
 
 def problems(path) -> dict[str, str]:
