@@ -15,7 +15,8 @@
     EqciWarning
     ├── BadRecordWarning        malformed records of a file were skipped on request
     ├── StaleElementsWarning    elements are far from the times asked for
-    └── ModelValidityWarning    a formula is used outside its stated range
+    ├── ModelValidityWarning    a formula is used outside its stated range
+    └── UndatedOrbitWarning     a designed orbit without epoch restarts with the scenario
 
 Every message says what failed, where, what was found, what was expected and how to mend it.
 """
@@ -38,6 +39,7 @@ __all__ = [
     "StaleElementsWarning",
     "TableError",
     "TimeError",
+    "UndatedOrbitWarning",
     "VerificationError",
     "close_names",
     "near_matches",
@@ -116,6 +118,10 @@ class StaleElementsWarning(EqciWarning):
 
 class ModelValidityWarning(EqciWarning):
     """A model is used outside the range in which its source states it to hold."""
+
+
+class UndatedOrbitWarning(EqciWarning):
+    """A designed orbit states no epoch and takes the start of its scenario, with which it moves."""
 
 
 def close_names(name: str, known: Iterable[str]) -> list[str]:

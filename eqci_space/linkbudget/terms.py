@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from eqci_space.linkbudget.adaptive_optics import adaptive_optics_residual_rad2
 from eqci_space.linkbudget.beam import diffraction_loss_db, equivalent_divergence_half_angle_rad
 from eqci_space.linkbudget.closed_forms import divergence_half_angle_rad, gaussian_bucket_loss_db, wavefront_loss_db
 from eqci_space.linkbudget.coupling import (
     TipTilt,
-    adaptive_optics_residual_rad2,
     field_stop_transmittance,
     optimum_mode_parameter,
     smf_coupling_adaptive,
@@ -31,13 +31,8 @@ from eqci_space.linkbudget.extinction import (
 )
 from eqci_space.linkbudget.gas import gas_absorption
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db, mean_pointing_transmittance
-from eqci_space.linkbudget.turbulence import (
-    Layers,
-    bufton_wind_m_s,
-    fried_parameter_m,
-    greenwood_frequency_hz,
-    hufnagel_valley_layers,
-)
+from eqci_space.linkbudget.turbulence import Layers, fried_parameter_m, hufnagel_valley_layers
+from eqci_space.linkbudget.winds import bufton_wind_m_s, greenwood_frequency_hz
 from eqci_space.scenario import Atmosphere, Station, Terminal
 from eqci_space.units import db_from_ratio
 
