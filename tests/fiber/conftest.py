@@ -14,10 +14,10 @@ def hand_made(scenario, tmp_path):
 
     Nodes are "name country domain [operator]", links "name a b [km [dB [corridor [operator]]]]" of listed sites; every
     link gives `rate_bit_s` unless that is None. Demands are dicts or tuples (a, b, bit a day). Other arguments replace
-    fields of the scenario; those of `fiber` its fields.
+    fields of the scenario, `links` the rules of single links; those of `fiber` its fields.
     """
 
-    def build(nodes, links, demands, *, rate_bit_s=1000.0, fiber=None, listed_sites=1, **changes):
+    def build(nodes, links, demands, /, *, rate_bit_s=1000.0, fiber=None, listed_sites=1, **changes):
         folder = tmp_path / "network"
         folder.mkdir(exist_ok=True)
         lines = [NODE_COLUMNS]
