@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.network import Network, build_network
+from eqci_space.fiber.obstacles import unreachable_reasons
 from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
 from eqci_space.fiber.resilience import single_failures
 from eqci_space.linkbudget.budget import link_budget
@@ -358,6 +359,7 @@ class Study:
                 "contacts": int((self.plan.contacts["status"] == "planned").sum()),
             },
             "unreachable_demands": list(self.relay.unreachable),
+            "unreachable_reasons": unreachable_reasons(scenario, self.network),
             "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
         }  # fmt: skip
 

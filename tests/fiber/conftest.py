@@ -48,3 +48,32 @@ def hand_made(scenario, tmp_path):
         return scenario.model_copy(update={"fiber": record, "demands": tuple(asked), **changes})
 
     return build
+
+
+# Between A in Germany and B in Poland: over Czech C (one node), over D and P (two, at home), over E, F and D (three).
+CROSSROADS = (
+    ["A DE East opA", "D DE East opD", "P PL West opP", "B PL West opB", "C CZ South opC", "E DE East opE",
+     "F DE East opD"],
+    ["AD A D", "DP D P 50 10 x carrier", "PB P B", "AC A C", "CB C B", "AE A E", "EF E F", "FD F D"],
+)  # fmt: skip
+
+
+@pytest.fixture
+def crossroads(hand_made, scenario):
+    """Return `build(demands, satellite=None, **changes)`: seven nodes; a satellite S over stations X at D and Y at P.
+
+    `satellite` holds fields of S, such as its nation; None is no satellite.
+    """
+    base = scenario.stations["PQSAT"]
+
+    def build(demands, satellite=None, **changes):
+        if satellite is not None:
+            changes["stations"] = {
+                name: base.model_copy(update={"name": name, "node": node, "country": country, "attach": "fibre"})
+                for name, node, country in (("X", "D", "DE"), ("Y", "P", "PL"))
+            }  # fmt: skip
+            one = {"name": "S", "nation": "", "operator": "", **satellite}
+            changes["satellites"] = (scenario.satellites[0].model_copy(update=one),)
+        return hand_made(*CROSSROADS, demands, **changes)
+
+    return build
