@@ -37,23 +37,20 @@ def exposure(relay: Relay, scenario: Scenario) -> pd.DataFrame:
         Indexed by `demand`: assurance, asked_bit, delivered_bit; space_share (bits relayed through a satellite);
         trusted_nodes (mean number of ground nodes between the ends that one share of the key passes) and most_nodes
         (satellites included, as `max_nodes` counts); foreign_nodes (mean number of nodes between the ends, satellites
-        included, that are of a nation but of none of the ends', as `max_foreign_nodes` counts); handovers (mean number
-        of borders between domains that fibre crosses); nations, operators and satellites that saw key (as text, the
-        satellites' nations and operators among them); security
+        included, that are of a nation but of none of the ends', as `max_foreign_nodes` counts) and foreign_satellites
+        among them; handovers (mean number of borders between domains that fibre crosses); nations, operators and
+        satellites that saw key (as text, the satellites' nations and operators among them); security
         (information-theoretic, or computational where post-quantum cryptography protects a hand-over);
         fibre_connectivity and connectivity (node-disjoint paths without and with satellites); main_path.
     """
     edges = key_edges(relay.network, scenario)
     owners = node_owners(relay.network, scenario)
-    bridged = {
-        str(edges.index[b.edge])
-        for b in borders(edges, scenario)
-        if b.agreement is not None and b.agreement.protection == "pqc"
-    }
+    crossing = {str(edges.index[b.edge]): b.agreement for b in borders(edges, scenario)}
+    bridged = {edge for edge, agreement in crossing.items() if agreement and agreement.protection == "pqc"}
     fibre = edges["kind"] == "fibre"
     facts = _Facts(
         edges, edges[fibre], owners["nation"].to_dict(), owners["operator"].to_dict(), edges["operator"].to_dict(),
-        frozenset(edges.index[fibre & (edges["domain_a"] != edges["domain_b"])]), frozenset(bridged),
+        frozenset(crossing), frozenset(bridged),
     )  # fmt: skip
     rows = [_of_demand(d, relay, scenario, facts) for d in scenario.demands]
     return pd.DataFrame(rows).set_index("demand")
@@ -80,7 +77,8 @@ def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, facts: _Facts) 
     between = [set(p[1:-1]) for p in mine["path"]]
     home = {str(facts.nation.get(end, "")) for end in demand.between}
     ground = [b - satellites for b in between]
-    foreign = [int(is_foreign(np.array([facts.nation.get(n, "") for n in b], dtype=str), home).sum()) for b in between]
+    nation = np.array(list(facts.nation.values()), dtype=str)
+    abroad = {node for node, foreign in zip(facts.nation, is_foreign(nation, home), strict=True) if foreign}
     crossed = [sum(step in facts.crossing for step in steps) for steps in mine["edges"]]
     everyone = set().union(*(set(p) for p in mine["path"])) if len(mine) else set()
     used = set().union(*(set(e) for e in mine["edges"])) if len(mine) else set()
@@ -91,7 +89,9 @@ def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, facts: _Facts) 
         "space_share": _mean([bool(b & satellites) for b in between], bits),
         "trusted_nodes": _mean([len(g) for g in ground], bits),
         "most_nodes": max((len(b) for b in between), default=0),
-        "foreign_nodes": _mean(foreign, bits), "handovers": _mean(crossed, bits),
+        "foreign_nodes": _mean([len(b & abroad) for b in between], bits),
+        "foreign_satellites": _mean([len(b & abroad & satellites) for b in between], bits),
+        "handovers": _mean(crossed, bits),
         "nations": _listed(facts.nation.get(n, "") for n in everyone),
         "operators": _listed([facts.operator.get(n, "") for n in everyone]
                              + [facts.edge_operator.get(e, "") for e in used]),

@@ -42,7 +42,7 @@ def hub_spans(network: Network, scenario: Scenario) -> pd.DataFrame:
         spans of the path, widest_bit_s (the most that a single path between them could carry, however long [bit/s]),
         nodes_to_add (trusted nodes that give every span of the path a rate) and where (the spans that need them).
     """
-    links = network.links[["a", "b", "route", "length_km", "loss_db", "skr_bit_s"]].sort_index()
+    links = pd.DataFrame(network.links).sort_index()
     live = links[links["skr_bit_s"] > 0]
     extra = _extra_nodes(links.drop(index=live.index), scenario)
     links = links.assign(extra=extra.reindex(links.index).fillna(0))
@@ -73,7 +73,8 @@ def _extra_nodes(dead: pd.DataFrame, scenario: Scenario) -> pd.Series:
     """Nodes that give each span a rate; infinitely many where none do."""
     found = {}
     for link, row in dead.iterrows():
-        needed = nodes_to_add(float(row["loss_db"]), scenario.fiber, scenario.links.get(str(row["route"]), LinkRules()))
+        rules = scenario.links.get(str(row.get("route", link)), LinkRules())
+        needed = nodes_to_add(float(row["loss_db"]), scenario.fiber, rules)
         found[link] = math.inf if needed is None else float(needed)
     return pd.Series(found, dtype=float)
 

@@ -160,9 +160,10 @@ def test_satellites_need_no_agreement(obstacle):
 
 
 def test_missing_spans_are_named_whatever_the_rules(hand_made):
+    ends = {"apart": ("A", "Z"), "ok": ("M", "B")}
     scenario = hand_made(
         ["A DE x", "M DE x", "B PL x", "Z PL x"], ["AM A M 150 36", "MB M B 40 9", "AB A B 200 48"],
-        [demand("national_only")] + [{**demand(ends=e), "name": n} for n, e in (("apart", ("A", "Z")), ("ok", ("M", "B")))],
+        [demand("national_only"), *({**demand(ends=e), "name": n} for n, e in ends.items())],
         links={"AB": LinkRules(reach_db=20.0)},
     )  # fmt: skip
     reasons = unreachable_reasons(scenario, build_network(scenario))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 from eqci_space.data import data_path
+from eqci_space.fiber.hubs import dead_spans
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.page.answer import cause_words
 from eqci_space.report.page.figures import best_window, clear_chances, costly, culminations
@@ -89,10 +90,9 @@ def busy_spans_table(f: Findings) -> Table | None:
 
 def dead_spans_table(f: Findings) -> Table | None:
     """Spans that give no key, with the reason."""
-    links = f.relay.network.links
-    dead = links[~links["within_reach"]]
     rows = [
-        (str(name), row["a"], row["b"], f"{row['length_km']:.1f} km", row["reason"]) for name, row in dead.iterrows()
+        (str(name), row["a"], row["b"], f"{row['length_km']:.1f} km", row["reason"])
+        for name, row in dead_spans(f.relay.network).sort_index().iterrows()
     ]
     return Table("Dead spans", ("span", "from", "to", ">length", "reason"), rows) if rows else None
 

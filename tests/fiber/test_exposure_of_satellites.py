@@ -37,7 +37,7 @@ def test_a_satellite_is_foreign_by_its_nation_as_the_limit_counts(crossroads, na
     scenario = crossroads([demand("space_path")], {"nation": nation, "operator": "fleet"})
     row = exposure(relayed(scenario), scenario).loc["key"]
     assert row["delivered_bit"] == pytest.approx(6e3, rel=1e-6)  # from the second day on
-    assert (row["foreign_nodes"], row["nations"]) == (foreign, nations)
+    assert (row["foreign_nodes"], row["foreign_satellites"], row["nations"]) == (foreign, foreign, nations)
     assert (row["trusted_nodes"], row["most_nodes"], row["space_share"]) == (2.0, 3, 1.0)
     assert row["operators"] == "fleet, opA, opB, opD, opP"
     assert row["satellites"] == "S"
@@ -99,6 +99,7 @@ def test_means_are_weighted_by_bits_and_follow_every_path(crossroads):
         pytest.approx(1.5),
         2,
     )
+    assert row["foreign_satellites"] == 0.0
     assert row["handovers"] == pytest.approx(1.5)  # East-South-West on one half, East-West on the other
     assert row["operators"] == "carrier, opA, opB, opC, opD, opP"
 
