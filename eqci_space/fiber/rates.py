@@ -13,12 +13,12 @@ from eqci_space.fiber.saturation import block_length_bit
 from eqci_space.linkbudget.detector import dead_time_factor
 from eqci_space.qkd.continuous import best_modulated_rate_bit
 from eqci_space.qkd.entangled import entangled_key
-from eqci_space.qkd.twin_field import twin_field_rate_bit_s
+from eqci_space.qkd.twin_field import ANCHOR_LOSS_DB, LARGEST_STEP_DB, twin_field_rate_bit_s
 from eqci_space.qkd.window_keys import pair_coincidences
 from eqci_space.scenario import PairSource, QkdDevice
 from eqci_space.units import ratio_from_db
 
-__all__ = ["fibre_key_rate_bit_s"]
+__all__ = ["fibre_key_rate_bit_s", "stated_losses_db"]
 
 _SMALLEST_TRANSMITTANCE = 1e-15
 _DETECTORS = 2
@@ -58,6 +58,21 @@ def fibre_key_rate_bit_s(loss_db: float, device: QkdDevice) -> float:
     if not loss_db >= 0:
         raise ValueError(f"fibre_key_rate_bit_s: loss_db={loss_db}; expected a loss >= 0 dB")
     return max(0.0, _RATES[device.protocol](loss_db, device))
+
+
+def stated_losses_db(device: QkdDevice) -> tuple[float, float]:
+    """Least and largest span loss [dB] for which a device's rate is known: all, but for data sheets and anchors.
+
+    Parameters
+    ----------
+    device : QkdDevice
+        Its protocol decides.
+    """
+    if device.datasheet:
+        return device.datasheet[0][0], device.datasheet[-1][0]
+    if device.protocol == "twin-field":
+        return ANCHOR_LOSS_DB - LARGEST_STEP_DB, ANCHOR_LOSS_DB + LARGEST_STEP_DB
+    return 0.0, math.inf
 
 
 def _decoy(loss_db: float, device: QkdDevice) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from eqci_space.errors import DataError, InfeasibleError
-from eqci_space.fiber.rates import fibre_key_rate_bit_s
+from eqci_space.fiber.rates import fibre_key_rate_bit_s, stated_losses_db
 from eqci_space.files.limits import SPANS_PER_LINK
 from eqci_space.qkd.protocols import PROTOCOLS
 from eqci_space.scenario import FiberNetwork, LinkRules, QkdDevice
@@ -246,11 +246,9 @@ def _fewest(rate: Callable[[int], float], fewest: int, most: int, wanted: float 
 
 
 def _span_range(route_loss_db: float, terminal_loss_db: float, reach_db: float, device: QkdDevice) -> tuple[int, int]:
-    """Fewest and most spans of a route that are within reach and, if the device has a data sheet, within that."""
-    fewest = spans_within(route_loss_db, reach_db - terminal_loss_db)
-    if not device.datasheet:
-        return fewest, SPANS_PER_LINK
-    least_db, most_db = (device.datasheet[i][0] - terminal_loss_db for i in (0, -1))
-    fewest = max(fewest, spans_within(route_loss_db, most_db)) if most_db > 0 else SPANS_PER_LINK + 1
+    """Fewest and most spans of a route that are within reach and within the losses for which a rate is stated."""
+    least_db, most_db = (loss - terminal_loss_db for loss in stated_losses_db(device))
+    largest_db = min(reach_db - terminal_loss_db, most_db)
+    fewest = spans_within(route_loss_db, largest_db) if largest_db > 0 else SPANS_PER_LINK + 1
     most = math.floor(round(route_loss_db / least_db, 9)) if least_db > 0 else SPANS_PER_LINK
     return fewest, min(most, SPANS_PER_LINK)

@@ -196,6 +196,8 @@ def test_nodes_to_add_by_the_rules_of_the_link(fiber):
     assert nodes_to_add(48.0, fiber, LinkRules(reach_db=60.0)) == 1
     assert nodes_to_add(48.0, fiber, LinkRules(reach_db=60.0, rate_bit_s=1.0)) == 0
     assert nodes_to_add(48.0, fiber, LinkRules(rate_bit_s=0.0)) is None
+    twin = fiber.model_copy(update={"device": device(protocol="twin-field"), "reach_db": 100.0})
+    assert [nodes_to_add(loss, twin, LinkRules()) for loss in (190.0, 142.0, 143.0, 80.0)] == [2, 1, 2, None]
     hopeless = fiber.model_copy(update={"device": device(extraneous_probability=0.5)})
     assert nodes_to_add(48.0, hopeless, LinkRules()) is None
 
