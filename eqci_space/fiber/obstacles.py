@@ -60,7 +60,11 @@ def unreachable_reasons(scenario: Scenario, network: Network) -> dict[str, str]:
         A line of text per demand.
     """
     book = rule_book(key_edges(network, scenario), scenario, network)
-    found = {d.name: _obstacle(d, book, network) for d in scenario.demands}
+    demands = scenario.demands
+    rules = [combined_rule(book.rules(d), book.graph, d) for d in demands]
+    cost = np.ones(2 * len(book.edges))
+    reached = cheapest_routes(book.graph, [d.between for d in demands], rules, range(len(demands)), cost)
+    found = {d.name: _obstacle(d, book, network) for k, d in enumerate(demands) if k not in reached}
     return {name: obstacle.text for name, obstacle in found.items() if obstacle is not None}
 
 

@@ -196,14 +196,7 @@ def place_nodes(
     InfeasibleError
         No number of spans reaches the rate.
     """
-    if not 0 < length_km < math.inf or not 0 < attenuation_db_km < 100 or not 0 <= terminal_loss_db < reach_db < 1e3:
-        raise ValueError(
-            f"place_nodes: length_km={length_km}, attenuation_db_km={attenuation_db_km}, terminal_loss_db="
-            f"{terminal_loss_db}, reach_db={reach_db}; expected a positive length and attenuation, and a loss of the "
-            "ends from 0 to below the reach"
-        )
-    if spans is not None and not 1 <= spans <= SPANS_PER_LINK:
-        raise ValueError(f"place_nodes: spans={spans}; expected 1 to {SPANS_PER_LINK}")
+    _check_route(length_km, attenuation_db_km, terminal_loss_db, reach_db, spans)
 
     def rate(n: int) -> float:
         loss = round(attenuation_db_km * length_km / n + terminal_loss_db, 6)
@@ -224,6 +217,19 @@ def place_nodes(
         "start_km": [i * step for i in range(spans)], "end_km": [(i + 1) * step for i in range(spans)],
         "loss_db": loss_db, "within_reach": spans_within(loss_db, reach_db) == 1, "skr_bit_s": rate(spans),
     }).rename_axis("span")  # fmt: skip
+
+
+def _check_route(
+    length_km: float, attenuation_db_km: float, terminal_loss_db: float, reach_db: float, spans: int | None
+) -> None:
+    if not 0 < length_km < math.inf or not 0 < attenuation_db_km < 100 or not 0 <= terminal_loss_db < reach_db < 1e3:
+        raise ValueError(
+            f"place_nodes: length_km={length_km}, attenuation_db_km={attenuation_db_km}, terminal_loss_db="
+            f"{terminal_loss_db}, reach_db={reach_db}; expected a positive length and attenuation, and a loss of the "
+            "ends from 0 to below the reach"
+        )
+    if spans is not None and not 1 <= spans <= SPANS_PER_LINK:
+        raise ValueError(f"place_nodes: spans={spans}; expected 1 to {SPANS_PER_LINK}")
 
 
 def _fewest(rate: Callable[[int], float], fewest: int, most: int, wanted: float = 0.0) -> int | None:
