@@ -1,15 +1,13 @@
-"""Single failures and outages against relays solved from scratch; binding spans against brute force."""
+"""Single failures and outages against relays solved from scratch."""
 
 import re
 from datetime import UTC, datetime
 
-import networkx as nx
 import pandas as pd
 import pytest
 
 import eqci_space as eq
 from eqci_space.errors import ScenarioError
-from eqci_space.fiber.hubs import dead_spans, hub_spans
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.relay import relay_keys
 from eqci_space.fiber.resilience import outage_answer, single_failures
@@ -145,36 +143,3 @@ def test_bad_overlays_are_named_with_near_matches(tmp_path, text, message):
     (tmp_path / "bad.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ScenarioError, match=re.escape(message)):
         eq.load_scenario("quant-gpicz", overlays=[tmp_path / "bad.toml"])
-
-
-def test_binding_spans_are_the_minimax_of_all_paths(study):
-    table = hub_spans(study.network, study.scenario).set_index(["a", "b"])
-    graph = nx.Graph()
-    for _, row in study.network.links.iterrows():
-        graph.add_edge(row["a"], row["b"], loss=row["loss_db"])
-    for a, b in [("BER", "FRA"), ("BER", "WAW"), ("ERF", "NDH")]:
-        found = table.loc[(a, b)] if (a, b) in table.index else table.loc[(b, a)]
-        losses = sorted({d["loss"] for _, _, d in graph.edges(data=True)})
-        least = next(x for x in losses if _joined(graph, x, a, b))
-        assert found["loss_db"] == pytest.approx(least)
-        assert found["skr_bit_s"] > 0
-        assert found["nodes_to_add"] == 0
-
-
-def _joined(graph, loss, a, b):
-    part = graph.edge_subgraph([(u, v) for u, v, d in graph.edges(data=True) if d["loss"] <= loss])
-    return a in part and b in part and nx.has_path(part, a, b)
-
-
-def test_dead_spans_say_where_nodes_have_to_be_added():
-    scenario = eq.load_scenario("quant-gpicz")
-    dead = scenario.model_copy(update={"fiber": scenario.fiber.model_copy(update={"beyond_reach": "dead"})})
-    network = build_network(dead)
-    spans = dead_spans(network)
-    assert 26 <= len(spans) <= 34
-    assert spans["loss_db"].min() > 24
-    table = hub_spans(network, dead).set_index(["a", "b"])
-    row = table.loc[("POZ", "WAW")]
-    assert row["skr_bit_s"] == 0.0
-    assert row["nodes_to_add"] >= 1
-    assert set(row["where"].split(", ")) <= set(spans.index)
