@@ -1,11 +1,13 @@
 """One decorator for compiled kernels: the compilation is cached where a cache can be written.
 
 numba refuses to cache when neither the source folder nor the user's cache folder is writable, and fails when the disk
-fills up while it caches; the kernel then stays in memory, which costs time but changes no result.
+fills up while it caches; the kernel then stays in memory, which costs time but changes no result. What a cache holds of
+another version may name types that are gone; it is then begun anew.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -14,6 +16,9 @@ import numba
 from numba.core.caching import FunctionCache
 
 __all__ = ["kernel"]
+
+# What unpickling raises on an index that is cut, damaged, or of another version.
+_UNREADABLE = (pickle.UnpicklingError, EOFError, AttributeError, ImportError, TypeError, ValueError, LookupError)
 
 
 def kernel(func: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,7 +35,11 @@ class _OptionalCache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except (OSError, EOFError):
+        except OSError:
+            return None
+        except _UNREADABLE:
+            with suppress(OSError):
+                self.flush()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
