@@ -142,7 +142,10 @@ def replay_steps(
         trace, np.zeros((n_demands, int(patience) + 1)), np.argsort(-problem.weights, kind="stable"),
         np.full(n_demands, np.inf) if most_age is None else most_age, 2 if fallback else 1,
     )  # fmt: skip
-    served, levels = np.zeros((n_bins, len(Served._fields), n_demands)), np.zeros((n_bins, len(Levels._fields), n_edges))
+    served, levels = (
+        np.zeros((n_bins, len(Served._fields), n_demands)),
+        np.zeros((n_bins, len(Levels._fields), n_edges)),
+    )
     left = routes._replace(bit=routes.bit.copy())
     _run(first, arrivals, requests, left, _stores(problem, int(lengths.max()), deposits.begin), served, levels)
     return Served(*np.moveaxis(served, 0, -1)), Levels(*np.moveaxis(levels, 0, -1))
@@ -247,7 +250,14 @@ def _ask(k: int, s: int, requests: _Requests, tally: np.ndarray) -> float:
 
 @kernel
 def _ages(
-    edge: np.ndarray, begin: int, end: int, give: float, s: int, most_age: float, arrivals: _Arrivals, stores: np.ndarray
+    edge: np.ndarray,
+    begin: int,
+    end: int,
+    give: float,
+    s: int,
+    most_age: float,
+    arrivals: _Arrivals,
+    stores: np.ndarray,
 ) -> tuple[float, float, float]:
     """Bits times age, largest age, and bits older than `most_age`, of the next bits to leave the edges of a path."""
     counted, age_bit, largest, over = 0.0, 0.0, 0.0, 0.0
@@ -275,9 +285,10 @@ def _ages(
 @kernel
 def _next_step(store: np.record, arrived: np.record, arrivals: _Arrivals) -> None:
     """Go on by a step in counting what arrived in a store."""
-    arrived.step += 1
-    arrived.bit += arrivals.rate_bit[arrivals.bin_of_step[arrived.step], store.edge]
-    while arrived.next_deposit < store.end_deposit and arrivals.deposit_step[arrived.next_deposit] <= arrived.step:
+    step = int(arrived.step) + 1
+    arrived.step = step
+    arrived.bit += arrivals.rate_bit[arrivals.bin_of_step[step], store.edge]
+    while arrived.next_deposit < store.end_deposit and arrivals.deposit_step[arrived.next_deposit] <= step:
         arrived.bit += arrivals.deposit_bit[arrived.next_deposit]
         arrived.next_deposit += 1
 

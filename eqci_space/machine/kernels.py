@@ -7,18 +7,19 @@ another version may name types that are gone; it is then begun anew.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core import caching
 
 __all__ = ["kernel"]
 
-# What unpickling raises on an index that is cut, damaged, or of another version.
-_UNREADABLE = (pickle.UnpicklingError, EOFError, AttributeError, ImportError, TypeError, ValueError, LookupError)
+# What numba meets in an index that is cut, damaged, or of another version.
+_UNREADABLE = (
+    caching.pickle.UnpicklingError, EOFError, AttributeError, ImportError, TypeError, ValueError, LookupError,
+)  # fmt: skip
 
 
 def kernel(func: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,7 +30,7 @@ def kernel(func: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
-class _OptionalCache(FunctionCache):
+class _OptionalCache(caching.FunctionCache):
     """A cache on disk without which the work goes on: full, read-only or taken away meanwhile."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:

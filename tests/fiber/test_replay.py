@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,15 @@ import eqci_space as eq
 from eqci_space.errors import PlanError
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
+from eqci_space.fiber.relay import relay_keys
 from eqci_space.fiber.replay import replay_routes, request_trace
 from eqci_space.fiber.replay_steps import Deposits, Levels, Routes, Served, replay_steps
+from eqci_space.tables import empty_table
 
 
 def replayed(
-    rate, asked, *, steps=1, stock=0.0, capacity=1e18, life=0, patience=0, planned=None, events=((), ()), most_age=np.inf
+    rate, asked, *, steps=1, stock=0.0, capacity=1e18, life=0, patience=0, planned=None, events=((), ()),
+    most_age=np.inf,
 ):  # fmt: skip
     """One edge, one demand on it; `rate` and `asked` per bin, deposits as (steps, bits)."""
     n = len(rate)
@@ -209,10 +213,10 @@ def queued(world):
             bits -= part
             served["on_time_bit" if w == 0 else "late_bit"][k, t] += part
 
-    s = 0
+    begin = 0
     for t, length in enumerate(world.lengths):
         levels["initial_bit"][:, t] = [len(store) for store in stores]
-        for s in range(s, s + length):
+        for s in range(begin, begin + length):
             for e, store in enumerate(stores):
                 store.extend([s] * world.rate[e, t])
                 levels["deposited_bit"][e, t] += world.rate[e, t]
@@ -239,7 +243,7 @@ def queued(world):
                 while len(store) > world.cap[e]:
                     store.popleft()
                     levels["spilled_bit"][e, t] += 1
-        s += 1
+        begin += length
         levels["stock_bit"][:, t] = [len(store) for store in stores]
     return served, levels
 
@@ -323,3 +327,23 @@ def test_periodic_requests_come_in_whole_keys(study):
 def test_a_step_that_does_not_divide_the_bins_is_refused(study):
     with pytest.raises(PlanError, match="25200 s does not divide the bins"):
         replay_routes(study.relay, study.deposits, study.scenario, step="7h")
+
+
+def test_key_ages_of_a_plan_are_hours_of_its_key(hand_made):
+    """A span of 1 bit/s, 43,200 bit asked at each noon, in quarter-hours, with fallback; key may be 12 h old.
+
+    The first noon takes the 900 bit of its own quarter. The second takes those of quarters 1 to 48 of the day before,
+    which are then 95 down to 48 quarters old: 17.875 h in the mean, and all but the youngest 900 older than 12 h.
+    """
+    demand = {"name": "A B", "between": ("A", "B"), "bit_per_day": 43_200, "max_key_age_h": 12.0}
+    scenario = hand_made(["A DE x", "B DE x"], ["s A B"], [demand], rate_bit_s=1.0)
+    noon = scenario.start.replace(hour=12, minute=0)
+    scenario = scenario.model_copy(update={"start": noon, "end": noon + timedelta(days=2)})
+    deposits = empty_table("DEPOSITS")
+    relay = relay_keys(deposits, scenario)
+    replay = replay_routes(relay, deposits, scenario, traffic="bin", patience="0s").demands
+    assert replay["on_time_bit"].tolist() == [900, 43_200]
+    assert replay["blocked_bit"].tolist() == [42_300, 0]
+    assert replay["over_age_bit"].tolist() == [0, 42_300]
+    assert replay["mean_key_age_h"].tolist() == [0, 17.875]
+    assert replay["largest_key_age_h"].tolist() == [0, 23.75]
