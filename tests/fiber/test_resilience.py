@@ -1,7 +1,7 @@
 """Single failures and outages against relays solved from scratch."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -11,6 +11,7 @@ from eqci_space.errors import ScenarioError
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.relay import relay_keys
 from eqci_space.fiber.resilience import outage_answer, single_failures
+from eqci_space.fiber.verify import verify_relay
 from eqci_space.scenario import Outage
 
 TIMES = "start = 2027-03-02T12:00:00Z\nend = 2027-03-09T12:00:00Z\n"
@@ -56,6 +57,39 @@ def test_failures_are_ranked_and_what_carries_nothing_loses_nothing(study):
     assert ranking.loc["node BER", "lost_at_ends_bit"] == pytest.approx(7.7e9, rel=0.01)
     assert ranking.loc["node SZZ", "lost_bit"] == 0.0
     assert set(ranking["kind"]) == {"node", "link", "station", "satellite"}
+
+
+def test_losing_the_satellite_costs_what_it_adds(study):
+    """Screened in one bin too: the relay without the satellite is that of fibre alone."""
+    added = study.relay.delivery["delivered_bit"].sum() - study.fibre_only.delivery["delivered_bit"].sum()
+    for one_bin in (False, True):
+        ranking = single_failures(study.deposits, study.scenario, network=study.network, kinds=("satellite",),
+                                  one_bin=one_bin)  # fmt: skip
+        assert ranking.loc["satellite EAGLE1-LIKE", "lost_bit"] == pytest.approx(added, rel=1e-6)
+
+
+def test_a_station_with_its_node_and_last_mile_is_one_row(study):
+    ranking = single_failures(study.deposits, study.scenario, network=study.network, one_bin=True)
+    assert not [name for name in ranking.index if "OGS-PQSAT" in name or "LM-PQSAT" in name]
+    lost = relay_keys(
+        study.deposits, with_outages(study.scenario, {"node": "OGS-PQSAT", **WEEK}), network=study.network
+    ).delivery["delivered_bit"].sum()  # fmt: skip
+    assert ranking.loc["station PQSAT", "delivered_bit"] == pytest.approx(lost, rel=1e-6)
+
+
+@pytest.mark.parametrize(("start_h", "hours"), [(0, 24), (10, 46), (3, 5), (30, 1)])
+def test_an_outage_of_so_many_hours_costs_so_many_hours(study, start_h, hours):
+    """Poznan-Warsaw ends at the node that burns: 14,400 keys a day are lost for the hours of the fire, no more."""
+    demand = next(d for d in study.scenario.demands if d.name == "control Poznan-Warsaw")
+    scenario = study.scenario.model_copy(update={"demands": (demand,), "satellites": ()})
+    start = WEEK["start"] + timedelta(hours=24 + start_h)
+    changed = with_outages(scenario, {"node": "POZ", "start": start, "end": start + timedelta(hours=hours)})
+    answer = outage_answer(study.deposits.iloc[:0], scenario, changed)
+    assert answer.demands["shortage_bit"].iloc[0] == pytest.approx(hours / 24 * 14400 * 256, rel=1e-6)
+    assert answer.demands["served_until"].iloc[0] == pd.Timestamp(start)
+    relay = relay_keys(study.deposits.iloc[:0], changed)
+    assert relay.delivery["shortage_bit"].sum() == pytest.approx(hours / 24 * 14400 * 256, rel=1e-6)
+    verify_relay(relay, study.deposits.iloc[:0], changed)
 
 
 def test_a_link_outage_is_served_from_stock_until_that_is_gone(study):
