@@ -20,7 +20,7 @@ from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.schedule.joint import JointResult, solve_joint
 from eqci_space.schedule.risk import in_skies
 from eqci_space.tables import TABLES, check_table, empty_table
-from eqci_space.words import format_bits, html_summary, html_table, percent
+from eqci_space.words import format_bits, html_summary, html_table, percent, whole_seconds
 
 __all__ = ["Plan", "offered_candidates", "offered_problem", "plan_contacts", "schedule_contacts"]
 
@@ -62,9 +62,9 @@ class Plan:
             **({"notes": "; ".join(self.notes)} if self.notes else {}),
         }
         rows = [
-            (f"{c.start:%Y-%m-%d %H:%M:%S}", f"{c.end:%H:%M:%S}", c.satellite, c.ogs, format_bits(c.skl_bit),
+            (f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}", c.satellite, c.ogs, format_bits(c.skl_bit),
              percent(c.p_clear), format_bits(c.expected_skl_bit))
-            for c in planned.head(_MOST_ROWS).itertuples()
+            for c in planned.head(_MOST_ROWS).itertuples() for start, end in [whole_seconds(c.start, c.end)]
         ]  # fmt: skip
         head = ("=start (UTC)", "=end", "satellite", "station", ">clear-sky key", ">clear sky", ">expected key")
         caption = f"The first {len(rows)} of {len(planned)} planned contacts"
