@@ -52,8 +52,9 @@ def whole_seconds(start: Any, end: Any) -> tuple[Any, Any]:
     Examples
     --------
     >>> import pandas as pd
-    >>> [f"{t:%H:%M:%S}" for t in whole_seconds(pd.Timestamp("2027-03-01 20:05:08.6"), pd.Timestamp("2027-03-01 20:10"))]
-    ['20:05:08', '20:10:00']
+    >>> shown = whole_seconds(pd.Timestamp("2027-03-01 20:05:08.6"), pd.Timestamp("2027-03-01 20:10:00.2"))
+    >>> [f"{t:%H:%M:%S}" for t in shown]
+    ['20:05:08', '20:10:01']
     """
     first, last = (getattr(times, "dt", times) for times in (start, end))
     return first.floor("s"), last.ceil("s")

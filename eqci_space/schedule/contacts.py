@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.schedule.joint import JointResult, solve_joint
+from eqci_space.schedule.reasons import choice_reasons
 from eqci_space.schedule.risk import in_skies
 from eqci_space.tables import TABLES, check_table, empty_table
 from eqci_space.words import format_bits, html_summary, html_table, percent, whole_seconds
@@ -78,6 +79,7 @@ def schedule_contacts(
     network: Network | None = None,
     pin: Sequence[str] = (),
     ban: Sequence[str] = (),
+    force: Sequence[str] = (),
 ) -> Plan:
     """Choose contacts jointly with key relay, on expected key.
 
@@ -96,6 +98,8 @@ def schedule_contacts(
         Default `build_network`.
     pin, ban : sequence of str
         Candidates that are taken, or not.
+    force : sequence of str
+        Candidates that are taken even beside pins and others that a rule excludes; the notes of the plan name the rule.
 
     Returns
     -------
@@ -104,15 +108,16 @@ def schedule_contacts(
     Raises
     ------
     PlanError
-        A pinned or banned candidate is unknown.
+        A pinned, banned or forced candidate is unknown.
     InfeasibleError
         Two pins exclude each other; both are named.
     """
     check_table(candidates, "CANDIDATES", "schedule_contacts")
     network = network or build_network(scenario)
     problem = flow_problem(scenario, network)
-    inside = offered_candidates(candidates, scenario, pin)
-    return plan_contacts(problem, inside, candidates, scenario, pin=pin, ban=ban)[0]
+    _check_names(candidates.index, {"pin": pin, "ban": ban, "force": force})
+    inside = offered_candidates(candidates, scenario, [*pin, *force])
+    return plan_contacts(problem, inside, scenario, pin=pin, ban=ban, force=force)[0]
 
 
 def offered_candidates(candidates: pd.DataFrame, scenario: Scenario, pin: Sequence[str] = ()) -> pd.DataFrame:
@@ -124,11 +129,11 @@ def offered_candidates(candidates: pd.DataFrame, scenario: Scenario, pin: Sequen
 def plan_contacts(
     problem: KeyFlowProblem,
     inside: pd.DataFrame,
-    candidates: pd.DataFrame,
     scenario: Scenario,
     *,
     pin: Sequence[str] = (),
     ban: Sequence[str] = (),
+    force: Sequence[str] = (),
     worth: np.ndarray | None = None,
     known: Sequence[str] = (),
     compared: bool = True,
@@ -139,8 +144,8 @@ def plan_contacts(
     ----------
     problem : KeyFlowProblem
         Without offers.
-    inside, candidates : DataFrame
-        CANDIDATES offered, and all of them.
+    inside : DataFrame
+        CANDIDATES offered.
     worth : (n,) array, optional
         Worth of each offered candidate beside its key.
     known : sequence of str
@@ -148,21 +153,19 @@ def plan_contacts(
     compared : bool
         Whether `without_space` is worked out; else it is NaN, and space counts as useless if no key from it is used.
     """
-    _check_names(candidates.index, pin, ban)
     offers = offered_problem(problem, inside, scenario)
     if worth is not None:
         offers = replace(offers, offer_worth=worth)
-    required, barred = (np.asarray(inside.index.isin(names)) for names in (pin, ban))
-    _check_pins(inside, offers, required)
+    required, barred, forced = (np.asarray(inside.index.isin(names)) for names in ([*pin, *force], ban, force))
+    offers, notes = _room_for_pins(inside, offers, required, forced)
     bare = solve_key_flow(problem).objective if compared else np.nan
     found = _solve(offers, inside, scenario, required, barred, np.asarray(inside.index.isin(known)))
-    notes: tuple[str, ...] = ()
     useless = found.objective - bare <= _NOTHING_GAINED * max(1.0, bare) + 1e-4
     if len(inside) and (useless or not (compared or _uses_space(found.flow, problem))):
-        notes = ("space changes nothing for the demands: contacts fill the stores evenly",)
+        notes = (*notes, "space changes nothing for the demands: contacts fill the stores evenly")
         found = _solve(_with_targets(offers), inside, scenario, required, barred, found.chosen)
-    chosen = inside[found.chosen]
-    planned = _contacts(chosen, candidates)
+    reasons = choice_reasons(inside, found.chosen, offers.limits, barred=barred)
+    planned = _contacts(inside[found.chosen], reasons)
     if scenario.schedule.backups and len(planned):
         backups = backup_contacts(planned, inside[~barred], scenario)
         planned = pd.concat([planned.assign(backup_of=""), backups]).fillna({"backup_of": ""})
@@ -227,45 +230,44 @@ def _delivering(scenario: Scenario) -> list[str]:
     return joined or list(scenario.stations)
 
 
-def _check_names(known: pd.Index, pin: Sequence[str], ban: Sequence[str]) -> None:
-    for what, names in (("pin", pin), ("ban", ban)):
+def _check_names(known: pd.Index, edits: Mapping[str, Sequence[str]]) -> None:
+    for what, names in edits.items():
         for name in names:
             if name not in known:
                 raise PlanError(f"schedule_contacts: {what} '{name}' is no candidate; {near_matches(name, known)}")
-    both = sorted(set(pin) & set(ban))
+    both = sorted({*edits["pin"], *edits["force"]} & set(edits["ban"]))
     if both:
         raise PlanError(f"schedule_contacts: '{both[0]}' is both pinned and banned; drop one of them")
 
 
-def _check_pins(inside: pd.DataFrame, offers: KeyFlowProblem, required: np.ndarray) -> None:
-    """Two pins that exclude each other are named, and nothing is planned."""
+def _room_for_pins(
+    inside: pd.DataFrame, offers: KeyFlowProblem, required: np.ndarray, forced: np.ndarray
+) -> tuple[KeyFlowProblem, tuple[str, ...]]:
+    """The problem with room for what is forced, and the rules that it breaks; two pins in conflict are named."""
+    limits, notes = [], []
     for limit in offers.limits:
-        pinned = limit.offers[required[limit.offers]]
-        used = limit.weight[required[limit.offers]].sum()
-        if used > limit.most + 1e-9:
-            names = " and ".join(f"'{name}'" for name in inside.index[pinned])
-            raise InfeasibleError(
-                f"schedule_contacts: the pins {names} need {used:g} of {limit.name}, which has {limit.most:g}; drop one"
-            )
+        taken, pinned = (choice[limit.offers] for choice in (required, required & ~forced))
+        for mine in (pinned, taken):
+            used = float(limit.weight[mine].sum())
+            names = " and ".join(f"'{name}'" for name in inside.index[limit.offers[mine]])
+            rule = f"{names} need {used:g} of {limit.name}, which has {limit.most:g}"
+            if used > limit.most + 1e-9 and mine is pinned:
+                raise InfeasibleError(f"schedule_contacts: the pins {rule}; drop one, or force it")
+            if used > limit.most + 1e-9:
+                notes.append(f"forced against a rule: {rule}")
+                limit = replace(limit, most=used)
+        limits.append(limit)
+    return replace(offers, limits=limits), tuple(dict.fromkeys(notes))
 
 
-def _contacts(chosen: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
+def _contacts(chosen: pd.DataFrame, reasons: Sequence[str]) -> pd.DataFrame:
     if chosen.empty:
         return empty_table("CONTACTS")
     table = chosen.reset_index().assign(
         contact_id=lambda t: t["candidate_id"],
         expected_skl_bit=lambda t: t["skl_bit"] * t["p_clear"],
         status="planned",
+        reason=list(reasons),
     )
-    table["reason"] = [_reason(row, candidates) for _, row in table.iterrows()]
     table = table.astype({"contact_id": str, "reason": str, "status": str}).set_index("contact_id")
     return check_table(table[list(TABLES["CONTACTS"].columns)], "CONTACTS", "schedule_contacts")
-
-
-def _reason(row: pd.Series, candidates: pd.DataFrame) -> str:
-    """What the contact was chosen over."""
-    same = candidates[(candidates["satellite"] == row["satellite"]) & (candidates["ogs"] != row["ogs"])]
-    rivals = same[(same["start"] < row["end"]) & (same["end"] > row["start"])]
-    if rivals.empty:
-        return "no rival in this crossing"
-    return "chosen over " + ", ".join(sorted(set(rivals["ogs"])))

@@ -181,7 +181,6 @@ def _plan(
     plan, flow = plan_contacts(
         problem,
         inside,
-        offered,
         part,
         pin=list(dict.fromkeys(pin)),
         worth=part.schedule.stability * kept.astype(float),

@@ -73,7 +73,7 @@ def test_workbook_has_a_sheet_per_table_and_says_units(exported, material):
     assert first["start_utc"] == expected["start"].floor("s").tz_localize(None)
     assert first["skl_bit"] == expected["skl_bit"]
     assert not any(h.endswith("geometry") for h in [c.value for c in book["links"][1]])
-    rows = {(r[0], r[2]): r for r in book["README"].iter_rows(min_row=7, values_only=True)}
+    rows = {(r[0], r[2]): r for r in book["README"].iter_rows(min_row=8, values_only=True)}
     assert rows["links", "loss_db"][3:] == ("dB", "end-to-end loss")
     assert rows["passes", "aos_utc"][3:] == ("UTC", "acquisition of signal")
     assert rows["links", "skr_bit_s"][3] == "bit/s"

@@ -23,8 +23,8 @@ _ANGLES = (
 def write_crew_sheets(folder: Path, released: Released) -> list[Path]:
     """Write ``crew-<station>.html`` and ``.csv`` for every station with a contact; return their paths.
 
-    Times stand in UTC and in the station's local time, with its offset, to the second (`whole_seconds`). Without released pointing
-    nothing is written, for a crew sheet shows where a station stands.
+    Times stand in UTC and in the station's local time, with its offset, to the second (`whole_seconds`). Without
+    released pointing nothing is written, for a crew sheet shows where a station stands.
     """
     if "crew" not in released.tables:
         return []

@@ -77,7 +77,8 @@ def _readme(book: Workbook, released: Released, names: list[str]) -> None:
         (f"{released.name}: tables of the plan",),
         (f"Period {released.start:%Y-%m-%d %H:%M} to {released.end:%Y-%m-%d %H:%M} UTC.",),
         (f"Release: {released.level}.{withheld}",),
-        ("All times are UTC in whole seconds, starts rounded down and ends up; their columns end in _utc. Losses are positive dB. Capacities only: no key is in here.",),
+        ("All times are UTC in whole seconds, starts rounded down and ends up; their columns end in _utc.",),
+        ("Losses are positive dB. Capacities only: no key is in here.",),
         (),
         ("sheet", "rows", "column", "unit", "meaning"),
     ]
@@ -94,7 +95,7 @@ def _readme(book: Workbook, released: Released, names: list[str]) -> None:
     for letter, width in zip("ABCDE", (14, 9, 28, 10, 80), strict=True):
         sheet.column_dimensions[letter].width = width
     for number, row in enumerate(rows):
-        sheet.append([_cell(sheet, value, bold=number in (0, 5)) for value in row])
+        sheet.append([_cell(sheet, value, bold=number in (0, 6)) for value in row])
 
 
 def _meanings(name: str) -> dict[str, str]:

@@ -1,0 +1,83 @@
+"""What a chosen contact was chosen over: the candidates that it keeps out, and the rule by which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.fiber.key_problem import ChoiceLimit
+from eqci_space.words import short_list
+
+__all__ = ["choice_reasons"]
+
+_NO_RIVAL = "no rival in this crossing"
+_OTHER_PART = "another part of its window"
+_PAUSES = {"satellite": "slew", "ogs": "turnaround"}
+_RULES = {
+    "satellite": "same satellite", "slew": "satellite slew", "ogs": "same station", "turnaround": "station turnaround",
+    "duty": "duty", "quota": "quota", "window": "",
+}  # fmt: skip
+
+
+def choice_reasons(
+    candidates: pd.DataFrame, chosen: np.ndarray, limits: Sequence[ChoiceLimit], *, barred: np.ndarray | None = None
+) -> list[str]:
+    """For each chosen candidate, in their order, what it was chosen over and by which rule.
+
+    A rival is a candidate that a full limit keeps out beside the chosen one and that would have room in its place. The
+    rule is the satellite or the station where both would be served at once, its slew or turnaround where they only
+    follow too closely, the window, a duty or a quota.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        CANDIDATES that were offered.
+    chosen : (n,) bool array
+    limits : sequence of ChoiceLimit
+        Of `choice_limits`.
+    barred : (n,) bool array, optional
+        Candidates that nobody chose over, for they were not to be chosen.
+
+    Returns
+    -------
+    list of str
+        Such as ``chosen over GRAZ, PQSAT (same satellite); ONDREJOV (satellite slew)``.
+    """
+    open_ones = ~chosen if barred is None else ~chosen & ~barred
+    start, end = (candidates[c].to_numpy() for c in ("start", "end"))
+    found: dict[int, dict[str, set[str]]] = {int(i): {} for i in np.flatnonzero(chosen)}
+    for limit in limits:
+        taken, weights = chosen[limit.offers], limit.weight
+        used = weights[taken].sum()
+        for i, own in zip(limit.offers[taken].tolist(), weights[taken].tolist(), strict=True):
+            fits = used - own + weights <= limit.most + 1e-9
+            kept_out = open_ones[limit.offers] & (used + weights > limit.most + 1e-9) & fits
+            for j in limit.offers[kept_out].tolist():
+                at_once = bool(start[i] < end[j] and start[j] < end[i])
+                rule, name = _rival(candidates.iloc[i], candidates.iloc[j], limit.name, at_once)
+                found[i].setdefault(rule, set()).add(name)
+    return [_words(rules) for rules in found.values()]
+
+
+def _rival(mine: pd.Series, other: pd.Series, limit: str, at_once: bool) -> tuple[str, str]:
+    """The rule behind a limit of `choice_limits`, and how the candidate that it keeps out is told apart."""
+    if mine["window_id"] == other["window_id"]:
+        return "window", _OTHER_PART
+    kind = limit.split(" ", 1)[0]
+    rule = kind if at_once else _PAUSES.get(kind, kind)
+    if mine["satellite"] == other["satellite"]:
+        return rule, str(other["ogs"])
+    return rule, str(other["satellite"]) if mine["ogs"] == other["ogs"] else f"{other['satellite']}/{other['ogs']}"
+
+
+def _words(rules: dict[str, set[str]]) -> str:
+    """Rivals by rule; one that several rules keep out is named once, by the first of them."""
+    parts, named = [], set()
+    for rule, words in _RULES.items():
+        names = sorted(rules.get(rule, set()) - named)
+        named |= set(names)
+        if names:
+            parts.append(f"{short_list(names)} ({words})" if words else _OTHER_PART)
+    return "chosen over " + "; ".join(parts) if parts else _NO_RIVAL
