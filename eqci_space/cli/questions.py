@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -163,9 +163,8 @@ def whatif(
     have refilled. With --pin, --ban or --force the plan of the scenario, files laid over it, is made anew, and each
     edit is priced in 256-bit keys.
     """
-    edits = {"pin": pin or [], "ban": ban or [], "force": force or []}
-    if any(edits.values()):
-        _edited(output, load(scenario, overlays), edits, as_json=as_json)
+    if pin or ban or force:
+        _edited(output, load(scenario, overlays), _Edits(pin or [], ban or [], force or []), as_json=as_json)
         return
     if not overlays:
         raise PlanError("whatif: nothing to change; give a file by --with, or a contact by --pin, --ban or --force")
@@ -187,7 +186,15 @@ def whatif(
         _say_answer(output, answer)
 
 
-def _edited(output: Output, scenario: Scenario, edits: dict[str, list[str]], *, as_json: bool) -> None:
+class _Edits(NamedTuple):
+    """Names of what is pinned, banned and forced."""
+
+    pin: list[str]
+    ban: list[str]
+    force: list[str]
+
+
+def _edited(output: Output, scenario: Scenario, edits: _Edits, *, as_json: bool) -> None:
     """Plan with contacts pinned, banned or forced, and say what it costs."""
     from eqci_space.schedule.edits import edit_plan
     from eqci_space.study import Study
@@ -197,7 +204,7 @@ def _edited(output: Output, scenario: Scenario, edits: dict[str, list[str]], *, 
         study = Study(scenario)
         plan, candidates, network = study.plan, study.candidates, study.network
         advance("planning anew")
-        found = edit_plan(plan, candidates, scenario, network=network, **edits)
+        found = edit_plan(plan, candidates, scenario, network=network, pin=edits.pin, ban=edits.ban, force=edits.force)
     if as_json:
         output.document(
             "whatif", scenario, cost=found.cost, cost_keys=found.cost_keys, edits=rows_of(found.edits),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ def choice_reasons(
 
     A rival is a candidate that a full limit keeps out beside the chosen one and that would have room in its place. The
     rule is the satellite or the station where both would be served at once, its slew or turnaround where they only
-    follow too closely, the window, a duty or a quota.
+    follow too closely, the window, a duty or a quota. Overlapping parts of the same window are no rivals.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def choice_reasons(
         Such as ``chosen over GRAZ, PQSAT (same satellite); ONDREJOV (satellite slew)``.
     """
     open_ones = ~chosen if barred is None else ~chosen & ~barred
-    start, end = (candidates[c].to_numpy() for c in ("start", "end"))
+    places = _Places(*(candidates[c].to_numpy() for c in _Places._fields))
     found: dict[int, dict[str, set[str]]] = {int(i): {} for i in np.flatnonzero(chosen)}
     for limit in limits:
         taken, weights = chosen[limit.offers], limit.weight
@@ -55,26 +56,37 @@ def choice_reasons(
             fits = used - own + weights <= limit.most + 1e-9
             kept_out = open_ones[limit.offers] & (used + weights > limit.most + 1e-9) & fits
             for j in limit.offers[kept_out].tolist():
-                at_once = bool(start[i] < end[j] and start[j] < end[i])
-                rule, name = _rival(candidates.iloc[i], candidates.iloc[j], limit.name, at_once)
+                rule, name = _rival(places, i, j, limit.name)
                 found[i].setdefault(rule, set()).add(name)
     return [_words(rules) for rules in found.values()]
 
 
-def _rival(mine: pd.Series, other: pd.Series, limit: str, at_once: bool) -> tuple[str, str]:
-    """The rule behind a limit of `choice_limits`, and how the candidate that it keeps out is told apart."""
-    if mine["window_id"] == other["window_id"]:
-        return "window", _OTHER_PART
+class _Places(NamedTuple):
+    """Columns of the candidates, as arrays."""
+
+    window_id: np.ndarray
+    satellite: np.ndarray
+    ogs: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+
+def _rival(at: _Places, i: int, j: int, limit: str) -> tuple[str, str]:
+    """The rule behind a limit of `choice_limits` by which candidate i keeps out j, and how j is told apart."""
+    at_once = bool(at.start[i] < at.end[j] and at.start[j] < at.end[i])
+    if at.window_id[i] == at.window_id[j]:
+        return ("own" if at_once else "window"), _OTHER_PART
     kind = limit.split(" ", 1)[0]
     rule = kind if at_once else _PAUSES.get(kind, kind)
-    if mine["satellite"] == other["satellite"]:
-        return rule, str(other["ogs"])
-    return rule, str(other["satellite"]) if mine["ogs"] == other["ogs"] else f"{other['satellite']}/{other['ogs']}"
+    if at.satellite[i] == at.satellite[j]:
+        return rule, str(at.ogs[j])
+    return rule, str(at.satellite[j]) if at.ogs[i] == at.ogs[j] else f"{at.satellite[j]}/{at.ogs[j]}"
 
 
 def _words(rules: dict[str, set[str]]) -> str:
     """Rivals by rule; one that several rules keep out is named once, by the first of them."""
-    parts, named = [], set()
+    parts: list[str] = []
+    named: set[str] = set()
     for rule, words in _RULES.items():
         names = sorted(rules.get(rule, set()) - named)
         named |= set(names)

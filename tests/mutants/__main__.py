@@ -27,13 +27,19 @@ def main(arguments: list[str] | None = None) -> int:
         if given.list:
             sys.stdout.writelines(f"{fault}\n" for fault in chosen)
             return 0
-        outcomes = run_faults(chosen, jobs=given.jobs, say=lambda line: sys.stdout.write(f"{line}\n"))
+        outcomes = run_faults(chosen, jobs=given.jobs, say=_say)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     lines, code = report(outcomes)
     sys.stdout.writelines(f"{line}\n" for line in lines)
     return code
+
+
+def _say(line: str) -> None:
+    """A line at once, for a fault takes its time."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

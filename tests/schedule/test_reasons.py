@@ -36,7 +36,8 @@ A = ("a", "PQSAT", at(0), 200, 1e5)  # to 20:03:20; slew 60 s, turnaround 120 s
         (("b", "PQSAT", at(0, 5), 200, 1e5, 1.0, "b", "SECOND"), "chosen over SECOND (station turnaround)"),
         (("b", "PQSAT", at(0, 5 + 1 / 3), 200, 1e5, 1.0, "b", "SECOND"), "no rival in this crossing"),
         (("b", "PQSAT", at(0, 9), 60, 1e5, 1.0, "a"), "chosen over another part of its window"),
-        (("b", "PQSAT", at(0), 100, 1e5, 1.0, "a"), "chosen over another part of its window"),
+        (("b", "PQSAT", at(0), 100, 1e5, 1.0, "a"), "no rival in this crossing"),
+        (("b", "PQSAT", at(0, 3), 100, 1e5, 1.0, "a"), "no rival in this crossing"),
         (("b", "GRAZ", at(0, 1), 200, 1e5, 1.0, "b", "SECOND"), "no rival in this crossing"),
     ],
 )
