@@ -10,15 +10,17 @@ import csv
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
+from threading import Timer
 
 __all__ = ["Fault", "Outcome", "check_faults", "chosen_faults", "load_faults", "report", "run_faults"]
 
@@ -103,10 +105,13 @@ def run_faults(
     ValueError
         The tests fail without any fault, or could not run: then nothing is learnt.
     """
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-"))
         boxes: Queue[_Sandbox] = Queue()
         for number in range(jobs):
-            boxes.put(_Sandbox(Path(folder) / str(number), root))
+            box = _Sandbox(Path(folder) / str(number), root)
+            stack.callback(box.close)
+            boxes.put(box)
         sound = boxes.get()
         names = sorted({name for fault in faults for name in fault.tests})
         code, text = sound.tested(names)
@@ -140,6 +145,8 @@ class _Sandbox:
         for name in ("data", "docs", "notebooks", "pyproject.toml"):
             (folder / name).symlink_to(root / name)
         self._stamp = 0
+        self._output = folder / "output.txt"
+        self._server: subprocess.Popen[str] | None = None
 
     @contextmanager
     def with_fault(self, fault: Fault) -> Iterator[None]:
@@ -171,23 +178,29 @@ class _Sandbox:
 
     def tested(self, names: Sequence[str]) -> tuple[int, str]:
         """Exit code and output of pytest on some tests; a run that does not end counts as failed."""
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *(
-            f"tests/{name}" for name in names
-        )]  # fmt: skip
-        environment = {**os.environ, "PYTHONPATH": str(self._folder), "NUMBA_CACHE_DIR": ""}
-        try:
-            done = subprocess.run(
-                command,
-                check=False,
-                cwd=self._folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=_LONGEST_S,
-            )
-        except subprocess.TimeoutExpired:
-            return _FAILED, "timeout"
-        return done.returncode, done.stdout + done.stderr
+        if self._server is None or self._server.poll() is not None:
+            self._server = subprocess.Popen(
+                [sys.executable, Path(__file__).parent / "server.py", self._output], cwd=self._folder, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(self._folder)},
+            )  # fmt: skip
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        clock = Timer(_LONGEST_S, self.close)
+        clock.start()
+        self._server.stdin.write(" ".join(names) + "\n")
+        self._server.stdin.flush()
+        answer = self._server.stdout.readline()
+        clock.cancel()
+        text = self._output.read_text(encoding="utf-8", errors="replace") if self._output.is_file() else ""
+        return (int(answer), text) if answer else (_FAILED, f"{text}\ntimeout")
+
+    def close(self) -> None:
+        """End the server and what it runs."""
+        if self._server is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
 
 
 def report(outcomes: Sequence[Outcome]) -> tuple[list[str], int]:
