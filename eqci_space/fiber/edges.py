@@ -12,15 +12,8 @@ from eqci_space.fiber.network import Network, space_edge, station_node
 from eqci_space.scenario import Outage, Scenario
 
 __all__ = [
-    "FIBRE",
-    "LAST_MILE",
-    "SPACE",
-    "closed_bins",
-    "contact_arrivals",
-    "edge_supply_bit",
-    "key_edges",
-    "stops_everything",
-]
+    "FIBRE", "LAST_MILE", "SPACE", "closed_bins", "contact_arrivals", "edge_supply_bit", "key_edges", "stops_everything",
+]  # fmt: skip
 
 FIBRE, LAST_MILE, SPACE = "fibre", "last_mile", "space"
 """Kinds of an edge; whether key came through space is its kind, never a matter of its id."""
