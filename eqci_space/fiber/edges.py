@@ -12,17 +12,36 @@ from eqci_space.fiber.network import Network, space_edge, station_node
 from eqci_space.scenario import Outage, Scenario
 
 __all__ = [
-    "FIBRE", "LAST_MILE", "SPACE", "closed_bins", "contact_arrivals", "edge_supply_bit", "key_edges", "stops_everything",
-]  # fmt: skip
+    "FIBRE",
+    "LAST_MILE",
+    "SPACE",
+    "closed_bins",
+    "contact_arrivals",
+    "edge_supply_bit",
+    "key_edges",
+    "stops_everything",
+]
 
 FIBRE, LAST_MILE, SPACE = "fibre", "last_mile", "space"
 """Kinds of an edge; whether key came through space is its kind, never a matter of its id."""
 _LAST_MILE_MEDIA = ("colocated", "courier")
 
 _GROUND = [
-    "a", "b", "route", "medium", "country_a", "country_b", "domain_a", "domain_b", "operator", "capacity_bit",
-    "initial_bit", "life_h", "valid_from", "valid_to",
-]  # fmt: skip
+    "a",
+    "b",
+    "route",
+    "medium",
+    "country_a",
+    "country_b",
+    "domain_a",
+    "domain_b",
+    "operator",
+    "capacity_bit",
+    "initial_bit",
+    "life_h",
+    "valid_from",
+    "valid_to",
+]
 
 
 def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:

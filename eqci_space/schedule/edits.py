@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -113,13 +113,12 @@ def edit_plan(
     ground = _Ground(base, candidates, scenario, network or build_network(scenario))
     edits = _edits(ground, pin, ban, force)
     plan = _planned(ground, edits)
-    offered = _as_offered(base, candidates)
-    demands = pd.DataFrame({"before_bit": _delivered(ground, offered), "after_bit": _delivered(ground, plan)})
+    demands = pd.DataFrame({"before_bit": _delivered(ground, base), "after_bit": _delivered(ground, plan)})
     demands["change_bit"] = demands["after_bit"] - demands["before_bit"]
     demands["change_keys"] = demands["change_bit"] / _BITS_PER_KEY
     total = (base.objective - plan.objective, -float(demands["change_keys"].sum()))
     prices = _prices(ground, edits, plan, float(demands["after_bit"].sum()), total, each=each)
-    return EditedPlan(plan, *total, prices, demands, diff_plans(offered, plan, scenario))
+    return EditedPlan(plan, *total, prices, demands, diff_plans(base, plan, scenario))
 
 
 def _edits(ground: _Ground, pin: Sequence[str], ban: Sequence[str], force: Sequence[str]) -> list[_Edit]:
@@ -201,15 +200,6 @@ def _delivered(ground: _Ground, plan: Plan) -> pd.Series:
     """Bits that each demand gets of the expected key."""
     relay = relay_keys(key_deposits(plan, ground.scenario), ground.scenario, network=ground.network)
     return relay.delivery.groupby("demand")["delivered_bit"].sum()
-
-
-def _as_offered(plan: Plan, candidates: pd.DataFrame) -> Plan:
-    """The plan with the keys that its candidates offer, which planned parts of windows may exceed later."""
-    contacts = plan.contacts.copy()
-    offered = contacts["candidate_id"].map(candidates["skl_bit"])
-    contacts["skl_bit"] = offered.where(offered.notna(), contacts["skl_bit"]).astype(float)
-    contacts["expected_skl_bit"] = contacts["skl_bit"] * contacts["p_clear"]
-    return replace(plan, contacts=contacts)
 
 
 def confirm_contact(plan: Plan, contact_id: str) -> pd.Series:
