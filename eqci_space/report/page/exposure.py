@@ -97,7 +97,7 @@ def delivery_table(f: Findings, seen: pd.DataFrame) -> Table:
             "main path, and why short")  # fmt: skip
     caption = (
         "Whole period, expected key. “Nodes” counts trusted nodes on the ground between the ends, averaged over bits; "
-        "stations count as nodes. The failure probability is that of any of the key: the sum over all blocks of all hops."
+        "stations count as nodes. The failure probability is that of any of the key: all blocks of all hops together."
     )
     return Table(caption, head, rows)
 
