@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erf
 
-from eqci_space.linkbudget.ranges import in_range
+from eqci_space.linkbudget.ranges import Range, in_range
 
 TIME_TRANSFER_JITTER_S = {"stated": 0.0, "gnss": 3e-9, "white_rabbit": 50e-12}
 """Standard deviation of the time difference of two stations: none beside the stated jitter; GNSS receivers in common
@@ -13,6 +13,8 @@ view (a few nanoseconds; unverified); White Rabbit over fibre (precision better 
 unverified)."""
 
 _NO_JITTER_S = 1e-30
+_ROUNDING = 1e-9
+_SLOTS = 12
 
 __all__ = [
     "TIME_TRANSFER_JITTER_S",
@@ -21,6 +23,7 @@ __all__ = [
     "doppler_phase_error",
     "extraneous_probability",
     "gate_transmittance",
+    "neighbour_transmittance",
     "polarisation_error",
 ]
 
@@ -58,6 +61,61 @@ def gate_transmittance(*, gate_s: float, timing_jitter_s: float, offset_s: float
     if timing_jitter_s < _NO_JITTER_S:
         return float(np.mean(np.sign(edges)))
     return float(np.mean(erf(edges / (np.sqrt(2) * timing_jitter_s))))
+
+
+@in_range(period_s=Range(0, 1, "s", above=True))
+def neighbour_transmittance(*, gate_s: float, period_s: float, timing_jitter_s: float, offset_s: float = 0.0) -> float:
+    """Part of a pulse's clicks inside the gates of all other pulses: the light that neighbours leave in a gate.
+
+    ``Σ_{k≠0} G(δ + k T)``, G the gate's share at an offset. Gates that tile the time, ``g = T``, take everything; of
+    jitter far beyond the period all gates together take ``g/T``, from which the own gate's share is to be taken.
+
+    Parameters
+    ----------
+    gate_s : float
+        Accepted time around each pulse [s], > 0, at most the period.
+    period_s : float
+        Between pulses [s], in (0, 1].
+    timing_jitter_s : float
+        Standard deviation [s], in [0, 1].
+    offset_s : float
+        Of the gate from its pulse [s], in [-1, 1].
+
+    Returns
+    -------
+    float
+        [1]
+
+    Raises
+    ------
+    ValueError
+        An argument is out of its range, or the gate is longer than the period.
+
+    Notes
+    -----
+    Derived here; for jitter above a period by Poisson's summation, whose first term is below 1e-8.
+
+    Examples
+    --------
+    A silicon diode of 0.15 ns behind pulses every 0.1 ns leaves three quarters of the light to neighbours.
+
+    >>> round(neighbour_transmittance(gate_s=1e-10, period_s=1e-10, timing_jitter_s=1.5e-10), 4)
+    0.7389
+    """
+    if gate_s > period_s * (1 + _ROUNDING):
+        raise ValueError(
+            f"neighbour_transmittance: gate_s = {gate_s} with period_s = {period_s}; expected a gate within the period"
+        )
+    if timing_jitter_s > period_s:
+        own = gate_transmittance(gate_s=gate_s, timing_jitter_s=timing_jitter_s, offset_s=offset_s)
+        return max(0.0, min(1.0, gate_s / period_s) - own)
+    nearest = round(offset_s / period_s)
+    shares = [
+        gate_transmittance(gate_s=gate_s, timing_jitter_s=timing_jitter_s, offset_s=offset_s - k * period_s)
+        for k in range(nearest - _SLOTS, nearest + _SLOTS + 1)
+        if k
+    ]
+    return float(sum(shares))
 
 
 @in_range()

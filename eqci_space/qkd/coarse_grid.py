@@ -6,7 +6,7 @@ import numpy as np
 
 from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import clenshaw
-from eqci_space.qkd.decoy import light_counts, share_out, signed_length
+from eqci_space.qkd.decoy import light_counts, set_counts, share_out, signed_length
 from eqci_space.qkd.simplex import from_free, off_the_ends, to_free
 
 __all__ = ["grid_points", "grid_starts"]
@@ -50,7 +50,7 @@ def _light_of_grid(tables, light, points):  # type: ignore[no-untyped-def]
         for mu1, mu2_share in np.ndindex(points.shape[2:4]):
             x = points[0, 0, mu1, mu2_share]
             for k in range(int(x[6]) + 1):
-                out[mu1, mu2_share, t, k] = light_counts(tables[t], light, x[3 + k], dark)
+                out[mu1, mu2_share, t, k] = light_counts(tables[t], 0, light, x[3 + k], dark)
     return out
 
 
@@ -65,8 +65,11 @@ def grid_starts(tables, light, security, points):  # type: ignore[no-untyped-def
             x = points[i, basis, share, mu1, mu2_share]
             total, best = 0.0, -1e300
             for t in range(tables.shape[0]):
-                for k in range(int(x[6]) + 1):
-                    share_out(counts, k, lit[mu1, mu2_share, t, k, 0], lit[mu1, mu2_share, t, k, 1], x)
+                if tables.shape[1] > 3:  # light of neighbours and dark counts of pairs depend on more than μ
+                    set_counts(counts, tables[t], light, x)
+                else:
+                    for k in range(int(x[6]) + 1):
+                        share_out(counts, k, lit[mu1, mu2_share, t, k, 0], lit[mu1, mu2_share, t, k, 1], x)
                 length = signed_length(counts, x, security)[0]
                 total += max(length, 0.0)
                 best = max(best, length)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from eqci_space.machine.kernels import kernel
-from eqci_space.qkd.blocks import check_afterpulses
+from eqci_space.qkd.blocks import ROWS, check_afterpulses
 from eqci_space.qkd.coarse_grid import grid_points, grid_starts
 from eqci_space.qkd.decoy import KeyResult, key_result, table_counts
 from eqci_space.qkd.optimiser import ParameterLimits, settled, without_steps
@@ -52,8 +52,11 @@ def optimise_interval(
     ValueError
         The tables have another shape or no slot, or the afterpulse probability is none.
     """
-    if running.ndim != 3 or running.shape[0] < 2 or running.shape[1] != 3:
-        raise ValueError(f"optimise_interval: tables of shape {running.shape}; expected (n + 1, 3, nodes) with n >= 1")
+    if running.ndim != 3 or running.shape[0] < 2 or running.shape[1] not in ROWS:
+        raise ValueError(
+            f"optimise_interval: tables of shape {running.shape}; expected (n + 1, rows, nodes) with n >= 1 and 3, 5 "
+            "or 10 rows"
+        )
     check_afterpulses(afterpulse_probability)
     security, limits = security or SecurityParameters(), limits or ParameterLimits()
     light = np.array([afterpulse_probability, 1.0])

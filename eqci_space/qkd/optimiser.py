@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.machine.kernels import kernel
-from eqci_space.qkd.blocks import BlockTable
+from eqci_space.qkd.blocks import BlockTable, widened
 from eqci_space.qkd.coarse_grid import grid_points, grid_starts
 from eqci_space.qkd.decoy import DecoyParameters, KeyResult, key_result, table_counts
 from eqci_space.qkd.security import SecurityParameters
@@ -127,10 +127,11 @@ def optimise_common(
             "least one block, and one receiver"
         )
     given = np.empty((0, 7)) if start is None else start.as_array()[None, :]
-    tables = np.stack([b.series for b in blocks])
+    rows = max(len(b.series) for b in blocks)
+    tables = np.stack([widened(b.series, rows) for b in blocks])
     light = blocks[0].light(extra_loss_db)
     x = _optimise(tables, light, security.as_array(), limits.as_array(), given)
-    return [key_result(table_counts(b.series, light, x), x, security) for b in blocks]
+    return [key_result(table_counts(table, light, x), x, security) for table in tables]
 
 
 def nearest_parameters(parameters: DecoyParameters, limits: ParameterLimits) -> DecoyParameters:

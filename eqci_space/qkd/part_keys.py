@@ -56,8 +56,9 @@ def part_keys(parts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, sce
         mine, edges_ns = rows[window.window_id], slot_edges_ns(window)
         first, last = (nearest_numbers(edges_ns, at_ns[mine]) for at_ns in (start_ns, end_ns))
         held = last > first
+        running = window.running(parameters.mean_photon_number, parameters.key_basis_probability)
         length[mine[held]] = part_lengths(
-            window.running(parameters.mean_photon_number), first[held], last[held], parameters, security,
+            running, first[held], last[held], parameters, security,
             afterpulse_probability=window.receiver.afterpulse_probability,
         )  # fmt: skip
     paid = np.floor(length - security.authentication_bit)
