@@ -170,7 +170,7 @@ def block_table(
 
     Notes
     -----
-    Derived here from the counts of Lim et al. 2014 (Phys. Rev. A 89, 022307).
+    The form is derived here from the counts of Lim et al. 2014 (Phys. Rev. A 89, 022307).
 
     Examples
     --------
@@ -222,7 +222,7 @@ def running_tables(
 
     Notes
     -----
-    Derived here.
+    The form is derived here.
 
     Examples
     --------
@@ -349,7 +349,30 @@ def live_share(
 
 
 def check_afterpulses(probability: float) -> None:
-    """Refuse what is no afterpulse probability."""
+    """Refuse what is no afterpulse probability.
+
+    Parameters
+    ----------
+    probability : float
+        Of a click [1], in [0, 1).
+
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    ValueError
+        It is none.
+
+    Notes
+    -----
+    Bookkeeping, derived here.
+
+    Examples
+    --------
+    >>> check_afterpulses(0.02)
+    """
     if not 0 <= probability < 1:
         raise ValueError(f"blocks: afterpulse_probability = {probability}; expected 0 to below 1")
 

@@ -24,9 +24,26 @@ _GRID_MU2_SHARE = np.array([0.15, 0.32])
 
 @kernel
 def grid_points(limits):  # type: ignore[no-untyped-def]
-    """The coarse grid, moved into the limits: (level of p1, basis, share of p2, μ1, share of μ2, parameter).
+    """The coarse grid, moved into the limits. Intensities do not depend on the basis and on the share of p2.
 
-    Intensities do not depend on the basis and on the share of p2.
+    Parameters
+    ----------
+    limits : (6, 2) array
+        Of `optimiser.ParameterLimits.as_array` [1], in [0, 2].
+
+    Returns
+    -------
+    (levels of p1, bases, shares of p2, μ1, shares of μ2, 7) array
+        Parameters in the kernels' form [1].
+
+    Notes
+    -----
+    Chosen here: derived here from the optima of noisy and quiet windows.
+
+    Examples
+    --------
+    >>> grid_points(np.array([[0.0, 1.0]] * 5 + [[0.0, 2.0]])).shape
+    (5, 3, 2, 3, 2, 7)
     """
     two = limits[5, 1] > 1.5
     levels, shares = _GRID_P1.size - (_LEVELS_ONE_DECOY if two else 0), _GRID_P2_SHARE.size if two else 1
@@ -56,7 +73,37 @@ def _light_of_grid(tables, light, points):  # type: ignore[no-untyped-def]
 
 @kernel
 def grid_starts(tables, light, security, points):  # type: ignore[no-untyped-def]
-    """Best of the `grid_points` for every level of p1, and its value."""
+    """Best of the `grid_points` for every level of p1, and its value.
+
+    Parameters
+    ----------
+    tables : (m, rows, 16) array
+        Series of blocks [1], any value.
+    light : (2,) array
+        As in `decoy.table_counts` [1], >= 0.
+    security : (6,) array
+        Of `SecurityParameters.as_array` [1], >= 0.
+    points : (levels, bases, shares, μ1, shares, 7) array
+        Of `grid_points` [1], >= 0.
+
+    Returns
+    -------
+    (levels, 7) array, (levels,) array
+        Parameters [1] and values [bit].
+
+    Notes
+    -----
+    The form is derived here.
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> from eqci_space.qkd.security import SecurityParameters
+    >>> block, points = block_table(1e-3, 1e-7, 0.01, 1e10), grid_points(np.array([[0.0, 1.0]] * 5 + [[0.0, 2.0]]))
+    >>> starts, values = grid_starts(block.series[None], block.light(), SecurityParameters().as_array(), points)
+    >>> starts.shape, bool(values.max() > 0)
+    ((5, 7), True)
+    """
     starts, values = np.empty((points.shape[0], 7)), np.full(points.shape[0], -1e300)
     counts = np.zeros(12)
     for i in range(points.shape[0]):

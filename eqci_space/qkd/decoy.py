@@ -136,7 +136,26 @@ class KeyResult:
 
 
 def proof_name(decoys: int, security: SecurityParameters) -> str:
-    """Name of the proof that a length rests on, such as ``lim2014-chernoff``."""
+    """Name of the proof that a length rests on.
+
+    Parameters
+    ----------
+    decoys : int
+        1 or 2 [1], > 0.
+    security : SecurityParameters
+
+    Returns
+    -------
+    str
+        Proof, bound of the counts and, unless it is the closed form γ of Lim et al. 2014, the sampling inequality.
+
+    Examples
+    --------
+    >>> proof_name(2, SecurityParameters())
+    'lim2014-chernoff-fung2010'
+    >>> proof_name(1, SecurityParameters(bound="hoeffding", sampling="lim2014"))
+    'rusca2018-hoeffding'
+    """
     name = f"{'lim2014' if decoys == 2 else 'rusca2018'}-{security.bound}"
     return name if security.sampling == "lim2014" else f"{name}-{security.sampling}"
 
@@ -225,15 +244,37 @@ def key_length(
 ) -> KeyResult:
     """Secret key length of a block at given parameters, unfloored and before authentication.
 
-    `extra_loss_db` weakens the signal of a tabulated block, from -6 dB on; its noise stays.
+    Parameters
+    ----------
+    block : BlockTable or Counts
+    parameters : DecoyParameters
+    security : SecurityParameters, optional
+    extra_loss_db : float
+        Weakens the signal of a tabulated block [dB], >= -6; its noise stays.
 
-    Reference: a 500 km zenith pass with 20 dB zenith loss at SatQuMA's default parameters and its shared
-    error split gives 19,536,709.98 bits, as SatQuMA v2 does (case F01 of the tests).
+    Returns
+    -------
+    KeyResult
+        Its length [bit]; negative: no key.
 
     Raises
     ------
     ValueError
         The block is given as counts together with an extra loss, or the gain exceeds 6 dB.
+
+    Notes
+    -----
+    Lim et al. 2014 (Phys. Rev. A 89, 022307) and, for one decoy, Rusca et al. 2018 (Appl. Phys. Lett. 112, 171104). A 500
+    km zenith pass with 20 dB zenith loss at SatQuMA's default parameters, with its shared error split and the closed form γ,
+    gives 19,536,709.98 bits, as SatQuMA v2 does (case F01 of the tests).
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> parameters = DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15)
+    >>> found = key_length(block_table(1e-3, 1e-7, 0.01, 1e10), parameters)
+    >>> found.proof, round(found.qber, 4)
+    ('lim2014-chernoff-fung2010', 0.0102)
     """
     security = security or SecurityParameters()
     x = parameters.as_array()
@@ -247,7 +288,32 @@ def key_length(
 
 
 def key_result(counts: np.ndarray, x: np.ndarray, security: SecurityParameters) -> KeyResult:
-    """Key length of counts and parameters in the kernels' form."""
+    """Key length of counts and parameters in the kernels' form.
+
+    Parameters
+    ----------
+    counts : (12,) array
+        Of `table_counts` [1], >= 0.
+    x : (7,) array
+        Of `DecoyParameters.as_array` [1], >= 0.
+    security : SecurityParameters
+
+    Returns
+    -------
+    KeyResult
+        Its length [bit]; negative: no key.
+
+    Notes
+    -----
+    Lim et al. 2014; Rusca et al. 2018.
+
+    Examples
+    --------
+    Nothing detected: no key.
+
+    >>> key_result(np.zeros(12), DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15).as_array(), SecurityParameters()).length_bit < 0
+    True
+    """
     length, phase, leak, vacuum, single = signed_length(counts, x, security.as_array())
     sifted, parameters = float(counts[:3].sum()), DecoyParameters.from_array(x)
     return KeyResult(
@@ -508,7 +574,37 @@ def _one_decoy_bounds(counts, first, wrong, x, beta, bound):  # type: ignore[no-
 
 @kernel
 def signed_length(counts, x, security):  # type: ignore[no-untyped-def]
-    """Signed key length, phase error bound, leakage, vacuum and single-photon bounds."""
+    """Signed key length and what led to it.
+
+    Parameters
+    ----------
+    counts : (12,) array
+        Of `table_counts` [1], >= 0.
+    x : (7,) array
+        Of `DecoyParameters.as_array` [1], >= 0.
+    security : (6,) array
+        Of `SecurityParameters.as_array` [1], >= 0.
+
+    Returns
+    -------
+    tuple of float
+        Length [bit], phase error bound [1], leakage [bit], vacuum and single-photon bounds [1].
+
+    Notes
+    -----
+    Lim et al. 2014, eqs 1 to 5; Rusca et al. 2018, eqs 2 to 6.
+
+    Examples
+    --------
+    The first is the length of `key_length`.
+
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> block, parameters = block_table(1e-3, 1e-7, 0.01, 1e10), DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15)
+    >>> x = parameters.as_array()
+    >>> found = signed_length(table_counts(block.series, block.light(), x), x, SecurityParameters().as_array())
+    >>> found[0] == key_length(block, parameters).length_bit
+    True
+    """
     eps_s, eps_c, f_ec, bound = security[0], security[1], security[2], int(security[3])
     two = x[6] > 1.5
     constant = 21.0 if two else 19.0
