@@ -51,15 +51,15 @@ def gaussian_modulated_rate_bit(
 
     Notes
     -----
-    Grosshans and Grangier 2002; covariance formulas as in Lodewyck et al. 2007 (Phys. Rev. A 76, 042305; recalled, checked
-    against the symplectic eigenvalues of the covariance matrix).
+    Grosshans and Grangier 2002; covariance formulas as in Lodewyck et al. 2007 (Phys. Rev. A 76, 042305; recalled,
+    checked against the symplectic eigenvalues of the covariance matrix).
 
     Examples
     --------
     Without loss and noise half a bit of every doubling of the signal's variance stays.
 
-    >>> round(gaussian_modulated_rate_bit(transmittance=1.0, modulation_variance=3.0, excess_noise=0.0,
-    ...                                   detector_efficiency=1.0, electronic_noise=0.0, reconciliation_efficiency=1.0), 9)
+    >>> ideal = {"detector_efficiency": 1.0, "electronic_noise": 0.0, "reconciliation_efficiency": 1.0}
+    >>> round(gaussian_modulated_rate_bit(transmittance=1.0, modulation_variance=3.0, excess_noise=0.0, **ideal), 9)
     1.0
     """
     t, eta = transmittance, detector_efficiency

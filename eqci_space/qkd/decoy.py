@@ -264,9 +264,10 @@ def key_length(
 
     Notes
     -----
-    Lim et al. 2014 (Phys. Rev. A 89, 022307) and, for one decoy, Rusca et al. 2018 (Appl. Phys. Lett. 112, 171104). A 500
-    km zenith pass with 20 dB zenith loss at SatQuMA's default parameters, with its shared error split and the closed form γ,
-    gives 19,536,709.98 bits, as SatQuMA v2 does (case F01 of the tests).
+    Lim et al. 2014 (Phys. Rev. A 89, 022307) and, for one decoy, Rusca et al. 2018 (Appl. Phys. Lett. 112, 171104).
+
+    A 500 km zenith pass with 20 dB zenith loss at SatQuMA's default parameters, with its shared error split and the
+    closed form γ, gives 19,536,709.98 bits, as SatQuMA v2 does (case F01 of the tests).
 
     Examples
     --------
@@ -311,7 +312,8 @@ def key_result(counts: np.ndarray, x: np.ndarray, security: SecurityParameters) 
     --------
     Nothing detected: no key.
 
-    >>> key_result(np.zeros(12), DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15).as_array(), SecurityParameters()).length_bit < 0
+    >>> x = DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15).as_array()
+    >>> key_result(np.zeros(12), x, SecurityParameters()).length_bit < 0
     True
     """
     length, phase, leak, vacuum, single = signed_length(counts, x, security.as_array())

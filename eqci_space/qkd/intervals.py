@@ -59,7 +59,8 @@ def optimise_interval(
 
     Notes
     -----
-    The form is derived here: Kadane's sum (Bentley 1984) for the first intervals, then the simplex of Nelder and Mead 1965.
+    The form is derived here: Kadane's sum (Bentley 1984) for the first intervals, then the simplex of Nelder and
+    Mead 1965.
 
     Examples
     --------

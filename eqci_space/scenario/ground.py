@@ -78,8 +78,8 @@ class Receiver(Record):
     def _detectors_of_both_bases(self) -> Receiver:
         if self.detectors > 1 and self.detectors % 2:
             raise ValueError(
-                f"detectors = {self.detectors}; expected 1 or 2 (active basis choice), or an even number (passive, half "
-                "of them for each basis)"
+                f"detectors = {self.detectors}; expected 1 or 2 (active basis choice), or an even number (passive, "
+                "half of them for each basis)"
             )
         return self
 

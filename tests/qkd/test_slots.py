@@ -120,7 +120,7 @@ def _one_detector(parts, blind):
 @pytest.mark.parametrize("passive", [False, True])
 @pytest.mark.parametrize("key_basis", [0.3, 0.5, 0.7, 0.9])
 def test_clicks_and_errors_per_basis_are_those_of_simulated_gates(scenario, passive, key_basis):
-    """Three million gates, light, sky and dark counts alike: sifted clicks and errors of both bases within 3 sd and 1 %.
+    """Three million gates of light, sky and dark counts: sifted clicks and errors of both bases within 3 sd and 1 %.
 
     With one noise for both bases they would be 1.3 to 5 times too few at a passive receiver.
     """
