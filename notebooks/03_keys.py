@@ -109,7 +109,7 @@ ax.figure
 # ## Other choices
 #
 # One decoy instead of two, one parameter set for all windows of a satellite, a modulator that never goes quite dark,
-# and the rigorous sampling inequality instead of its usual expansion.
+# and the usual expansion of the sampling inequality, which small samples break.
 
 
 # %%
@@ -124,6 +124,6 @@ def total_mbit(**protocol):
     "one decoy": total_mbit(kind="bb84-one-decoy"),
     "one parameter set": total_mbit(parameters="common"),
     "vacuum of 0.002 photons": total_mbit(intensity_3=0.002),
-    "sampling of Fung et al. 2010": total_mbit(sampling="fung2010"),
+    "expanded sampling of Lim et al. 2014": total_mbit(sampling="lim2014"),
     "Hoeffding bounds": total_mbit(bound="hoeffding"),
 }

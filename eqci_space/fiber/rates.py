@@ -30,9 +30,9 @@ FIBRE_EPSILON = 1e-9 + 1e-15
 def fibre_key_rate_bit_s(loss_db: float, device: QkdDevice) -> float:
     """Key rate [bit/s] over a span; never below zero. `qkd.protocols.PROTOCOLS` says what each protocol's rate states.
 
-    Finite keys: parameters optimised, one block per `block_s`, ε_s = 1e-9, ε_c = 1e-15, f_EC = 1.16, Chernoff bounds;
-    `authentication_bit` is paid per block. Generic avalanche diodes at 1 GHz give 282,458 bit/s over 16.4 dB (reference
-    table of the tests). Installed links reach a fraction of it; see the scenario's commissioning factor.
+    Finite keys: parameters optimised, one block per `block_s`, ε_s = 1e-9, ε_c = 1e-15, f_EC = 1.16, Chernoff bounds,
+    sampling of Fung et al. 2010; `authentication_bit` is paid per block. Generic avalanche diodes at 1 GHz give 281,766
+    bit/s over 16.4 dB. Installed links reach a fraction of it; see the scenario's commissioning factor.
 
     Each of the two detectors of a receiver is blind for `dead_time_s` after a click (non-paralysable, Knoll 2010,
     section 4.7), so that no more than ``2 / dead_time_s`` clicks a second are counted: towards 0 dB the rate goes flat.

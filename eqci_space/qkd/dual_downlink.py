@@ -12,7 +12,7 @@ from eqci_space.errors import TableError
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.slots import WindowSlots, slot_edges, window_slots
 from eqci_space.qkd.window_keys import best_cut_entangled, pair_coincidences, why_no_key
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import PairSource, Scenario
 from eqci_space.tables import check_table
 
 __all__ = ["dual_downlink_keys"]
@@ -74,14 +74,14 @@ def _dual_row(one: WindowSlots, other: WindowSlots, scenario: Scenario) -> dict[
     inside = np.flatnonzero((one.time >= begin) & (one.time <= end))
     if not len(inside):
         return None
-    second = _at(other, one.time[inside])
     source = scenario.protocol.source
     assert source is not None
+    second = _at(other, one.time[inside], source)
     wrong = (1 - (1 - 2 * one.intrinsic_error[inside]) * (1 - 2 * second["intrinsic_error"])) / 2
     rate, qber = pair_coincidences(
         source, pulse_rate_hz=one.terminal.pulse_rate_hz,
         efficiency=(one.efficiency[inside], second["efficiency"]),
-        noise_hz=(one.noise_hz[inside], second["noise_hz"]), intrinsic_error=wrong,
+        noise_hz=(one.pair_noise_hz(source)[inside], second["noise_hz"]), intrinsic_error=wrong,
     )  # fmt: skip
     security = security_parameters(scenario.protocol)
     merit = one.efficiency[inside] * second["efficiency"]
@@ -98,13 +98,13 @@ def _dual_row(one: WindowSlots, other: WindowSlots, scenario: Scenario) -> dict[
     }  # fmt: skip
 
 
-def _at(window: WindowSlots, time: pd.DatetimeIndex) -> dict[str, np.ndarray]:
+def _at(window: WindowSlots, time: pd.DatetimeIndex, source: PairSource) -> dict[str, np.ndarray]:
     """Efficiency, noise and intrinsic error of a window at other times inside it."""
     origin = window.time[0]
     known, asked = (((t - origin) / pd.Timedelta(seconds=1)).to_numpy() for t in (window.time, time))
     log_efficiency = np.interp(asked, known, np.log(np.maximum(window.efficiency, 1e-300)))
     return {
         "efficiency": np.exp(log_efficiency),
-        "noise_hz": np.interp(asked, known, window.noise_hz),
+        "noise_hz": np.interp(asked, known, window.pair_noise_hz(source)),
         "intrinsic_error": np.interp(asked, known, window.intrinsic_error),
     }

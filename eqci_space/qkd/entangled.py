@@ -268,8 +268,8 @@ def entangled_key(
 
     Notes
     -----
-    Yin et al. 2020 published 372 bits of the numbers below, with ε = 1e-10. The closed form γ gives 312 where that is
-    the ε of each of four parts, 284 where it is that of the whole; the hypergeometric inequality gives 28.
+    Yin et al. 2020 published 372 bits of the numbers below, with ε = 1e-10. γ gives 312 where that is the
+    ε of each of four parts, 284 where it is that of the whole; the hypergeometric inequality gives 28.
 
     Examples
     --------

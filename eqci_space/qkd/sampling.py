@@ -58,4 +58,4 @@ def _solved(ratio, share, wanted):  # type: ignore[no-untyped-def]
         rate = min(rate + change, 0.5)
         if step > 0 and -change <= _SETTLED * rate:
             break
-    return rate
+    return max(rate, ratio)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from eqci_space.errors import TableError
 from eqci_space.qkd.blocks import BlockTable, block_table, live_share, running_tables
-from eqci_space.scenario import Receiver, Scenario, Terminal, unknown_pair
+from eqci_space.scenario import PairSource, Receiver, Scenario, Terminal, unknown_pair
 
 __all__ = ["WindowSlots", "nearest_edges", "nearest_numbers", "slot_edges", "slot_edges_ns", "window_slots"]
 
@@ -49,10 +49,12 @@ class WindowSlots:
         """Dark and sky clicks per second, over all detectors."""
         return self._idle_counts() / self.receiver.gate_s * self.receiver.detectors
 
-    @property
-    def dark_hz(self) -> np.ndarray:
-        """Those of them that are dark counts of detectors which serve one basis alone; else none."""
-        return self._own_dark_counts() / self.receiver.gate_s * self.receiver.detectors
+    def pair_noise_hz(self, source: PairSource) -> np.ndarray:
+        """Clicks per second of this arm that belong to no pair: `noise_hz`, and photons of other pulses' pairs."""
+        if source.kind == "continuous":
+            return self.noise_hz
+        stray = self.neighbour_ratio * self.efficiency * float(source.mean_pairs or 0.0)
+        return self.noise_hz + stray / source.coincidence_window_s
 
     def _idle_counts(self) -> np.ndarray:
         """Mean dark and sky counts per detector and gate."""

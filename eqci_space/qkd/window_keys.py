@@ -220,7 +220,7 @@ def _best_entangled(window: WindowSlots, source: PairSource, security: SecurityP
     """BBM92 with one photon measured on board: the best of nested intervals."""
     rate, qber = pair_coincidences(
         source, pulse_rate_hz=window.terminal.pulse_rate_hz, efficiency=(source.own_efficiency, window.efficiency),
-        noise_hz=(source.own_noise_hz, window.noise_hz), intrinsic_error=window.intrinsic_error,
+        noise_hz=(source.own_noise_hz, window.pair_noise_hz(source)), intrinsic_error=window.intrinsic_error,
     )  # fmt: skip
     return best_cut_entangled(rate * window.weight_s, qber, window.efficiency, security)
 

@@ -172,8 +172,8 @@ def _check_gate(sender: str, terminal: Terminal, who: str, receiver: Receiver) -
     if receiver.gate_s * terminal.pulse_rate_hz > 1 + _ROUNDING:
         raise ValueError(
             f"{who}: receiver.gate_s = {receiver.gate_s:g} s is longer than the {1 / terminal.pulse_rate_hz:g} s "
-            f"between pulses of {sender} (pulse_rate_hz = {terminal.pulse_rate_hz:g}); expected at most that; "
-            "shorten the gate, or lower the pulse rate"
+            f"between pulses of {sender} (pulse_rate_hz = {terminal.pulse_rate_hz:g}); expected gate_s <= "
+            "1/pulse_rate_hz; shorten the gate, or lower the pulse rate"
         )
 
 

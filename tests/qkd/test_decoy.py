@@ -195,24 +195,21 @@ def test_optimised_key_reaches_the_global_optimum(case):
 
 @pytest.mark.parametrize("device", ["apd", "snspd"])
 @pytest.mark.parametrize("row", [pytest.param(r, id=f"{r['span_km']}km") for r in _read("fibre_model_rates.csv")])
-def test_fibre_rate_of_ten_minute_blocks(row, device):
-    rate = fibre_key_rate_bit_s(float(row["loss_dB"]), FIBRE_DEVICES[device])
-    assert_allclose(rate, float(row[f"{device}_600s_bps"]), rtol=1e-3, atol=0.05)
-
-
-@pytest.mark.parametrize("device", ["apd", "snspd"])
-@pytest.mark.parametrize("row", [pytest.param(r, id=f"{r['span_km']}km") for r in _read("fibre_model_rates.csv")])
-def test_fibre_rate_of_one_day_blocks(row, device):
-    d, day_s = FIBRE_DEVICES[device], 86_400.0
+@pytest.mark.parametrize(("label", "block_s"), [("600s", 600.0), ("24h", 86_400.0)])
+def test_fibre_rate_of_blocks(row, device, label, block_s):
+    """The table rests on the closed form γ; a device's own rate on the inequality behind it, up to 1.5 % less."""
+    d = FIBRE_DEVICES[device]
     block = block_table(
         d.detector_efficiency * 10 ** (-(float(row["loss_dB"]) + d.receiver_loss_db) / 10),
         d.extraneous_probability,
         d.intrinsic_error,
-        d.pulse_rate_hz * day_s,
+        d.pulse_rate_hz * block_s,
         afterpulse_probability=d.afterpulse_probability,
     )
-    rate = max(0.0, optimise_key(block).length_bit) / day_s
-    assert_allclose(rate, float(row[f"{device}_24h_bps"]), rtol=1e-3, atol=0.05)
+    rate = max(0.0, optimise_key(block, SecurityParameters(sampling="lim2014")).length_bit) / block_s
+    assert_allclose(rate, float(row[f"{device}_{label}_bps"]), rtol=1e-3, atol=0.05)
+    own = fibre_key_rate_bit_s(float(row["loss_dB"]), d.model_copy(update={"block_s": block_s}))
+    assert 0.985 * rate <= own <= rate * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("row", [pytest.param(r, id=f"{r['span_km']}km") for r in _read("fibre_model_rates.csv")])
@@ -393,9 +390,11 @@ def test_no_key_is_missed_in_short_blocks_with_many_errors(efficiency, noise, er
 def test_small_key_is_found_to_the_steps_of_the_leakage():
     """A block of 2.6e5 detections; the one-shot leakage moves in steps of about 7 bits, 2e-3 of this key."""
     block = block_table(0.0164, 3.1e-8, 0.0084, 2.57e5 / 0.0164, afterpulse_probability=0.02)
-    best = optimise_key(block).length_bit
-    assert best > 3_300
-    assert best >= _evolved_length(block, SecurityParameters(), seed=4, generations=120) * (1 - 2e-3)
+    for sampling, least in (("lim2014", 3_300), ("fung2010", 2_800)):
+        security = SecurityParameters(sampling=sampling)
+        best = optimise_key(block, security).length_bit
+        assert best > least
+        assert best >= _evolved_length(block, security, seed=4, generations=120) * (1 - 2e-3)
 
 
 def test_empty_block_has_the_fixed_cost_only():

@@ -326,7 +326,7 @@ def test_one_decoy_windows_are_labelled_and_have_two_intensities(budget, scenari
     keys = window_keys(budget, _with(scenario, kind="bb84-one-decoy"))
     two = window_keys(budget, scenario)
     assert set(keys["protocol"]) == {"bb84-one-decoy"}
-    assert set(keys["proof"]) == {"rusca2018-chernoff"}
+    assert set(keys["proof"]) == {"rusca2018-chernoff-fung2010"}
     assert 0 < keys.loc["a", "skl_bit"] < two.loc["a", "skl_bit"]
 
 
@@ -358,7 +358,7 @@ def test_responses_of_windows_start_from_their_keys(budget, scenario):
     assert (found.loc["d"] == 0).all()
 
 
-@pytest.mark.parametrize(("bound", "proof"), [("chernoff", "lim2014"), ("asymptotic", "asymptotic")])
+@pytest.mark.parametrize(("bound", "proof"), [("chernoff", "fung2010"), ("asymptotic", "asymptotic")])
 def test_lengths_of_pairs_name_their_bound(bound, proof):
     """An infinite-key figure must not pass for a finite one."""
     security = SecurityParameters(bound=bound)
@@ -371,4 +371,4 @@ def test_decoy_lengths_name_protocol_proof_and_budget(decoys, proof):
     security = SecurityParameters(bound="hoeffding", epsilon_secrecy=1e-10)
     key = optimise_key(block_table(1e-3, 1e-7, 0.01, 1e10), security, limits=ParameterLimits(decoys=decoys))
     assert key.protocol == ("bb84-one-decoy" if decoys == 1 else "bb84-two-decoy")
-    assert (key.proof, key.security) == (f"{proof}-hoeffding", security)
+    assert (key.proof, key.security) == (f"{proof}-hoeffding-fung2010", security)

@@ -14,6 +14,7 @@ from eqci_space.qkd.optimiser import optimise_common
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.slots import window_slots
 from eqci_space.qkd.window_keys import window_keys
+from eqci_space.scenario import PairSource, Protocol
 
 START = pd.Timestamp("2027-03-01T20:00:00Z")
 GATE_S, RATE_HZ = 1e-9, 1e8
@@ -264,6 +265,18 @@ def test_neighbours_fade_with_the_signal_and_noise_does_not():
     full, weak = key_length(block, parameters), key_length(block, parameters, extra_loss_db=3.0)
     assert_allclose(weak.qber, full.qber, rtol=1e-4)
     assert_allclose(weak.sifted_bit, full.sifted_bit * 10**-0.3, rtol=1e-3)
+
+
+def test_neighbours_of_pulsed_pairs_are_clicks_without_a_partner(scenario):
+    """Five times the light of a pulse comes from others: by chance while the source sees a photon, half wrong; 2 %."""
+    source = PairSource(kind="pulsed", mean_pairs=0.01, own_efficiency=1.0, own_noise_hz=0.0)
+    chosen = _receiving(scenario, gate_s=GATE_S, dark_count_rate_hz=0.0, dead_time_s=0.0)
+    chosen = chosen.model_copy(update={"protocol": Protocol(kind="bbm92", source=source)})
+    keys = [window_keys(_budget(1e-4, 0.0, slot_s=1e4, ratio=r), chosen).loc["w"] for r in (0.0, 5.0)]
+    base, true = keys[0]["qber"], 1e-4 * 0.01
+    accidental = 5.0 * 1e-4 * 0.01 * 0.01
+    assert base < 0.02
+    assert_allclose(keys[1]["qber"], (base * true + 0.5 * accidental) / (true + accidental), rtol=0.02)
 
 
 # ---------------------------------------------------------------- tables
