@@ -15,7 +15,8 @@
     EqciWarning
     ├── BadRecordWarning        malformed records of a file were skipped on request
     ├── StaleElementsWarning    elements are far from the times asked for
-    └── ModelValidityWarning    a formula is used outside its stated range
+    ├── ModelValidityWarning    a formula is used outside its stated range
+    └── EqciDeprecationWarning  a spelling that goes with the next minor version but one (`machine.deprecation`)
 
 Every message says what failed, where, what was found, what was expected and how to mend it.
 """
@@ -29,6 +30,7 @@ __all__ = [
     "BadRecordWarning",
     "DataError",
     "ElementsError",
+    "EqciDeprecationWarning",
     "EqciError",
     "EqciWarning",
     "InfeasibleError",
@@ -111,6 +113,10 @@ class StaleElementsWarning(EqciWarning):
 
 class ModelValidityWarning(EqciWarning):
     """A model is used outside the range in which its source states it to hold."""
+
+
+class EqciDeprecationWarning(EqciWarning, DeprecationWarning):
+    """A name or an order of arguments of yesterday, which still works for one minor version."""
 
 
 def close_names(name: str, known: Iterable[str]) -> list[str]:

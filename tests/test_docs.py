@@ -129,7 +129,7 @@ def scenario_folder(folder):
     shutil.copyfile(data_path("scenarios", "quant-gpicz.toml"), folder / "base.toml")
     shipped = eq.read_elements(data_path("orbits", "synthetic_constellations.omm.json"))[0]
     new = {"catalogue_number": 799_501_299, "epoch": datetime(2027, 3, 1, tzinfo=UTC)}
-    eq.write_omm(folder / "my-satellites.omm.json", [shipped.model_copy(update=new)])
+    eq.write_omm([shipped.model_copy(update=new)], folder / "my-satellites.omm.json")
     text = (DOCS / "how-to" / "stations.md").read_text(encoding="utf-8")
     needed = re.search(r"at least the columns\s+`([\w ]+)`", text)[1].split()
     sites = pd.read_csv(data_path("sites", "euroqci.csv"), keep_default_na=False)

@@ -60,7 +60,7 @@ def simulate(
         advance("planning", 0)
         result = simulate_plan(
             study.plan, study.budget, study.contact_keys, loaded, candidates=study.candidates, network=study.network,
-            trials=trials, rng=seed, regret_trials=regret, workers=processes(trials),
+            trials=trials, rng=seed, regret_trials=regret, jobs=processes(trials),
             progress=lambda done: advance("worlds", done),
         )  # fmt: skip
     for warning in result.warnings:
@@ -182,12 +182,12 @@ def coverage(
 
     table = _covered(output, loaded, resolution, month, "coverage")
     write_coverage(table, out)
-    written = save_maps(table, out, loaded)
+    written = save_maps(table, out, scenario=loaded)
     if compare is not None:
         second = read_coverage(compare) if other is None else _covered(output, other, resolution, month, "comparison")
         change = compare_coverages(table, second)
         write_coverage(change, out, name="difference")
-        written += save_maps(change, out, loaded)
+        written += save_maps(change, out, scenario=loaded)
     _give_coverage(output, loaded, table, out, [str(path) for path in written], as_json)
 
 

@@ -25,15 +25,15 @@ def node_owners(network: Network, scenario: Scenario) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(ground), space])
 
 
-def path_rules(edges: pd.DataFrame, scenario: Scenario, network: Network) -> list[PathRule]:
+def path_rules(edges: pd.DataFrame, network: Network, scenario: Scenario) -> list[PathRule]:
     """What the classes and prohibitions of every demand ask of its paths.
 
     Parameters
     ----------
     edges : DataFrame
         Of `fiber.edges.key_edges`.
-    scenario : Scenario
     network : Network
+    scenario : Scenario
     """
     graph = KeyGraph(tuple(zip(edges.index, edges["a"], edges["b"], strict=True)))
     owners = node_owners(network, scenario).reindex(list(graph.number)).fillna("")

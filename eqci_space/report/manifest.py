@@ -36,9 +36,9 @@ _VERSIONS = (
 
 
 def run_manifest(
-    scenario: Scenario,
     plan: Plan,
     relay: Relay,
+    scenario: Scenario,
     *,
     passes: pd.DataFrame,
     windows: pd.DataFrame,
@@ -49,9 +49,9 @@ def run_manifest(
 
     Parameters
     ----------
-    scenario : Scenario
     plan : Plan
     relay : Relay
+    scenario : Scenario
     passes, windows, candidates : DataFrame
         PASSES, WINDOWS and CANDIDATES, of which the rows are counted.
     ages : DataFrame, optional

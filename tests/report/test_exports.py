@@ -52,7 +52,7 @@ def test_same_inputs_give_the_same_bytes(exported, material, tmp_path, monkeypat
 
     monkeypatch.setattr("openpyxl.writer.excel.datetime", SimpleNamespace(datetime=Later, timezone=timezone))
     monkeypatch.setattr("time.time", lambda: 1.9e9)
-    write_exports(tmp_path, release(material, "internal"))
+    write_exports(release(material, level="internal"), tmp_path)
     names = sorted(p.name for p in exported["internal"].iterdir())
     assert names == sorted(p.name for p in tmp_path.iterdir())
     for name in names:
@@ -82,7 +82,7 @@ def test_workbook_has_a_sheet_per_table_and_says_units(exported, material):
 
 def test_text_in_the_workbook_stays_text(small, with_contacts, tmp_path):
     evil = '=HYPERLINK("x")\x07'
-    write_workbook(tmp_path / "t.xlsx", with_contacts(small, {"reason": evil, "skl_bit": np.inf}))
+    write_workbook(with_contacts(small, {"reason": evil, "skl_bit": np.inf}), tmp_path / "t.xlsx")
     head, row = openpyxl.load_workbook(tmp_path / "t.xlsx")["contacts"].iter_rows()
     cell = row[[c.value for c in head].index("reason")]
     assert (cell.data_type, cell.value) == ("s", '=HYPERLINK("x")\ufffd')
@@ -95,7 +95,7 @@ def test_text_in_the_workbook_stays_text(small, with_contacts, tmp_path):
 
 def test_a_table_longer_than_a_sheet_is_named_and_left_out(small, tmp_path, monkeypatch):
     monkeypatch.setattr("eqci_space.report.exports.workbook._MOST_ROWS", 1)
-    write_workbook(tmp_path / "t.xlsx", small)
+    write_workbook(small, tmp_path / "t.xlsx")
     book = openpyxl.load_workbook(io.BytesIO((tmp_path / "t.xlsx").read_bytes()))
     assert "contacts" in book.sheetnames
     assert "links" not in book.sheetnames
@@ -175,7 +175,7 @@ def test_a_year_is_sampled_for_a_month(small, with_contacts, material, tmp_path)
     assert sampled_end(small) == small.end
     rows = ({"satellite": "EAGLE1-LIKE"}, {"satellite": "EAGLE1-LIKE", "start": last, "end": last})
     orbits = {"EAGLE1-LIKE": replace(material.orbits["EAGLE1-LIKE"], step_s=2000.0)}
-    write_czml(tmp_path / "s.czml", replace(with_contacts(long, *rows), orbits=orbits), step_s=3600.0)
+    write_czml(replace(with_contacts(long, *rows), orbits=orbits), tmp_path / "s.czml", step_s=3600.0)
     packets = json.loads((tmp_path / "s.czml").read_text(encoding="utf-8"))
     check_czml(packets)
     assert packets[0]["clock"]["interval"].endswith("/2027-04-01T12:00:00.000000Z")
@@ -187,7 +187,7 @@ def test_names_with_marks_of_the_reference_syntax_still_resolve(small, with_cont
     name = "S#1\\x"
     strange = with_contacts(small, {"satellite": name})
     orbit = replace(material.orbits["EAGLE1-LIKE"], satellite=name)
-    write_czml(tmp_path / "s.czml", replace(strange, orbits={name: orbit}))
+    write_czml(replace(strange, orbits={name: orbit}), tmp_path / "s.czml")
     packets = json.loads((tmp_path / "s.czml").read_text(encoding="utf-8"))
     check_czml(packets)
     assert packets[-1]["polyline"]["positions"]["references"][0] == "satellite/S\\#1\\\\x#position"
