@@ -21,7 +21,7 @@ __all__ = ["write_exports"]
 
 @once_named(folder="directory")
 @once_first("directory")
-def write_exports(released: Released, directory: Path, *, earlier: str | Path | None = None) -> None:
+def write_exports(released: Released, directory: str | Path, *, earlier: str | Path | None = None) -> None:
     """Write every export that the release allows, and ``run.json``; of a public release ``report.html`` too.
 
     Parameters
@@ -37,6 +37,7 @@ def write_exports(released: Released, directory: Path, *, earlier: str | Path | 
     DataError
         The earlier directory has no calendar.
     """
+    directory = Path(directory)
     write_parquet(released, directory)
     write_contact_list(released, directory / "contacts.csv")
     write_calendar(released, directory / "contacts.ics", earlier=None if earlier is None else Path(earlier))
