@@ -115,6 +115,20 @@ def test_pages_name_what_the_package_has():
             assert importlib.util.find_spec(module), f"{page.name}: {module}"
 
 
+NOT_THERE = {"eqci_space/weather/okta_io.py"}  # the new reader of the worked example in CONTRIBUTING
+
+
+def test_pages_name_files_and_modules_that_exist():
+    rooms = "|".join(m.name for m in pkgutil.iter_modules(eq.__path__) if m.ispkg)
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for path in re.findall(r"`((?:eqci_space|tests|docs|data|benchmarks|notebooks)/[\w./-]*)`", text):
+            assert (ROOT / path).exists() or path in NOT_THERE, f"{page.name}: {path}"
+        for name in re.findall(rf"`(?:eqci_space\.)?((?:{rooms})\.[a-z_]+(?:\.\w+)*)(?:\(.*?\))?`", text):
+            if name != "report.html":
+                assert pkgutil.resolve_name(f"eqci_space.{name}"), f"{page.name}: {name}"
+
+
 def test_python_examples_parse_and_import_what_exists():
     examples = [(page, code) for page in PAGES for code in blocks(page, "python")]
     assert len(examples) >= 10
