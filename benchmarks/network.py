@@ -12,7 +12,7 @@ import eqci_space as eq
 from benchmarks.timing import peak_memory_mb
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
-from eqci_space.fiber.replay import replay_steps
+from eqci_space.fiber.replay_steps import Deposits, Routes, replay_steps
 
 __all__ = ["run", "year_of_stores"]
 
@@ -88,9 +88,9 @@ def year_of_stores(stores: int, days: int):
     trace = np.repeat(asked / _STEPS_PER_DAY, _STEPS_PER_DAY, axis=1)
     count = len(starts) * days
     each = np.tile(starts, days)
-    routes = (
+    routes = Routes(
         np.arange(count + 1), asked.T.ravel(), 5 * np.arange(count + 1),
         ((each[:, None] + np.arange(5)) % stores).ravel(),
     )  # fmt: skip
-    events = np.zeros(stores + 1, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0)
-    return lambda: replay_steps(problem, first, events, trace, routes, 4, False)
+    deposits = Deposits(np.zeros(stores + 1, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+    return lambda: replay_steps(problem, first, deposits, trace, routes, 4, False)

@@ -31,7 +31,7 @@ def synthetic_scenario(instance: Instance, folder: Path) -> Scenario:
         f"end = {START + pd.Timedelta(days=instance.days):%Y-%m-%dT%H:%M:%SZ}\n"
     ]
     for name in sorted(instance.candidates["satellite"].unique()):
-        orbit = '{ kind = "sun_synchronous", altitude_km = 550, ltan_h = 22.5 }'
+        orbit = f'{{ kind = "sun_synchronous", altitude_km = 550, ltan_h = 22.5, epoch = {START:%Y-%m-%dT%H:%M:%SZ} }}'
         parts.append(f'[[satellite]]\nname = "{name}"\nterminal = "eagle1-like-nominal"\norbit = {orbit}\n')
     parts.append(f'[stations]\nuse = {stations!r}\nreceiver = "ogs-80cm-snspd"\n'.replace("'", '"'))
     for name in stations:

@@ -16,6 +16,7 @@
     ├── BadRecordWarning        malformed records of a file were skipped on request
     ├── StaleElementsWarning    elements are far from the times asked for
     ├── ModelValidityWarning    a formula is used outside its stated range
+    ├── UndatedOrbitWarning     a designed orbit without epoch restarts with the scenario
     └── EqciDeprecationWarning  a spelling that goes with the next minor version but one (`machine.deprecation`)
 
 Every message says what failed, where, what was found, what was expected and how to mend it.
@@ -40,6 +41,8 @@ __all__ = [
     "StaleElementsWarning",
     "TableError",
     "TimeError",
+    "UndatedOrbitWarning",
+    "VerificationError",
     "close_names",
     "near_matches",
 ]
@@ -99,6 +102,10 @@ class InfeasibleError(PlanError):
     """No plan satisfies the constraints."""
 
 
+class VerificationError(EqciError):
+    """A result differs from what its tables and rules say: a fault of the toolkit, never of its user."""
+
+
 class EqciWarning(UserWarning):
     """Root of all warnings of the toolkit."""
 
@@ -113,6 +120,10 @@ class StaleElementsWarning(EqciWarning):
 
 class ModelValidityWarning(EqciWarning):
     """A model is used outside the range in which its source states it to hold."""
+
+
+class UndatedOrbitWarning(EqciWarning):
+    """A designed orbit states no epoch and takes the start of its scenario, with which it moves."""
 
 
 class EqciDeprecationWarning(EqciWarning, DeprecationWarning):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
+from eqci_space.fiber.verify import verify_relay
 from eqci_space.files.atomic import replaced_file
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.machine.deprecation import once_named
@@ -29,8 +30,8 @@ from eqci_space.report.release import Level, export_material, release
 from eqci_space.report.run_io import Run, load_run, require_target, write_directory
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.candidates import contact_candidates
+from eqci_space.schedule.contact_keys import contact_keys
 from eqci_space.schedule.contacts import Plan, schedule_contacts
-from eqci_space.schedule.refine import reoptimise_contacts
 from eqci_space.schedule.simulate import Simulation, simulate_plan
 from eqci_space.schedule.verify import verify_plan
 from eqci_space.studies.variants import variant_keys
@@ -123,22 +124,17 @@ class Study:
     @cached_property
     def plan(self) -> Plan:
         """The plan, checked by `verify_plan`."""
-        return self._planned[0]
+        large = len(self.candidates) > _SHOWN_FROM
+        with shown_bar("planning", total=1, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
+            plan = schedule_contacts(self.candidates, self.scenario, network=self.network)
+            verify_plan(plan, self.windows, self.scenario)
+            advance(1)
+        return plan
 
     @cached_property
     def contact_keys(self) -> pd.DataFrame:
-        """KEYS of the windows, and of planned parts of windows at their own parameters."""
-        return self._planned[1]
-
-    @cached_property
-    def _planned(self) -> tuple[Plan, pd.DataFrame]:
-        large = len(self.candidates) > _SHOWN_FROM
-        with shown_bar("planning", total=2, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
-            offered = schedule_contacts(self.candidates, self.scenario, network=self.network)
-            advance(1)
-            plan, keys = reoptimise_contacts(offered, self.budget, self.keys, self.scenario)
-            verify_plan(plan, self.windows, self.scenario)
-        return plan, keys
+        """KEYS of the windows, and of planned parts of windows."""
+        return contact_keys(self.plan, self.budget, self.keys, self.scenario)
 
     @cached_property
     def deposits(self) -> pd.DataFrame:
@@ -147,13 +143,18 @@ class Study:
 
     @cached_property
     def relay(self) -> Relay:
-        """Delivery with the plan's expected key."""
-        return relay_keys(self.deposits, self.scenario, network=self.network)
+        """Delivery with the plan's expected key, checked by `verify_relay`."""
+        return self._relayed(self.deposits)
 
     @cached_property
     def fibre_only(self) -> Relay:
-        """Delivery without any satellite key."""
-        return relay_keys(self.deposits.iloc[:0], self.scenario, network=self.network)
+        """Delivery without any satellite key, checked likewise."""
+        return self._relayed(self.deposits.iloc[:0])
+
+    def _relayed(self, deposits: pd.DataFrame) -> Relay:
+        relay = relay_keys(deposits, self.scenario, network=self.network)
+        verify_relay(relay, deposits, self.scenario)
+        return relay
 
     @cached_property
     def variants(self) -> pd.DataFrame:

@@ -130,7 +130,7 @@ TABLES: dict[str, Table] = {
             "moon_elevation_deg": _number("Moon at the station"),
             "moon_separation_deg": _number("Moon to line of sight"),
             "moon_phase_deg": _number("phase angle, 0 = full"),
-            "sunlit": ("flag", "satellite in sunlight"),
+            "sunlit": ("flag", "satellite outside the Earth's umbra; in the penumbra too"),
         },
     ),
     "KEYS": Table(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from eqci_space.cli.records import plain
-from eqci_space.errors import DataError, EqciError, EqciWarning, InfeasibleError, ScenarioError
+from eqci_space.errors import DataError, EqciError, EqciWarning, InfeasibleError, ScenarioError, VerificationError
 
 if TYPE_CHECKING:
     from eqci_space.scenario import Scenario
@@ -167,6 +167,8 @@ class _Codes:
     def _code(self, error: Exception) -> int:
         if isinstance(error, InfeasibleError):
             return INFEASIBLE
+        if isinstance(error, VerificationError):
+            return INTERNAL
         if self._output.strict and _is_missing_data(error):
             return STALE
         if isinstance(error, EqciError):

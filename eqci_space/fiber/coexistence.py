@@ -28,16 +28,33 @@ def raman_power_w(
     Parameters
     ----------
     launch_power_w, counter_power_w : float
-        Sums over the channels of each direction [W], where they enter the fibre.
+        Sums over the channels of each direction [W], where they enter the fibre, >= 0.
     length_m : float
-        [m], > 0.
+        Of the span [m], > 0.
+    attenuation_db_km : float
+        Of the fibre [dB/km], > 0.
     raman_coefficient_per_m2 : float
-        ρ per metre of fibre and metre of bandwidth: 1e-9 per km and nm is 1e-3.
+        ρ per metre of fibre and metre of bandwidth [1/m²], >= 0: 1e-9 per km and nm is 1e-3.
+    filter_bandwidth_m : float
+        Full width Δλ of the receiver's filter [m], >= 0.
+
+    Returns
+    -------
+    float
+        Power behind the filter [W].
 
     Raises
     ------
     ValueError
         An argument is negative, or the length or the attenuation is zero.
+
+    Examples
+    --------
+    A milliwatt against the photons of a span far longer than 10 km, 0.1 nm of filter:
+
+    >>> float(round(raman_power_w(launch_power_w=0.0, counter_power_w=1e-3, length_m=4e5, attenuation_db_km=0.22,
+    ...     raman_coefficient_per_m2=2.5e-3, filter_bandwidth_m=1e-10) * 1e12, 3))
+    2.468
     """
     values = (launch_power_w, counter_power_w, raman_coefficient_per_m2, filter_bandwidth_m)
     if not all(0 <= v < math.inf for v in values) or not 0 < length_m < math.inf or not 0 < attenuation_db_km < 1e3:
@@ -57,6 +74,22 @@ def raman_click_probability(
     light: Coexistence, *, loss_db: float, receiver_loss_db: float, detector_efficiency: float
 ) -> float:
     """Probability of a Raman click per detector and gate, two detectors; the span's length follows from its loss.
+
+    Parameters
+    ----------
+    light : Coexistence
+        Powers, filter, gate and fibre.
+    loss_db : float
+        Of the span without the receiver [dB], >= 0.
+    receiver_loss_db : float
+        From the end of the fibre to the detectors [dB], >= 0.
+    detector_efficiency : float
+        Clicks per photon [1], 0 to 1.
+
+    Returns
+    -------
+    float
+        Per detector and gate [1].
 
     Raises
     ------

@@ -1,4 +1,9 @@
-"""Hand-over between domains: which border edges key may cross, in which direction, and how much of it."""
+"""Hand-over between domains: which border edges key may cross, in which direction, and how much of it.
+
+A border is an edge of fibre, or one that an agreement adds, between nodes of two domains. A satellite is in no domain:
+key that passes it is handed over by nobody, needs no agreement, fills no quota and is counted by no border, whatever
+the domains of the stations at its two ends. Who must not get key by that way is kept off it by the rules of the demand.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +33,23 @@ class Border:
     agreement: Handover | None
     along: bool
 
+    @property
+    def agreed(self) -> bool:
+        """Whether there is an agreement; a border without one is open, or shut."""
+        return self.agreement is not None and self.agreement is not _SHUT
+
 
 def borders(edges: pd.DataFrame, scenario: Scenario) -> list[Border]:
     """Edges between domains with the agreement that governs each; a border without agreement is open or shut.
 
     A pair of domains for which there is any agreement is open only where one says so.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Of `key_edges`.
+    scenario : Scenario
+        Agreements, and whether borders without one are open.
 
     Raises
     ------
@@ -73,13 +90,23 @@ def _governs(handover: Handover, edge: str, route: str, pair: tuple[str, str]) -
 
 
 def crossing_mask(found: list[Border], demand: Demand, n_edges: int) -> np.ndarray:
-    """Arcs (2E,) that the agreements admit for a demand."""
+    """Arcs (2E,) that the agreements admit for a demand.
+
+    Parameters
+    ----------
+    found : list of Border
+        Of `borders`.
+    demand : Demand
+        Its purpose, and whether computational security is enough.
+    n_edges : int
+        Number of edges [1].
+    """
     allowed = np.ones(2 * n_edges, dtype=bool)
     for border in found:
         agreement = border.agreement
         if agreement is None:
             continue
-        wanted = agreement is not _SHUT and (not agreement.purposes or demand.purpose in agreement.purposes)
+        wanted = border.agreed and (not agreement.purposes or demand.purpose in agreement.purposes)
         wanted &= agreement.protection == "trusted_node" or demand.computational
         forward, backward = (wanted and agreement.direction in ("both", way) for way in ("forward", "backward"))
         arcs = (forward, backward) if border.along else (backward, forward)
@@ -93,6 +120,15 @@ def border_quotas(
     """Quota of every arc (2E index or -1; for the edges up to the last border), and bits per quota and bin (Q, T).
 
     Each agreement with a quota or dates has one quota per direction; outside its dates nothing crosses.
+
+    Parameters
+    ----------
+    found : list of Border
+        Of `borders`.
+    bins : list of (datetime, datetime)
+        Start and end of each bin.
+    scenario : Scenario
+        Agreements with their quotas [bit/day] and dates.
     """
     limited = [h for h in scenario.handovers if h.quota_bit_per_day or h.valid_from or h.valid_until]
     row = {h.name: 2 * i for i, h in enumerate(limited)}
@@ -122,12 +158,14 @@ def crossing_bits(routes: pd.DataFrame, edges: pd.DataFrame, scenario: Scenario)
         ROUTES.
     edges : DataFrame
         Of `key_edges`.
+    scenario : Scenario
+        Agreements.
 
     Returns
     -------
     DataFrame
         One row per bin, edge and direction used: from_domain, to_domain, agreement (empty where the border is open),
-        protection, bit.
+        protection, bit [bit].
     """
     place = {str(edges.index[b.edge]): b for b in borders(edges, scenario)}
     rows = []

@@ -11,7 +11,16 @@ import pandas as pd
 from eqci_space.fiber.network import Network, space_edge, station_node
 from eqci_space.scenario import Outage, Scenario
 
-__all__ = ["FIBRE", "LAST_MILE", "SPACE", "closed_bins", "contact_arrivals", "edge_supply_bit", "key_edges"]
+__all__ = [
+    "FIBRE",
+    "LAST_MILE",
+    "SPACE",
+    "closed_bins",
+    "contact_arrivals",
+    "edge_supply_bit",
+    "key_edges",
+    "stops_everything",
+]
 
 FIBRE, LAST_MILE, SPACE = "fibre", "last_mile", "space"
 """Kinds of an edge; whether key came through space is its kind, never a matter of its id."""
@@ -58,7 +67,7 @@ def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:
     for edge, bit in scenario.stock.items():
         if edge in both.index:
             both.loc[edge, "initial_bit"] = bit
-    return both
+    return both.sort_index()  # so that no result depends on the order in which a scenario names its stations
 
 
 def contact_arrivals(contacts: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
@@ -118,7 +127,7 @@ def closed_bins(edges: pd.DataFrame, bins: list[tuple[datetime, datetime]], scen
     """Whether no key passes an edge in a bin (edges, bins): the bin lies inside an outage that stops everything."""
     starts = np.array([(a - scenario.start).total_seconds() for a, _ in bins])
     ends = np.array([(b - scenario.start).total_seconds() for _, b in bins])
-    total = [o for o in scenario.outages if (o.stops or _usual_stop(o)) == "everything"]
+    total = [o for o in scenario.outages if stops_everything(o)]
     closed = np.zeros((len(edges), len(bins)), dtype=bool)
     for i, edge in enumerate(edges.itertuples() if total else ()):
         for a, b in _down(edge, tuple(total), scenario):
@@ -126,8 +135,10 @@ def closed_bins(edges: pd.DataFrame, bins: list[tuple[datetime, datetime]], scen
     return closed
 
 
-def _usual_stop(outage: Outage) -> str:
-    return "everything" if outage.node is not None else "key_generation"
+def stops_everything(outage: Outage) -> bool:
+    """Whether no key passes during an outage, stock included; the usual case for nodes."""
+    usual = "everything" if outage.node is not None else "key_generation"
+    return (outage.stops or usual) == "everything"
 
 
 def _overlap_s(starts: np.ndarray, ends: np.ndarray, begin: float, end: float) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from eqci_space.errors import near_matches
-from eqci_space.fiber.assurance import node_owners, path_rules, vertex_connectivity
+from eqci_space.fiber.assurance import is_foreign, node_owners, path_rules, vertex_connectivity
 from eqci_space.fiber.domains import borders, crossing_bits
 from eqci_space.fiber.edges import SPACE, key_edges
 from eqci_space.fiber.key_flow import solve_key_flow
@@ -23,27 +24,33 @@ __all__ = ["exposure", "exposure_frontier", "handovers"]
 def exposure(relay: Relay, scenario: Scenario) -> pd.DataFrame:
     """Who saw the key of each demand, weighted by bits.
 
+    Parameters
+    ----------
+    relay : Relay
+        Routes and delivery, with the network they were made on.
+    scenario : Scenario
+        Demands, satellites with nation and operator, agreements.
+
     Returns
     -------
     DataFrame
         Indexed by `demand`: assurance, asked_bit, delivered_bit; space_share (bits relayed through a satellite);
-        trusted_nodes (mean number of ground nodes between the ends that one share of the key passes) and most_nodes;
-        foreign_nodes (mean number of them outside the nations of the ends); handovers (mean number of borders between
-        domains, satellites apart); nations, operators and satellites that saw key (as text); security
+        trusted_nodes (mean number of ground nodes between the ends that one share of the key passes) and most_nodes
+        (satellites included, as `max_nodes` counts); foreign_nodes (mean number of nodes between the ends, satellites
+        included, that are of a nation but of none of the ends', as `max_foreign_nodes` counts) and foreign_satellites
+        among them; handovers (mean number of borders between domains that fibre crosses); nations, operators and
+        satellites that saw key (as text, the satellites' nations and operators among them); security
         (information-theoretic, or computational where post-quantum cryptography protects a hand-over);
         fibre_connectivity and connectivity (node-disjoint paths without and with satellites); main_path.
     """
     edges = key_edges(relay.network, scenario)
     owners = node_owners(relay.network, scenario)
-    bridged = {
-        str(edges.index[b.edge])
-        for b in borders(edges, scenario)
-        if b.agreement is not None and b.agreement.protection == "pqc"
-    }
+    crossing = {str(edges.index[b.edge]): b.agreement for b in borders(edges, scenario)}
+    bridged = {edge for edge, agreement in crossing.items() if agreement and agreement.protection == "pqc"}
     fibre = edges["kind"] != SPACE
     facts = _Facts(
         edges, edges[fibre], owners["nation"].to_dict(), owners["operator"].to_dict(), edges["operator"].to_dict(),
-        frozenset(edges.index[fibre & (edges["domain_a"] != edges["domain_b"])]), frozenset(bridged),
+        frozenset(crossing), frozenset(bridged),
     )  # fmt: skip
     rows = [_of_demand(d, relay, scenario, facts) for d in scenario.demands]
     return pd.DataFrame(rows).set_index("demand")
@@ -70,7 +77,8 @@ def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, facts: _Facts) 
     between = [set(p[1:-1]) for p in mine["path"]]
     home = {str(facts.nation.get(end, "")) for end in demand.between}
     ground = [b - satellites for b in between]
-    foreign = [sum(facts.nation.get(n, "") not in home for n in g) for g in ground]
+    nation = np.array(list(facts.nation.values()), dtype=str)
+    abroad = {node for node, foreign in zip(facts.nation, is_foreign(nation, home), strict=True) if foreign}
     crossed = [sum(step in facts.crossing for step in steps) for steps in mine["edges"]]
     everyone = set().union(*(set(p) for p in mine["path"])) if len(mine) else set()
     used = set().union(*(set(e) for e in mine["edges"])) if len(mine) else set()
@@ -81,8 +89,10 @@ def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, facts: _Facts) 
         "space_share": _mean([bool(b & satellites) for b in between], bits),
         "trusted_nodes": _mean([len(g) for g in ground], bits),
         "most_nodes": max((len(b) for b in between), default=0),
-        "foreign_nodes": _mean(foreign, bits), "handovers": _mean(crossed, bits),
-        "nations": _listed(facts.nation.get(n, "") for n in everyone - satellites),
+        "foreign_nodes": _mean([len(b & abroad) for b in between], bits),
+        "foreign_satellites": _mean([len(b & abroad & satellites) for b in between], bits),
+        "handovers": _mean(crossed, bits),
+        "nations": _listed(facts.nation.get(n, "") for n in everyone),
         "operators": _listed([facts.operator.get(n, "") for n in everyone]
                              + [facts.edge_operator.get(e, "") for e in used]),
         "satellites": _listed(everyone & satellites),
@@ -97,8 +107,8 @@ def _mean(values: list, bits: np.ndarray) -> float:
     return float(np.average(np.array(values, dtype=float), weights=bits)) if len(bits) else 0.0
 
 
-def _listed(names: object) -> str:
-    return ", ".join(sorted({str(n) for n in names if n}))  # type: ignore[attr-defined]
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted({n for n in names if n}))
 
 
 def handovers(relay: Relay, scenario: Scenario) -> pd.DataFrame:
@@ -122,9 +132,13 @@ def exposure_frontier(
     Parameters
     ----------
     deposits : DataFrame
-        DEPOSITS.
+        DEPOSITS [bit].
+    scenario : Scenario
+        All but its demands counts.
     demand : str
         Name of a demand; its prohibitions hold in every class.
+    network : Network, optional
+        Default `build_network`.
     classes : tuple of tuples of str, optional
         Default: any, one nation, two disjoint shares, the space path, and node counts from 0 to 12, foreign or not.
 

@@ -12,14 +12,15 @@ from dataclasses import replace
 import numpy as np
 
 from eqci_space.errors import PlanError
-from eqci_space.fiber.key_flow import FlowResult, RelayProgramme
+from eqci_space.fiber.key_flow import FlowResult, Relaxation, RelayProgramme, solve_key_flow
 from eqci_space.fiber.key_problem import Column, KeyFlowProblem, ShareGoal
 from eqci_space.fiber.paths import cheapest_routes
 
 __all__ = ["components", "max_concurrent", "max_min"]
 
 _MOST_SHARE = 1000.0
-_SMALLEST_PRICE = 1e-9
+_HAIR = 1e-9
+_GAIN = 1e-6  # of a share, above the noise of tie-breaks and below what anyone would call a gain
 
 
 def components(problem: KeyFlowProblem) -> np.ndarray:
@@ -93,41 +94,49 @@ def max_concurrent(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
 def max_min(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
     """Lexicographic max-min: no demand's share, at most 1, can rise without that of one served worse falling.
 
-    Each round raises the smallest share of all demands that still can gain; those that price it are settled
-    (Radunović and Le Boudec 2007, IEEE/ACM Trans. Netw. 15, 1073).
+    Each round raises the smallest share of the demands that are not settled, then settles those that cannot have more
+    while all others keep that share. Which those are is found by raising the sum of their shares: who gains is not
+    settled, and when nobody gains the rest is (water filling; Radunović and Le Boudec 2007, IEEE/ACM Trans. Netw. 15,
+    1073). Prices of rows would not tell, for those of small demands are smaller than ties.
 
     Returns
     -------
     FlowResult
+        Objective: sum of the shares; bound: sum over the demands of the bounds of the rounds that settled them.
     share : (K,) array
-
-    Raises
-    ------
-    PlanError
-        A round settles nothing.
     """
-    reached = components(problem) >= 0
-    floor, active = np.zeros(len(reached)), reached.copy()
+    active = components(problem) >= 0
+    floor, bound = np.zeros(len(active)), np.zeros(len(active))
     known: list[Column] = []
-    while True:
-        goal = ShareGoal(np.where(active, 0, -1), floor, 1.0)
-        programme = RelayProgramme(replace(problem, share_goal=goal), known=known)
-        relaxed = programme.relax()
-        known = list(programme.columns)
-        # A hair below the optimum keeps the next round feasible in floating point.
-        share = programme.shares(relaxed.solution)[0] * (1 - 1e-9)
-        if share >= 1 - 1e-6:
-            floor[active] = min(share, 1.0)
-            break
-        rows = programme.layout.share
-        price = np.where(active, relaxed.solution.row_price[np.maximum(rows, 0)], 0.0)
-        settled = price > _SMALLEST_PRICE
-        if not settled.any():
+    rounds, flow = 0, solve_key_flow(replace(problem, asked_bit=np.zeros_like(problem.asked_bit)))
+    while active.any():
+        programme, relaxed = _raised(problem, np.where(active, 0, -1), floor, known)
+        share, known = float(programme.shares(relaxed.solution)[0]), list(programme.columns)
+        stuck = active.copy()
+        # A hair below the optimum keeps the next programmes feasible in floating point.
+        floor = np.where(active, min(share, 1.0) * (1 - _HAIR), floor)
+        bound = np.where(active, min(1.0, share + relaxed.bound - relaxed.objective), bound)
+        rounds += relaxed.rounds
+        while stuck.any():
+            own = np.where(stuck, np.cumsum(stuck) - 1, -1)
+            programme, relaxed = _raised(problem, own, floor, known)
+            known, rounds = list(programme.columns), rounds + relaxed.rounds
+            gains = np.zeros(len(active), dtype=bool)
+            gains[stuck] = programme.shares(relaxed.solution) > share + _GAIN
+            if not gains.any() or share >= 1 - _GAIN:
+                break
+            stuck &= ~gains
+        if not stuck.any():
             raise PlanError("max_min: no demand limits the smallest share; the programme is degenerate")
-        floor[settled] = share
-        active &= ~settled
-        if not active.any():
-            break
-    paths = programme.paths(relaxed.solution)
-    result = FlowResult(paths, float(floor.sum()), float(floor.sum()), relaxed.rounds, relaxed.edge_price)
-    return result, floor
+        active &= ~stuck
+        paths = programme.paths(relaxed.solution)
+        flow = FlowResult(paths, float(floor.sum()), float(bound.sum()), rounds, relaxed.edge_price)
+    return flow, floor
+
+
+def _raised(
+    problem: KeyFlowProblem, group: np.ndarray, floor: np.ndarray, known: list[Column]
+) -> tuple[RelayProgramme, Relaxation]:
+    """The programme that raises the smallest share of each group above given floors, and its optimum."""
+    programme = RelayProgramme(replace(problem, share_goal=ShareGoal(group, floor, 1.0)), known=known)
+    return programme, programme.relax()

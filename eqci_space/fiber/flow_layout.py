@@ -15,9 +15,10 @@ import numpy as np
 
 from eqci_space.fiber.key_problem import KeyFlowProblem, Risk, ShareGoal
 from eqci_space.fiber.row_reduction import arriving, stored_edges
+from eqci_space.fiber.stores import oldest_kept
 from eqci_space.machine.solver import Programme
 
-__all__ = ["MBIT", "SLOPES", "FlowLayout", "flow_programme"]
+__all__ = ["MBIT", "SLOPES", "TIE_WEIGHT", "FlowLayout", "flow_programme"]
 
 MBIT = 1e6
 """Amounts of key stand in the programme in Mbit, so that its coefficients are near one."""
@@ -187,8 +188,9 @@ def _life_rows(p: KeyFlowProblem, rows: _Rows, stock: np.ndarray, stored: np.nda
     n_bins, vintages = p.asked_bit.shape[1], p.aged_bit.shape[1]
     for i, e in enumerate(stored if len(p.life_bins) else ()):
         late, life = int(p.delayed[e]), int(p.life_bins[e])
+        oldest = oldest_kept(p.parent_bin if len(p.parent_bin) else np.arange(n_bins), vintages, life)
         for t in range(n_bins):
-            first = t + 1 - life
+            first = int(oldest[t])
             if not life or first <= -vintages:
                 continue
             window = (p.deposit_edge == e) & (p.deposit_bin >= first) & (p.deposit_bin + late <= t)

@@ -91,6 +91,8 @@ class KeyFlowProblem:
         Per demand.
     life_bins : (E,) int
         Key that arrived in bin d can be used until bin d + life; 0 for no limit.
+    parent_bin : (T,) int
+        Bin of the plan that each bin is a part of, where outages split bins; each its own if empty. Lives count these.
     closed : (E, T) bool
         Bins in which no key passes an edge; its stock is kept.
     quota_of_arc : (2E,) int
@@ -123,6 +125,7 @@ class KeyFlowProblem:
     vintage_bit: np.ndarray = field(default_factory=lambda: _none(0, 0))
     kinds: np.ndarray = field(default_factory=lambda: _none(0, kind=str))
     life_bins: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
+    parent_bin: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
     closed: np.ndarray = field(default_factory=lambda: _none(0, 0, kind=bool))
     quota_of_arc: np.ndarray = field(default_factory=lambda: _none(0, kind=int))
     quota_bit: np.ndarray = field(default_factory=lambda: _none(0, 0))

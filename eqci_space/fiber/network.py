@@ -28,7 +28,13 @@ class Network:
 
 
 def space_edge(satellite: str, ogs: str) -> str:
-    """Id of the key-graph edge between a satellite and a station."""
+    """Id of the key-graph edge between a satellite and a station.
+
+    Parameters
+    ----------
+    satellite, ogs : str
+        Names in the scenario.
+    """
     return f"{satellite}|{ogs}"
 
 
@@ -39,7 +45,15 @@ def satellite_and_station(edge: str) -> tuple[str, str]:
 
 
 def station_node(scenario: Scenario, ogs: str) -> str:
-    """Node at which a station holds its key: its own, unless it stands at the end of a listed last mile."""
+    """Node at which a station holds its key: its own, unless it stands at the end of a listed last mile.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        With the station.
+    ogs : str
+        Name of a station.
+    """
     station = scenario.stations[ogs]
     return f"OGS-{ogs}" if station.attach != "fibre" or station.positions else station.node
 
@@ -47,17 +61,23 @@ def station_node(scenario: Scenario, ogs: str) -> str:
 def build_network(scenario: Scenario) -> Network:
     """Terrestrial network of a scenario.
 
-    Links without listed intermediate sites that are longer than ``fiber.unlisted_span_km`` become chains of
-    equal spans with assumed trusted nodes. A span beyond the device's reach has rate 0, or is split the same
-    way under ``beyond_reach = "split"``. Colocated stations get an edge of their own, as do stations served by
-    courier, whose rate is the pad carried over the interval; a mobile station has one such edge per position, open
-    between its dates. Such stations lose the fibre that the network lists for them. Station nodes that the scenario
-    does not use are left out.
+    Links without listed intermediate sites that are longer than ``fiber.unlisted_span_km`` become chains of equal spans
+    with assumed trusted nodes. A span beyond the device's reach has rate 0, or is split the same way under
+    ``beyond_reach = "split"``; one without key for another cause has rate 0 (`fiber.spans`). Colocated stations get an
+    edge of their own, as do stations served by courier, whose rate is the pad carried over the interval; a mobile
+    station has one such edge per position, open between its dates. Such stations lose the fibre that the network lists
+    for them. Station nodes that the scenario does not use are left out.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Network, device, stations and agreements.
 
     Returns
     -------
     Network
-        LINKS carry `reason` (why a span is dead) and `assumed` (made by splitting).
+        LINKS with length_km [km], loss_db [dB], skr_bit_s [bit/s], `reason` (why a span has no rate) and `assumed`
+        (made by splitting).
     """
     raw_nodes, raw_links = read_network(scenario)
     used = {station_node(scenario, ogs) for ogs in scenario.stations}

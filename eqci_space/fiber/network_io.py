@@ -20,6 +20,17 @@ _LINK_COLUMNS = ["link", "a", "b", "length_km", "loss_db", "medium", "listed_sit
 def read_network(scenario: Scenario) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Nodes and links of the scenario's network as plain tables, indexed by id.
 
+    Parameters
+    ----------
+    scenario : Scenario
+        Its `fiber.network` is a shipped name, or a folder beside its file.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Columns of the files as they are written; latitude_deg, longitude_deg [deg], length_km [km], loss_db [dB] and
+        listed_sites as numbers.
+
     Raises
     ------
     DataError

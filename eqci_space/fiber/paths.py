@@ -68,7 +68,13 @@ class KeyGraph:
 
 
 def route_arcs(route: Route) -> list[int]:
-    """All arcs of a route, those of every share."""
+    """All arcs of a route, those of every share.
+
+    Parameters
+    ----------
+    route : Route
+        Arcs of every share in order.
+    """
     return [arc for share in route for arc in share]
 
 
@@ -84,13 +90,20 @@ def cheapest_routes(
     Parameters
     ----------
     graph : KeyGraph
+        Of E edges.
     ends : sequence of (node, node)
         Of all demands.
     rules : sequence of PathRule
+        Of all demands.
     demands : sequence of int
-        Those asked for.
+        Numbers of those asked for.
     cost : (2E,) array
-        Of arcs, >= 0; infinite where none may pass.
+        Of arcs, in any unit, >= 0; infinite where none may pass.
+
+    Returns
+    -------
+    dict
+        Route and its cost, the sum over the arcs of every share, by number of the demand.
     """
     wanted: dict[int, tuple[int, int]] = {}
     for k in demands:

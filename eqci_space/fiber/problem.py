@@ -10,18 +10,28 @@ import pandas as pd
 
 from eqci_space.fiber.assurance import path_rules
 from eqci_space.fiber.domains import border_quotas, borders
-from eqci_space.fiber.edges import SPACE, closed_bins, edge_supply_bit, key_edges
+from eqci_space.fiber.edges import SPACE, closed_bins, edge_supply_bit, key_edges, stops_everything
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network
 from eqci_space.orbits.earth import times_from
 from eqci_space.scenario import Scenario, asked_bit_per_day, assurance_text
 from eqci_space.tables import check_table
 
-__all__ = ["bin_edges", "bin_of", "bin_starts", "demand_table", "flow_problem"]
+__all__ = ["bin_edges", "bin_of", "bin_starts", "demand_table", "flow_problem", "nominal_edges"]
 
 
 def bin_edges(scenario: Scenario) -> list[datetime]:
-    """Edges of the bins: the period's ends and every full bin counted from 12:00 UTC, so that a night is whole."""
+    """Edges of the bins: those of `nominal_edges`, and the ends of outages that stop everything.
+
+    A bin is split where such an outage begins or ends, so that 46 hours cost 46 hours.
+    """
+    cuts = {t for o in scenario.outages if stops_everything(o) for t in (o.start, o.end)} | set(scenario.bin_marks)
+    inside = {cut for cut in cuts if scenario.start < cut < scenario.end}
+    return sorted({*nominal_edges(scenario), *inside})
+
+
+def nominal_edges(scenario: Scenario) -> list[datetime]:
+    """The period's ends and every full bin counted from 12:00 UTC, so that a night is whole."""
     step = pd.Timedelta(scenario.schedule.bin).to_pytimedelta()
     edge = scenario.start.astimezone(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
     while edge <= scenario.start:
@@ -79,6 +89,7 @@ def flow_problem(network: Network, scenario: Scenario) -> KeyFlowProblem:
         asked_bit=np.outer(demands["asked_bit_per_day"], lengths_s / 86400.0),
         rules=path_rules(edges, network, scenario),
         closed=closed if closed.any() else np.empty((0, 0), dtype=bool),
+        parent_bin=np.searchsorted(nominal_edges(scenario), [a for a, _ in bins], side="right") - 1,
         quota_of_arc=quota_of_arc,
         quota_bit=quota_bit,
     )

@@ -9,18 +9,19 @@ import numpy as np
 
 from eqci_space.errors import ScenarioError
 from eqci_space.fiber.coexistence import raman_click_probability
-from eqci_space.qkd.blocks import block_table
+from eqci_space.fiber.saturation import block_length_bit
+from eqci_space.linkbudget.detector import dead_time_factor
 from eqci_space.qkd.continuous import best_modulated_rate_bit
 from eqci_space.qkd.entangled import entangled_key
-from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
-from eqci_space.qkd.twin_field import twin_field_rate_bit_s
+from eqci_space.qkd.twin_field import ANCHOR_LOSS_DB, LARGEST_STEP_DB, twin_field_rate_bit_s
 from eqci_space.qkd.window_keys import pair_coincidences
-from eqci_space.scenario import QkdDevice
+from eqci_space.scenario import PairSource, QkdDevice
 from eqci_space.units import ratio_from_db
 
-__all__ = ["fibre_key_rate_bit_s"]
+__all__ = ["fibre_key_rate_bit_s", "stated_losses_db"]
 
 _SMALLEST_TRANSMITTANCE = 1e-15
+_DETECTORS = 2
 
 
 @lru_cache(maxsize=4096)
@@ -31,11 +32,21 @@ def fibre_key_rate_bit_s(loss_db: float, device: QkdDevice) -> float:
     `authentication_bit` is paid per block. Generic avalanche diodes at 1 GHz give 282,458 bit/s over 16.4 dB (reference
     table of the tests). Installed links reach a fraction of it; see the scenario's commissioning factor.
 
+    Each of the two detectors of a receiver is blind for `dead_time_s` after a click (non-paralysable, Knoll 2010,
+    section 4.7), so that no more than ``2 / dead_time_s`` clicks a second are counted: towards 0 dB the rate goes flat.
+    Data sheets hold that already, and homodyne receivers of modulated states have none.
+
     Parameters
     ----------
     loss_db : float
         Span loss without the receiver [dB], >= 0.
     device : QkdDevice
+        Protocol, clock, detectors and noise of the link's ends.
+
+    Returns
+    -------
+    float
+        Secret key [bit/s], authentication paid.
 
     Raises
     ------
@@ -49,6 +60,21 @@ def fibre_key_rate_bit_s(loss_db: float, device: QkdDevice) -> float:
     return max(0.0, _RATES[device.protocol](loss_db, device))
 
 
+def stated_losses_db(device: QkdDevice) -> tuple[float, float]:
+    """Least and largest span loss [dB] for which a device's rate is known: all, but for data sheets and anchors.
+
+    Parameters
+    ----------
+    device : QkdDevice
+        Its protocol decides.
+    """
+    if device.datasheet:
+        return device.datasheet[0][0], device.datasheet[-1][0]
+    if device.protocol == "twin-field":
+        return ANCHOR_LOSS_DB - LARGEST_STEP_DB, ANCHOR_LOSS_DB + LARGEST_STEP_DB
+    return 0.0, math.inf
+
+
 def _decoy(loss_db: float, device: QkdDevice) -> float:
     noise = device.extraneous_probability
     if device.coexistence:
@@ -57,13 +83,8 @@ def _decoy(loss_db: float, device: QkdDevice) -> float:
             detector_efficiency=device.detector_efficiency,
         )  # fmt: skip
         noise = 1 - (1 - noise) * (1 - raman)
-    block = block_table(
-        float(ratio_from_db(loss_db + device.receiver_loss_db)) * device.detector_efficiency, noise,
-        device.intrinsic_error, device.pulse_rate_hz * device.block_s,
-        afterpulse_probability=device.afterpulse_probability,
-    )  # fmt: skip
-    limits = ParameterLimits(decoys=1 if device.protocol == "bb84-one-decoy" else 2)
-    return (optimise_key(block, limits=limits).length_bit - device.authentication_bit) / device.block_s
+    efficiency = float(ratio_from_db(loss_db + device.receiver_loss_db)) * device.detector_efficiency
+    return (block_length_bit(efficiency, noise, device) - device.authentication_bit) / device.block_s
 
 
 def _entangled(loss_db: float, device: QkdDevice) -> float:
@@ -76,8 +97,20 @@ def _entangled(loss_db: float, device: QkdDevice) -> float:
         source, pulse_rate_hz=device.pulse_rate_hz, efficiency=(near, near * float(ratio_from_db(loss_db))),
         noise_hz=(noise_hz, noise_hz), intrinsic_error=device.intrinsic_error,
     )  # fmt: skip
-    key = entangled_key(float(rate) * device.block_s, float(qber))
+    ready = 1.0
+    for efficiency in (near, near * float(ratio_from_db(loss_db))) if device.dead_time_s else ():
+        clicks_hz = _pair_clicks_hz(source, efficiency, noise_hz, device.pulse_rate_hz) / _DETECTORS
+        ready *= float(dead_time_factor(click_rate_hz=clicks_hz, dead_time_s=device.dead_time_s))
+    key = entangled_key(float(rate) * ready * device.block_s, float(qber))
     return (key.length_bit - device.authentication_bit) / device.block_s
+
+
+def _pair_clicks_hz(source: PairSource, efficiency: float, noise_hz: float, pulse_rate_hz: float) -> float:
+    """Clicks of one end [1/s], dead time apart: a pulse without a click has ``1/(1 + ηλ)²`` (Ma, Fung and Lo 2007)."""
+    if source.kind == "continuous":
+        return float(source.pair_rate_hz or 0.0) * efficiency + noise_hz
+    dark = -math.expm1(-noise_hz * source.coincidence_window_s)
+    return pulse_rate_hz * (1 - (1 - dark) / (1 + efficiency * float(source.mean_pairs or 0.0) / 2) ** 2)
 
 
 def _datasheet(loss_db: float, device: QkdDevice) -> float:

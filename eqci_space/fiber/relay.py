@@ -188,7 +188,12 @@ def relay_bin_by_bin(deposits: pd.DataFrame, scenario: Scenario, *, network: Net
         price[:, t], objective, rounds = flow.edge_price[:, 0], objective + flow.objective, rounds + flow.rounds
         so_far = slice(0, t + 1)
         stock = store_levels(
-            problem.supply_bit[:, so_far], used[:, so_far], problem.aged_bit, problem.capacity_bit, problem.life_bins
+            problem.supply_bit[:, so_far],
+            used[:, so_far],
+            problem.aged_bit,
+            problem.capacity_bit,
+            problem.life_bins,
+            parent_bin=problem.parent_bin[so_far],
         ).stock_bit[:, t]
     bound = solve_key_flow(problem).bound
     flow = FlowResult(sorted(paths), objective, bound, rounds, price)
@@ -271,7 +276,14 @@ def _stores(flow: FlowResult, problem: KeyFlowProblem, scenario: Scenario) -> pd
     """Stores replayed forward from the relayed paths."""
     n_edges, n_bins = problem.supply_bit.shape
     used = used_by_bin(flow, problem)
-    levels = store_levels(problem.supply_bit, used, problem.aged_bit, problem.capacity_bit, problem.life_bins)
+    levels = store_levels(
+        problem.supply_bit,
+        used,
+        problem.aged_bit,
+        problem.capacity_bit,
+        problem.life_bins,
+        parent_bin=problem.parent_bin,
+    )
     table = pd.DataFrame({
         "bin": np.repeat(bin_starts(scenario), n_edges),
         "edge": np.tile(np.array([e for e, _, _ in problem.edges], dtype=object), n_bins),

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from eqci_space.fiber.edges import FIBRE, SPACE
 from eqci_space.fiber.key_flow import FlowResult, solve_key_flow
-from eqci_space.fiber.key_problem import Column, KeyFlowProblem
-from eqci_space.fiber.network import Network, build_network
+from eqci_space.fiber.key_problem import KeyFlowProblem
+from eqci_space.fiber.network import Network, build_network, station_node
 from eqci_space.fiber.paths import route_arcs
-from eqci_space.fiber.problem import flow_problem
+from eqci_space.fiber.problem import bin_edges, flow_problem
 from eqci_space.fiber.relay import Relay, relay_bin_by_bin, with_deposits
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.scenario import Scenario
@@ -36,7 +37,8 @@ def single_failures(
     """Relay solved anew without each node, link, station and satellite in turn, ranked by keys lost.
 
     Contacts stay as they are; what fails is gone for the whole period. Links of one route (a chain of spans) fail
-    together. A demand that ends at a failed node is lost, and counted apart.
+    together, and so do a station, its own node and its last mile. A demand that ends at a failed node is lost, and
+    counted apart.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def single_failures(
     scenario : Scenario
     kinds : tuple of str
     one_bin : bool
-        Take the period for one bin, in which key from space serves at once: a screening, faster and more optimistic.
+        Take the period for one bin for what takes no edge of a satellite away: a screening, faster and more optimistic.
     progress : callable, optional
         Called with the cases done and their number.
 
@@ -57,14 +59,12 @@ def single_failures(
     """
     network = network or build_network(scenario)
     problem = with_deposits(flow_problem(network, scenario), deposits, scenario)
-    if one_bin:
-        problem = _one_bin(problem)
-    base = solve_key_flow(problem)
-    known = [(k, t, route) for k, t, route, _ in base.paths]
+    whole = _Base.of(problem)
+    screened = _Base.of(_one_bin(problem)) if one_bin else whole
     cases = _cases(problem, scenario, network, kinds)
     rows = []
     for done, (kind, name, edges) in enumerate(cases, start=1):
-        rows.append(_failed(problem, base, known, kind, name, edges, scenario))
+        rows.append(_failed(whole if problem.delayed[edges].any() else screened, kind, name, edges, scenario))
         if progress:
             progress(done, len(cases))
     columns = ["failure", "kind", "delivered_bit", "lost_bit", "lost_keys", "lost_share", "lost_at_ends_bit",
@@ -92,47 +92,58 @@ def _cases(
     ids = np.array([e for e, _, _ in problem.edges], dtype=object)
     ends = np.array([(a, b) for _, a, b in problem.edges], dtype=object)
     satellites = {s.name for s in scenario.satellites}
+    own = {o: node for o in scenario.stations if (node := station_node(scenario, o)) == f"OGS-{o}"}
+
+    def at(node: str) -> np.ndarray:
+        return np.flatnonzero((ends == node).any(axis=1))
+
     cases = []
     if "node" in kinds:
-        for node in sorted(set(ends.ravel().tolist()) - satellites):
-            cases.append(("node", node, np.flatnonzero((ends == node).any(axis=1))))
+        nodes = sorted(set(ends.ravel().tolist()) - satellites - set(own.values()))
+        cases += [("node", node, at(node)) for node in nodes]
     if "link" in kinds:
         route = network.links["route"].reindex(ids).to_numpy()
-        for name in sorted({r for r in route if isinstance(r, str)}):
-            cases.append(("link", name, np.flatnonzero(route == name)))
+        names = sorted({r for r, kind in zip(route, problem.kinds, strict=True) if kind == FIBRE})
+        cases += [("link", name, np.flatnonzero(route == name)) for name in names]
     if "station" in kinds:
         for ogs in scenario.stations:
-            cases.append(("station", ogs, np.flatnonzero([str(i).endswith(f"|{ogs}") for i in ids])))
+            space = (problem.kinds == SPACE) & (ends == station_node(scenario, ogs)).any(axis=1)
+            cases.append(("station", ogs, at(own[ogs]) if ogs in own else np.flatnonzero(space)))
     if "satellite" in kinds:
-        for name in sorted(satellites):
-            cases.append(("satellite", name, np.flatnonzero((ends == name).any(axis=1))))
+        cases += [("satellite", name, at(name)) for name in sorted(satellites)]
     return [case for case in cases if len(case[2])]
 
 
-def _failed(
-    problem: KeyFlowProblem,
-    base: FlowResult,
-    known: list[Column],
-    kind: str,
-    name: str,
-    edges: np.ndarray,
-    scenario: Scenario,
-) -> tuple:
+@dataclass(frozen=True)
+class _Base:
+    """A relay problem, its optimum without any failure, and the paths of that."""
+
+    problem: KeyFlowProblem
+    flow: FlowResult
+
+    @classmethod
+    def of(cls, problem: KeyFlowProblem) -> _Base:
+        """Solve a problem."""
+        return cls(problem, solve_key_flow(problem))
+
+
+def _failed(base: _Base, kind: str, name: str, edges: np.ndarray, scenario: Scenario) -> tuple:
     hit = set(edges.tolist())
-    before = base.delivered_bit(len(problem.ends))
-    if not any(arc >> 1 in hit for _, _, route, _ in base.paths for arc in route_arcs(route)):
-        # Nothing relayed passes here: the optimum stays.
-        after, objective = before, base.objective
-    else:
+    problem, flow = base.problem, base.flow
+    before = after = flow.delivered_bit(len(problem.ends))
+    objective = flow.objective
+    # Where nothing relayed passes the optimum stays.
+    if any(arc >> 1 in hit for _, _, route, _ in flow.paths for arc in route_arcs(route)):
         closed = problem.closed.copy() if problem.closed.size else np.zeros(problem.supply_bit.shape, dtype=bool)
         closed[edges] = True
-        flow = solve_key_flow(replace(problem, closed=closed), known=known)
-        after, objective = flow.delivered_bit(len(problem.ends)), flow.objective
+        known = [(k, t, route) for k, t, route, _ in flow.paths]
+        without = solve_key_flow(replace(problem, closed=closed), known=known)
+        after, objective = without.delivered_bit(len(problem.ends)), without.objective
     at_ends = np.array([kind == "node" and name in pair for pair in problem.ends])
     lost = float((before - after).sum())
     left = np.divide(after, before, out=np.ones_like(after), where=before > 0)
     worst = int(np.argmin(left))
-    share = (base.objective - objective) / max(base.objective, 1e-300)
+    share = (flow.objective - objective) / max(flow.objective, 1e-300)
     lost_at_ends = float((before - after)[at_ends].sum())
     return (f"{kind} {name}", kind, float(after.sum()), lost, lost / KEY_BIT, share, lost_at_ends,
             scenario.demands[worst].name, float(left[worst]))  # fmt: skip
@@ -161,7 +172,8 @@ class OutageAnswer:
 def outage_answer(deposits: pd.DataFrame, scenario: Scenario, changed: Scenario) -> OutageAnswer:
     """Compare the relay of a scenario with that of the scenario under an overlay, contacts as planned.
 
-    Both are relayed bin by bin, for nobody knows of an outage beforehand.
+    Both are relayed bin by bin, for nobody knows of an outage beforehand, and in the same bins: those of the plan, split
+    where an outage of either begins or ends that stops everything.
 
     Parameters
     ----------
@@ -170,7 +182,8 @@ def outage_answer(deposits: pd.DataFrame, scenario: Scenario, changed: Scenario)
     scenario, changed : Scenario
         Without and with outages, stocks or demands changed; demands are matched by name.
     """
-    before, after = relay_bin_by_bin(deposits, scenario), relay_bin_by_bin(deposits, changed)
+    marks = tuple({*bin_edges(scenario), *bin_edges(changed)})
+    before, after = (relay_bin_by_bin(deposits, s.model_copy(update={"bin_marks": marks})) for s in (scenario, changed))
     common = [d.name for d in scenario.demands if d.name in {c.name for c in changed.demands}]
     rows = []
     for name in common:

@@ -73,7 +73,7 @@ def link_budget(
         BUDGET: SAMPLES with `LOSS_TERMS`, `total_loss_db`, `transmittance`, `background_hz`,
         `extraneous_probability`, `intrinsic_error` and `valid`: elevation at least 10 deg, weak turbulence (Rytov
         variance at most 1) where it is modelled or the quantile asked for, a residual of at most 2 rad² behind adaptive
-        optics, visibility above 1 km, gas loss stated inside molecular bands, and a range of at least 2.5 D²/λ.
+        optics, visibility above 1 km, gas loss stated or tabulated, and a range of at least 2.5 D²/λ.
 
     Raises
     ------
@@ -148,8 +148,8 @@ def _warn_where_invalid(valid: np.ndarray) -> None:
     if not valid.all():
         warnings.warn(
             f"link_budget: {np.count_nonzero(~valid)} of {len(valid)} samples lie outside the models' range "
-            "(elevation below 10 deg, strong turbulence, fibre coupling hardly corrected, fog, a molecular band "
-            "without gas loss, or the near field); see column 'valid'",
+            "(elevation below 10 deg, strong turbulence, fibre coupling hardly corrected, fog, a wavelength "
+            "without a known gas loss, or the near field); see column 'valid'",
             ModelValidityWarning,
             stacklevel=3,
         )

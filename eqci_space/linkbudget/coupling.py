@@ -1,4 +1,4 @@
-"""Light into the receiver: single-mode fibre with turbulence, tip-tilt and adaptive optics, and the field stop.
+"""Light into the receiver: single-mode fibre behind turbulence, tip-tilt and adaptive optics, and the field stop.
 
 The fibre's mode in the pupil is ``exp(-(a r/R)²)``; the mode parameter a = 1.1209 couples 81.45 % of a plane wave
 through a clear pupil (Ruilier and Cassaing 2001, J. Opt. Soc. Am. A 18, 143).
@@ -17,9 +17,7 @@ from scipy.special import ive
 from eqci_space.linkbudget.ranges import Range, in_range
 
 __all__ = [
-    "adaptive_optics_residual_rad2",
     "field_stop_transmittance",
-    "noll_residual_rad2",
     "optimum_mode_parameter",
     "smf_coupling_adaptive",
     "smf_coupling_gaussian_coherence",
@@ -30,17 +28,40 @@ __all__ = [
 
 TipTilt = Literal["uncorrected", "removed"]
 
-_NOLL = np.array([
-    1.0299, 0.582, 0.134, 0.111, 0.0880, 0.0648, 0.0587, 0.0525, 0.0463, 0.0401, 0.0377, 0.0352, 0.0328, 0.0304, 0.0279,
-    0.0267, 0.0255, 0.0243, 0.0232, 0.0220, 0.0208,
-])  # fmt: skip
 _X, _W = np.polynomial.legendre.leggauss(96)
 _RATIO_GRID = np.geomspace(1e-4, 1e3, 281)
 
 
 @in_range(obscuration_ratio=Range(0, 0.9))
 def smf_coupling_plane_wave(mode_parameter: np.ndarray | float, obscuration_ratio: float = 0.0) -> np.ndarray:
-    """Coupling of a plane wave, ``2 [e^(-γ²a²) - e^(-a²)]²/(a² (1 - γ²))``, referred to the annular pupil."""
+    """Coupling of a plane wave into a single-mode fibre, referred to the annular pupil.
+
+    ``2 [e^(-γ²a²) - e^(-a²)]²/(a² (1 - γ²))`` (Ruilier and Cassaing 2001, J. Opt. Soc. Am. A 18, 143).
+
+    Parameters
+    ----------
+    mode_parameter : array
+        a of the fibre's mode ``exp(-(a r/R)²)`` in the pupil of radius R [1], in (0, 10], any shape.
+    obscuration_ratio : float
+        γ, diameter of the obscuration over that of the pupil [1], in [0, 0.9].
+
+    Returns
+    -------
+    array
+        [1], in [0, 0.8145], shape of `mode_parameter`.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range.
+
+    Examples
+    --------
+    The published optimum of a clear pupil:
+
+    >>> round(float(smf_coupling_plane_wave(1.1209)), 4)
+    0.8145
+    """
     a2 = np.asarray(mode_parameter, dtype=float) ** 2
     g2 = obscuration_ratio**2
     return 2 * (np.exp(-g2 * a2) - np.exp(-a2)) ** 2 / (a2 * (1 - g2))
@@ -49,7 +70,30 @@ def smf_coupling_plane_wave(mode_parameter: np.ndarray | float, obscuration_rati
 @in_range(obscuration_ratio=Range(0, 0.9))
 @lru_cache(maxsize=64)
 def optimum_mode_parameter(obscuration_ratio: float = 0.0) -> float:
-    """Mode parameter of the largest plane-wave coupling; 1.1209 for a clear pupil."""
+    """Mode parameter of the largest plane-wave coupling.
+
+    The root of the derivative, found by minimisation (Ruilier and Cassaing 2001, who give 1.12 for a clear pupil).
+
+    Parameters
+    ----------
+    obscuration_ratio : float
+        Diameter ratio [1], in [0, 0.9].
+
+    Returns
+    -------
+    float
+        [1], 1.1209 for a clear pupil, less for an obscured one.
+
+    Raises
+    ------
+    ValueError
+        The obscuration is out of range.
+
+    Examples
+    --------
+    >>> round(optimum_mode_parameter(), 4)
+    1.1209
+    """
     found = minimize_scalar(
         lambda a: -float(smf_coupling_plane_wave(a, obscuration_ratio)), bounds=(0.3, 3.0), method="bounded",
         options={"xatol": 1e-10},
@@ -59,7 +103,30 @@ def optimum_mode_parameter(obscuration_ratio: float = 0.0) -> float:
 
 @in_range(obscuration_ratio=Range(0, 0.9))
 def smf_coupling_optimum(obscuration_ratio: float = 0.0) -> float:
-    """Largest plane-wave coupling: 0.8145, 0.738, 0.656, 0.559 for obscurations of 0, 0.2, 0.3, 0.4."""
+    """Largest coupling of a plane wave into a single-mode fibre, referred to the annular pupil.
+
+    Coupling at `optimum_mode_parameter` (Ruilier and Cassaing 2001).
+
+    Parameters
+    ----------
+    obscuration_ratio : float
+        Diameter ratio [1], in [0, 0.9].
+
+    Returns
+    -------
+    float
+        [1], at most 0.8145.
+
+    Raises
+    ------
+    ValueError
+        The obscuration is out of range.
+
+    Examples
+    --------
+    >>> [round(smf_coupling_optimum(g), 4) for g in (0.0, 0.2, 0.3, 0.4)]
+    [0.8145, 0.7383, 0.6562, 0.5589]
+    """
     return float(smf_coupling_plane_wave(optimum_mode_parameter(obscuration_ratio), obscuration_ratio))
 
 
@@ -119,22 +186,41 @@ def smf_coupling_kolmogorov(
     """Mean coupling into a single-mode fibre behind Kolmogorov turbulence.
 
     The autocorrelation of pupil and mode, weighted with ``exp(-D_φ/2)``, ``D_φ = 6.88 (ρ/r0)^(5/3)``; ideal tip-tilt
-    multiplies D_φ by ``1 - (ρ/D)^(1/3)`` (Fried 1966). 0.409, 0.172, 0.052 for D/r0 = 1, 2, 4 without, 0.691, 0.490,
-    0.189 with tip-tilt (Dikmelik and Davidson 2005 with a Gaussian coherence: 3 to 9 % off).
-
-    Fried's factor leaves 0.17 (D/r0)^(5/3) rad² where removing the Zernike tilts leaves 0.134: pessimistic, by 0.2,
-    0.6, 1.5 and 1.7 dB at D/r0 = 1, 2, 4, 8 against the exact projection (0.720, 0.558, 0.268, 0.0501).
+    multiplies D_φ by ``1 - (ρ/D)^(1/3)`` (Fried 1966). A Gaussian coherence is 3 to 9 % off (Dikmelik, Davidson 2005).
 
     Parameters
     ----------
     aperture_to_fried_ratio : array
-        D/r0, 0 to 1000.
+        D/r0 [1], in [0, 1000], any shape.
     obscuration_ratio : float
-        Linear.
+        Diameter ratio [1], in [0, 0.9].
     mode_parameter : float, optional
-        Default the optimum of the plane wave.
+        a of the mode ``exp(-(a r/R)²)`` [1], in (0, 10]; default the optimum of the plane wave.
     tip_tilt : {"uncorrected", "removed"}
-    """  # fmt: skip
+        Whether the mean slope of the wave is taken out.
+
+    Returns
+    -------
+    array
+        [1], in (0, 0.8145], shape of `aperture_to_fried_ratio`.
+
+    Raises
+    ------
+    ValueError
+        A number is out of range, or `tip_tilt` is no such word.
+
+    Notes
+    -----
+    Fried's factor leaves 0.17 (D/r0)^(5/3) rad² where removing the Zernike tilts leaves 0.134: pessimistic, by 0.2,
+    0.6, 1.5 and 1.7 dB at D/r0 = 1, 2, 4, 8 against the exact projection (0.720, 0.558, 0.268, 0.0501).
+
+    Examples
+    --------
+    >>> smf_coupling_kolmogorov(np.array([1.0, 2.0, 4.0])).round(3).tolist()
+    [0.409, 0.172, 0.052]
+    >>> smf_coupling_kolmogorov(np.array([1.0, 2.0, 4.0]), tip_tilt="removed").round(3).tolist()
+    [0.691, 0.49, 0.189]
+    """
     ratio = np.asarray(aperture_to_fried_ratio, dtype=float)
     if tip_tilt not in ("uncorrected", "removed"):
         raise ValueError(f"smf_coupling_kolmogorov: tip_tilt '{tip_tilt}'; expected 'uncorrected' or 'removed'")
@@ -158,10 +244,34 @@ def _coupling_spline(mode_parameter: float, obscuration: float, tip_tilt: TipTil
 def smf_coupling_gaussian_coherence(
     aperture_to_coherence_area_ratio: np.ndarray | float, *, mode_parameter: float = 1.12
 ) -> np.ndarray:
-    """Mean coupling for a Gaussian coherence function (Dikmelik and Davidson 2005, Appl. Opt. 44, 4946, eq. 11).
+    """Mean coupling into a single-mode fibre for a Gaussian coherence function.
 
     ``8a² ∫∫ exp[-(a² + q)(x² + y²)] I0(2qxy) xy dx dy`` over the unit square, q the ratio of the aperture's area to the
-    coherence area, D²/(4ρ_c²).
+    coherence area (Dikmelik and Davidson 2005, Appl. Opt. 44, 4946, eq. 11).
+
+    Parameters
+    ----------
+    aperture_to_coherence_area_ratio : array
+        q = D²/(4ρ_c²) [1], >= 0, any shape.
+    mode_parameter : float
+        a of the mode ``exp(-(a r/R)²)`` [1], in (0, 10].
+
+    Returns
+    -------
+    array
+        [1], in (0, 0.8145], shape of `aperture_to_coherence_area_ratio`.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range.
+
+    Examples
+    --------
+    D/r0 = 1 and 2 with ρ_c = r0/2.1; Kolmogorov turbulence gives 0.409 and 0.172:
+
+    >>> [round(float(smf_coupling_gaussian_coherence((2.1 * ratio) ** 2 / 4)), 3) for ratio in (1, 2)]
+    [0.42, 0.166]
     """
     q = np.atleast_1d(np.asarray(aperture_to_coherence_area_ratio, dtype=float))
     x, w = (_X + 1) / 2, _W / 2
@@ -175,44 +285,40 @@ def smf_coupling_gaussian_coherence(
     return np.array(values).reshape(np.shape(aperture_to_coherence_area_ratio))
 
 
-@in_range()
-def noll_residual_rad2(aperture_to_fried_ratio: np.ndarray | float, modes: int) -> np.ndarray:
-    """Phase variance [rad²] left when the first Zernike modes (piston counted) are corrected (Noll 1976).
-
-    Tabulated to 21 modes, ``0.2944 J^(-√3/2) (D/r0)^(5/3)`` beyond. 1.030 for piston, 0.134 after tip and tilt.
-    """
-    factor = _NOLL[modes - 1] if modes <= len(_NOLL) else 0.2944 * modes ** (-np.sqrt(3) / 2)
-    return factor * np.asarray(aperture_to_fried_ratio, dtype=float) ** (5 / 3)
-
-
-@in_range()
-def adaptive_optics_residual_rad2(
-    *,
-    aperture_to_fried_ratio: np.ndarray | float,
-    modes: int,
-    greenwood_frequency_hz: np.ndarray | float = 0.0,
-    bandwidth_hz: float = np.inf,
-    offset_rad: np.ndarray | float = 0.0,
-    isoplanatic_angle_rad: np.ndarray | float = np.inf,
-    static_rad2: np.ndarray | float = 0.0,
-) -> np.ndarray:
-    """Residual phase variance [rad²]: fitting (Noll), servo lag, angular offset, and static aberrations.
-
-    Servo ``(f_G/f_3dB)^(5/3)`` (Greenwood 1977), offset ``(θ/θ0)^(5/3)`` (Fried 1982).
-    """  # fmt: skip
-    servo = (np.asarray(greenwood_frequency_hz, dtype=float) / bandwidth_hz) ** (5 / 3)
-    offset = (np.abs(offset_rad) / np.asarray(isoplanatic_angle_rad, dtype=float)) ** (5 / 3)
-    return noll_residual_rad2(aperture_to_fried_ratio, modes) + servo + offset + static_rad2
-
-
 @in_range(obscuration_ratio=Range(0, 0.9))
 def smf_coupling_adaptive(
     residual_rad2: np.ndarray | float, aperture_to_fried_ratio: np.ndarray | float, *, obscuration_ratio: float = 0.0
 ) -> np.ndarray:
     """Mean coupling behind adaptive optics: the plane-wave optimum times a coherent core and a halo.
 
-    ``η0 [e^(-σ²) + (1 - e^(-σ²))/(1 + (D/r0)²)]`` (Jumper-like extended Maréchal form; recalled), held to be good for
-    σ² up to 2. It equals the plane-wave optimum for σ² = 0.
+    ``η0 [e^(-σ²) + (1 - e^(-σ²))/(1 + (D/r0)²)]`` (extended Maréchal form of Parenti and Sasiela 1994; recalled), held
+    to be good for σ² up to 2. It equals the plane-wave optimum for σ² = 0.
+
+    Parameters
+    ----------
+    residual_rad2 : array
+        σ² of the phase [rad²], >= 0; arrays broadcast.
+    aperture_to_fried_ratio : array
+        D/r0 [1], >= 0.
+    obscuration_ratio : float
+        Diameter ratio [1], in [0, 0.9].
+
+    Returns
+    -------
+    array
+        [1], in [0, 0.8145], broadcast.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range.
+
+    Examples
+    --------
+    One radian squared at D/r0 = 3, ``0.8145 (e^(-1) + (1 - e^(-1))/10)``:
+
+    >>> round(float(smf_coupling_adaptive(1.0, 3.0)), 4)
+    0.3511
     """
     strehl = np.exp(-np.asarray(residual_rad2, dtype=float))
     halo = 1 / (1 + np.asarray(aperture_to_fried_ratio, dtype=float) ** 2)
@@ -231,13 +337,39 @@ def field_stop_transmittance(
     """Part of the light inside the field stop of a free-space detector, the spot taken as Gaussian.
 
     The spot's full width at half maximum is the root square sum of seeing ``0.98 λ/r0`` (Tokovinin 2002), diffraction
-    ``1.03 λ/D``, and the tracking jitter (per axis) times 2.355.
+    ``1.03 λ/D``, and the tracking jitter times 2.355.
 
     Parameters
     ----------
     field_of_view_rad : float
-        Full angle [rad].
-    """  # fmt: skip
+        Full angle [rad], in (0, 2π).
+    wavelength_m : float
+        [m], in [0.2e-6, 15e-6].
+    fried_parameter_m : array
+        r0 along the path [m], > 0, any shape.
+    aperture_diameter_m : float
+        D [m], > 0.
+    tracking_jitter_rad : float
+        Standard deviation per axis [rad], in [0, 0.1].
+
+    Returns
+    -------
+    array
+        [1], in (0, 1], shape of `fried_parameter_m`.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range.
+
+    Examples
+    --------
+    A field as wide as the spot's half maximum passes half of a Gaussian's light:
+
+    >>> round(float(field_stop_transmittance(
+    ...     field_of_view_rad=1.03e-6, wavelength_m=1e-6, fried_parameter_m=np.inf, aperture_diameter_m=1.0)), 6)
+    0.5
+    """
     seeing = 0.98 * wavelength_m / np.asarray(fried_parameter_m, dtype=float)
     width = np.sqrt(seeing**2 + (1.03 * wavelength_m / aperture_diameter_m) ** 2 + (2.3548 * tracking_jitter_rad) ** 2)
     return -np.expm1(-np.log(2) * (field_of_view_rad / width) ** 2)

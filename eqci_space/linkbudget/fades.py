@@ -8,8 +8,8 @@ from scipy.special import ndtr
 
 from eqci_space.linkbudget.pointing import Axes, axes, mean_pointing_loss_db
 from eqci_space.linkbudget.ranges import in_range
+from eqci_space.linkbudget.scintillation import aperture_averaged_variance
 from eqci_space.linkbudget.terms import Link, divergence_rad, station_layers
-from eqci_space.linkbudget.turbulence import aperture_averaged_variance
 
 __all__ = ["fade_loss_db", "joint_fade_loss_db", "pointing_loss_survival"]
 

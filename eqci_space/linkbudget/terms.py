@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from eqci_space.linkbudget.adaptive_optics import adaptive_optics_residual_rad2
 from eqci_space.linkbudget.beam import diffraction_loss_db, equivalent_divergence_half_angle_rad
 from eqci_space.linkbudget.closed_forms import divergence_half_angle_rad, gaussian_bucket_loss_db, wavefront_loss_db
 from eqci_space.linkbudget.coupling import (
     TipTilt,
-    adaptive_optics_residual_rad2,
     field_stop_transmittance,
     optimum_mode_parameter,
     smf_coupling_adaptive,
@@ -29,18 +29,24 @@ from eqci_space.linkbudget.extinction import (
     standard_pressure_pa,
     tabulated_extinction_loss_db,
 )
+from eqci_space.linkbudget.gas import gas_absorption
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db, mean_pointing_transmittance
-from eqci_space.linkbudget.turbulence import (
-    Layers,
-    bufton_wind_m_s,
-    fried_parameter_m,
-    greenwood_frequency_hz,
-    hufnagel_valley_layers,
-)
+from eqci_space.linkbudget.turbulence import Layers, fried_parameter_m, hufnagel_valley_layers
+from eqci_space.linkbudget.winds import bufton_wind_m_s, greenwood_frequency_hz
 from eqci_space.scenario import Atmosphere, Station, Terminal
 from eqci_space.units import db_from_ratio
 
-__all__ = ["TERMS", "Columns", "Link", "Term", "coupling_lags", "coupling_valid", "divergence_rad", "station_layers"]
+__all__ = [
+    "TERMS",
+    "Columns",
+    "Link",
+    "Term",
+    "coupling_lags",
+    "coupling_valid",
+    "divergence_rad",
+    "known_gas",
+    "station_layers",
+]
 
 _USUAL_VISIBILITY_KM = 23.0
 _TIP_TILT_ONLY = 3
@@ -134,9 +140,17 @@ def _extinction(part: Columns, link: Link) -> np.ndarray:
     )  # fmt: skip
 
 
-def _gas(part: Columns, link: Link) -> np.ndarray:
+def known_gas(link: Link) -> tuple[float, float] | None:
+    """Zenith loss [dB] and airmass exponent of the gas: stated, part of a table of all extinction, or tabulated."""
     air = link.atmosphere
-    return gas_loss_db(_airmass(part), zenith_loss_db=air.gas_zenith_loss_db, airmass_exponent=air.gas_airmass_exponent)
+    if air.gas_zenith_loss_db is not None:
+        return air.gas_zenith_loss_db, air.gas_airmass_exponent or 1.0
+    return (0.0, 1.0) if air.extinction_table else gas_absorption(wavelength_m=link.terminal.wavelength_m)
+
+
+def _gas(part: Columns, link: Link) -> np.ndarray:
+    loss, exponent = known_gas(link) or (0.0, 1.0)
+    return gas_loss_db(_airmass(part), zenith_loss_db=loss, airmass_exponent=exponent)
 
 
 def _cirrus(part: Columns, link: Link) -> np.ndarray:
@@ -278,7 +292,10 @@ TERMS: dict[str, Term] = {
         "clear-sky extinction", _extinction, "Rayleigh and one aerosol column; or tabulated",
         "Hansen, Travis 1974; Kim 2001; scenario",
     ),
-    "gas_loss_db": Term("gas absorption", _gas, "power of the airmass", "fit to MODTRAN"),
+    "gas_loss_db": Term(
+        "gas absorption", _gas, "power of the airmass; tabulated by wavelength, or stated",
+        "MODTRAN; LOWTRAN 7; ASTM G173-03; scenario",
+    ),
     "cirrus_loss_db": Term("thin cirrus", _cirrus, "grey optical depth", "Sassen, Cho 1992"),
     "optics_loss_db": Term("receiver optics", _optics, "stated", "scenario"),
     "coupling_loss_db": Term(

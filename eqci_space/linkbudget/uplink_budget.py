@@ -13,7 +13,7 @@ from eqci_space.linkbudget.pointing import mean_pointing_loss_db
 from eqci_space.linkbudget.ranges import Range, within
 from eqci_space.linkbudget.receiving import background_clicks_hz, intrinsic_error
 from eqci_space.linkbudget.terms import TERMS, Columns, Link, divergence_rad, station_layers
-from eqci_space.linkbudget.turbulence import bufton_wind_m_s, fried_parameter_m
+from eqci_space.linkbudget.turbulence import fried_parameter_m
 from eqci_space.linkbudget.uplink import (
     beacon_hazard_distance_m,
     uplink_centroid_wander_rms_rad,
@@ -21,6 +21,7 @@ from eqci_space.linkbudget.uplink import (
     uplink_tracked_factor,
 )
 from eqci_space.linkbudget.validity import term_validity
+from eqci_space.linkbudget.winds import bufton_wind_m_s
 from eqci_space.scenario import Atmosphere, Receiver, Station, Terminal
 from eqci_space.tables import check_table
 from eqci_space.units import db_from_ratio, ratio_from_db

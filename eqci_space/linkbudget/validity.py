@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from eqci_space.linkbudget.terms import TERMS, Columns, Link, coupling_valid, station_layers
-from eqci_space.linkbudget.turbulence import rytov_variance
+from eqci_space.linkbudget.scintillation import rytov_variance
+from eqci_space.linkbudget.terms import TERMS, Columns, Link, coupling_valid, known_gas, station_layers
 
 __all__ = ["VALID_WHERE", "term_validity"]
 
@@ -13,13 +13,11 @@ _LOWEST_DEG = 10.0
 _LARGEST_RYTOV = 1.0
 _FOG_VISIBILITY_KM = 1.0
 _FAR_FIELD = 2.5  # in D²/λ, ten times the range at which a beam of that diameter begins to spread
-# Oxygen at 762 nm, water at 940, 1130, 1380 and 1870 nm (HITRAN; edges rounded).
-_MOLECULAR_BANDS_M = ((758e-9, 770e-9), (926e-9, 970e-9), (1.11e-6, 1.17e-6), (1.33e-6, 1.48e-6), (1.78e-6, 1.98e-6))
 
 VALID_WHERE = {
     "diffraction_loss_db": "range of at least 2.5 D²/λ",
     "extinction_loss_db": "elevation of at least 10 deg, visibility above 1 km",
-    "gas_loss_db": "outside molecular bands, or stated",
+    "gas_loss_db": "785 to 850, 1060 to 1070 and 1530 to 1565 nm, or stated",
     "cirrus_loss_db": "elevation of at least 10 deg",
     "coupling_loss_db": "stated; or Rytov variance up to 1 and a residual up to 2 rad² behind adaptive optics",
     "fade_loss_db": "Rytov variance up to 1",
@@ -39,7 +37,7 @@ def term_validity(part: Columns, link: Link, *, fades: bool = False) -> dict[str
     holds = {
         "diffraction_loss_db": distance >= _FAR_FIELD * terminal.aperture_diameter_m**2 / terminal.wavelength_m,
         "extinction_loss_db": high & ((air.visibility_km or np.inf) > _FOG_VISIBILITY_KM),
-        "gas_loss_db": everywhere & _gas_known(link),
+        "gas_loss_db": everywhere & (known_gas(link) is not None),
         "cirrus_loss_db": high,
         "coupling_loss_db": weak & coupling_valid(part, link) if modelled else everywhere,
     }
@@ -51,8 +49,3 @@ def _weak_turbulence(elevation_deg: np.ndarray, link: Link) -> np.ndarray:
     layers = station_layers(link.station, link.atmosphere)
     rytov = rytov_variance(layers, wavelength_m=link.terminal.wavelength_m, elevation_deg=elevation_deg)
     return rytov <= _LARGEST_RYTOV
-
-
-def _gas_known(link: Link) -> bool:
-    stated = bool(link.atmosphere.gas_zenith_loss_db or link.atmosphere.extinction_table)
-    return stated or not any(low <= link.terminal.wavelength_m <= high for low, high in _MOLECULAR_BANDS_M)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
-from eqci_space.ogs.intervals import holding_intervals, intersection, without
+from eqci_space.ogs.intervals import Condition, holding_intervals, intersection, without
 from eqci_space.orbits.earth import seconds_from, station_frame, times_from
 from eqci_space.orbits.ephemeris import Ephemeris, ephemerides, positions_m
 from eqci_space.orbits.sky import Sky, make_sky
@@ -144,7 +144,7 @@ def _in_free_sky(
 
     closest_m = max(1e3, orbit.perigee_radius_m - float(np.linalg.norm(position)))
     turn_rad_s = orbit.speed_bound_m_s / closest_m
-    conditions = []
+    conditions: list[tuple[Condition, float]] = []
     if station.horizon_mask:
         clearance, bound = _mask_clearance(station)
 
@@ -155,11 +155,7 @@ def _in_free_sky(
         conditions.append((above_mask, turn_rad_s * bound))
     for place, keep_out_deg in ((sky.sun_m, station.sun_keep_out_deg), (sky.moon_m, station.moon_keep_out_deg)):
         if keep_out_deg:
-
-            def away(seconds: np.ndarray, _: np.ndarray, place=place, limit=np.radians(keep_out_deg)) -> np.ndarray:  # type: ignore[no-untyped-def]  # noqa: B008
-                return separation_rad(toward(seconds), _unit(place(seconds) - position)) - limit
-
-            conditions.append((away, turn_rad_s + _SKY_RATE_RAD_S))
+            conditions.append((_away_from(place, keep_out_deg, position, toward), turn_rad_s + _SKY_RATE_RAD_S))
     for condition, rate in conditions:
         if not len(parts):
             break
@@ -167,6 +163,21 @@ def _in_free_sky(
         owner = np.repeat(owner, [len(f) for f in found])
         parts = np.concatenate(found)
     return owner, parts
+
+
+def _away_from(
+    body_m: Callable[[np.ndarray], np.ndarray],
+    keep_out_deg: float,
+    position: np.ndarray,
+    toward: Callable[[np.ndarray], np.ndarray],
+) -> Condition:
+    """A condition on times, positive where Sun or Moon stands further from the satellite than it must."""
+    limit_rad = np.radians(keep_out_deg)
+
+    def away(seconds: np.ndarray, _: np.ndarray) -> np.ndarray:
+        return separation_rad(toward(seconds), _unit(body_m(seconds) - position)) - limit_rad
+
+    return away
 
 
 def _mask_clearance(station: Station) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], float]:

@@ -125,17 +125,15 @@ def sun_synchronous(
 
 
 def design(name: str, orbit: Orbit, epoch: datetime) -> ElementSet:
-    """Element set of an orbit described in a scenario."""
-    values = orbit.model_dump(exclude={"kind"})
-    if orbit.kind == "sun_synchronous":
-        return sun_synchronous(name, epoch=epoch, **values)
-    return circular(name, epoch=epoch, **values)
+    """Element set of an orbit described in a scenario; `epoch` serves where the orbit states none."""
+    values = {**orbit.model_dump(exclude={"kind"}), "epoch": orbit.epoch or epoch}
+    return sun_synchronous(name, **values) if orbit.kind == "sun_synchronous" else circular(name, **values)
 
 
 def constellation(name: str, pattern: Walker | Train, epoch: datetime) -> list[ElementSet]:
     """Element sets of a constellation, named as in a scenario: NAME-plane-number, or NAME-number for a train.
 
-    A Galileo-like 24/3/1 delta pattern has planes 120 deg apart, satellites 45 deg apart in a plane, and a shift of
-    15 deg from plane to plane.
+    `epoch` serves where the pattern states none. A Galileo-like 24/3/1 delta pattern has planes 120 deg apart,
+    satellites 45 deg apart in a plane, and a shift of 15 deg from plane to plane.
     """
     return [design(member, orbit, epoch) for member, orbit in members(name, pattern)]

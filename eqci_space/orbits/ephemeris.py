@@ -102,7 +102,9 @@ def motion(ephemeris: Ephemeris, seconds: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def satellite_elements(satellite: Satellite, scenario: Scenario) -> ElementSet:
-    """Element set of a scenario's satellite: designed at the scenario's start, or read from its file.
+    """Element set of a scenario's satellite: designed at its epoch, or read from its file.
+
+    An orbit without epoch, which only a scenario made in Python can hold, is designed at the scenario's start.
 
     Raises
     ------

@@ -38,7 +38,7 @@ _BASIS = _power_basis()
 
 
 @kernel
-def interval_polynomial(grid, k, out):  # type: ignore[no-untyped-def]
+def interval_polynomial(grid: np.ndarray, k: int, out: np.ndarray) -> None:
     """Coefficients (12, 3) of grid interval `k` into `out`; near the ends of the grid the stencil is one-sided."""
     low = min(max(k - _CENTRAL, 0), grid.shape[1] - NODES)
     p = k - low
@@ -53,7 +53,7 @@ def interval_polynomial(grid, k, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def polynomial_state(c, u, per_second):  # type: ignore[no-untyped-def]
+def polynomial_state(c: np.ndarray, u: float, per_second: float) -> tuple[float, float, float, float, float, float]:
     """Position [m] and velocity [m/s], six numbers, of a polynomial at fraction `u`; `per_second` is 1/step."""
     px, py, pz = c[NODES - 1, 0], c[NODES - 1, 1], c[NODES - 1, 2]
     vx = vy = vz = 0.0
@@ -64,7 +64,7 @@ def polynomial_state(c, u, per_second):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def states(grid, first, step, times):  # type: ignore[no-untyped-def]
+def states(grid: np.ndarray, first: float, step: float, times: np.ndarray) -> np.ndarray:
     """Positions and velocities (n, 6) at `times`; quick when neighbouring times share an interval."""
     out = np.empty((times.size, 6))
     polynomial = np.empty((NODES, 3))

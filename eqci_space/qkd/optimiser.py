@@ -24,6 +24,7 @@ __all__ = [
     "nearest_parameters",
     "optimise_common",
     "optimise_key",
+    "refined_key",
     "settled",
     "without_steps",
 ]
@@ -133,6 +134,26 @@ def optimise_common(
     return [key_result(table_counts(b.series, light, x), x, security) for b in blocks]
 
 
+def refined_key(
+    block: BlockTable, start: DecoyParameters, security: SecurityParameters | None = None, *, limits: ParameterLimits
+) -> KeyResult:
+    """Largest key length of a block that a search from good parameters finds, unfloored and before authentication.
+
+    For parts of a window whose own optimum is known: a third of the time of `optimise_key`, and the same key.
+
+    Parameters
+    ----------
+    block : BlockTable
+    start : DecoyParameters
+        Within the limits.
+    limits : ParameterLimits
+    """
+    security = security or SecurityParameters()
+    tables, light = block.series[None], block.light()
+    x = _refine(tables, light, security.as_array(), limits.as_array(), start.as_array())
+    return key_result(table_counts(block.series, light, x), x, security)
+
+
 def nearest_parameters(parameters: DecoyParameters, limits: ParameterLimits) -> DecoyParameters:
     """What a transmitter sends that comes close to given parameters: each moved into its range."""
     rows = limits.as_array()
@@ -170,6 +191,21 @@ def _optimise(tables, light, security, limits, given):  # type: ignore[no-untype
         y, value = nelder_mead(tables, light, smooth, limits, to_free(x, limits), 0.5)
         if value > best:
             best_y, best = y, value
+    return _polished(tables, light, security, limits, best_y, best)
+
+
+@kernel
+def _refine(tables, light, security, limits, start):  # type: ignore[no-untyped-def]
+    """Best parameters from one start."""
+    y = off_the_ends(to_free(start, limits))
+    best_y, best = nelder_mead(tables, light, without_steps(security), limits, y, 0.5)
+    return _polished(tables, light, security, limits, best_y, best)
+
+
+@kernel
+def _polished(tables, light, security, limits, best_y, best):  # type: ignore[no-untyped-def]
+    """Parameters from where smaller simplexes gain no more than a millionth, the steps counted."""
+    smooth = without_steps(security)
     for _ in range(_ROUNDS):
         before = best
         y, value = nelder_mead(tables, light, smooth, limits, off_the_ends(best_y), 0.2)

@@ -1,39 +1,46 @@
-"""Key of parts of windows, at the parameters that the windows' keys name: for hand-over inside a pass."""
+"""Keys of parts of windows, each a session of its own: for hand-over inside a pass."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.decoy import DecoyParameters
-from eqci_space.qkd.protocols import security_parameters
-from eqci_space.qkd.response import part_lengths
-from eqci_space.qkd.slots import nearest_numbers, slot_edges_ns, window_slots
+from eqci_space.qkd.decoy import DecoyParameters, KeyResult, key_length
+from eqci_space.qkd.optimiser import ParameterLimits, refined_key
+from eqci_space.qkd.protocols import parameter_limits, security_parameters
+from eqci_space.qkd.security import SecurityParameters
+from eqci_space.qkd.slots import WindowSlots, nearest_numbers, slot_edges_ns, window_slots
+from eqci_space.qkd.window_keys import DEAD_TIME_ROUNDS, DEAD_TIME_SETTLED, key_row
 from eqci_space.scenario import Scenario
-from eqci_space.tables import check_table
+from eqci_space.tables import TABLES, check_table
 
-__all__ = ["part_keys", "part_rows"]
+__all__ = ["part_keys"]
 
 
-def part_keys(parts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> pd.Series:
-    """Clear-sky key of parts of windows, each a block of its own, authentication paid; 0 where there is none.
+def part_keys(parts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """KEYS of parts of windows, each a block with its own best parameters.
+
+    A session adapts: whoever flies a part sends what is best for it. Under ``parameters = "common"`` it sends what the
+    satellite always sends. The same part has the same key wherever it is asked for.
 
     Parameters
     ----------
     parts : DataFrame
         window_id, start, end; edges are moved to the nearest slot edge of the window.
     budget, keys : DataFrame
-        BUDGET of the windows and the KEYS made from it.
+        BUDGET of the windows and the KEYS made from it, at whose parameters the search begins.
     scenario : Scenario
         Its protocol has decoy states.
 
     Returns
     -------
-    Series
-        Whole bits, by the rows of `parts`.
+    DataFrame
+        KEYS, by the rows of `parts`; parts shorter than half a slot have no key.
 
     Raises
     ------
@@ -43,42 +50,57 @@ def part_keys(parts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, sce
     check_table(keys, "KEYS", "part_keys")
     if scenario.protocol.kind == "bbm92":
         raise TableError("part_keys: protocol 'bbm92'; expected a decoy-state protocol")
-    security = security_parameters(scenario.protocol)
-    length = np.zeros(len(parts))
     rows = parts.groupby("window_id", sort=False).indices
-    start_ns, end_ns = (pd.DatetimeIndex(parts[end]).as_unit("ns").asi8 for end in ("start", "end"))
     with_key = keys.loc[keys["skl_bit"] > 0, "parameters"]
     texts = dict(zip(with_key.index, with_key, strict=True))
+    found: dict[int, dict[str, object]] = {}
     for window in window_slots(budget[budget["window_id"].isin(list(rows))], scenario):
         if window.window_id not in texts:
             raise TableError(f"part_keys: window '{window.window_id}' has no key in KEYS; leave its parts out")
         parameters = DecoyParameters(**json.loads(str(texts[window.window_id])))
-        mine, edges_ns = rows[window.window_id], slot_edges_ns(window)
-        first, last = (nearest_numbers(edges_ns, at_ns[mine]) for at_ns in (start_ns, end_ns))
-        held = last > first
-        length[mine[held]] = part_lengths(
-            window.running(parameters.mean_photon_number), first[held], last[held], parameters, security,
-            afterpulse_probability=window.receiver.afterpulse_probability,
-        )  # fmt: skip
-    paid = np.floor(length - security.authentication_bit)
-    return pd.Series(np.maximum(paid, 0.0), index=parts.index, name="skl_bit")
+        mine = rows[window.window_id]
+        found.update(zip(mine.tolist(), _rows_of(window, parts.iloc[mine], parameters, scenario), strict=True))
+    columns = list(TABLES["KEYS"].columns)
+    table = pd.DataFrame([found[i] for i in range(len(parts))], columns=columns, index=parts.index)
+    if table.empty:
+        table = keys.iloc[:0][columns].set_axis(parts.index)
+    return check_table(table.rename_axis("window_id"), "KEYS", "part_keys")
 
 
-def part_rows(parts: pd.DataFrame, budget: pd.DataFrame) -> pd.DataFrame:
-    """BUDGET rows of parts of windows under the parts' own ids, so that stages take each part for a window.
+def _rows_of(
+    window: WindowSlots, parts: pd.DataFrame, start: DecoyParameters, scenario: Scenario
+) -> Iterator[dict[str, object]]:
+    """Rows of KEYS of the parts of a window."""
+    protocol, security = scenario.protocol, security_parameters(scenario.protocol)
+    common = protocol.parameters == "common"
+    limits = ParameterLimits.fixed(start) if common else parameter_limits(protocol)
+    edges_ns = slot_edges_ns(window)
+    first, last = (
+        nearest_numbers(edges_ns, pd.DatetimeIndex(parts[end]).as_unit("ns").asi8) for end in ("start", "end")
+    )
+    for begin, end in zip(first.tolist(), last.tolist(), strict=True):
+        if end > begin:
+            used = _own_key(window, begin, end, start, security, limits), begin, end
+            yield key_row(window, used, protocol, security)
+        else:
+            nothing = replace(key_length(window.block(0, 1), start, security), length_bit=0.0, sifted_bit=0.0)
+            yield key_row(window, (nothing, begin, begin), protocol, security)
 
-    Parameters
-    ----------
-    parts : DataFrame
-        Indexed by the new id: window_id, start, end.
-    budget : DataFrame
-        BUDGET.
-    """
-    by_window = budget.groupby("window_id", sort=False).indices
-    time = budget["time"]
-    pieces = []
-    for part_id, part in parts.iterrows():
-        mine = budget.iloc[by_window[part["window_id"]]]
-        inside = (time.loc[mine.index] >= part["start"]) & (time.loc[mine.index] < part["end"])
-        pieces.append(mine[inside].assign(window_id=str(part_id)))
-    return pd.concat(pieces, ignore_index=True) if pieces else budget.iloc[:0]
+
+def _own_key(
+    window: WindowSlots, first: int, last: int, start: DecoyParameters, security: SecurityParameters,
+    limits: ParameterLimits,
+) -> KeyResult:  # fmt: skip
+    """Key of a part at its best parameters, never less than at those of its window; dead time settles as there."""
+    offered = key_length(window.block(first, last, start.mean_photon_number), start, security)
+    parameters = start
+    for _ in range(DEAD_TIME_ROUNDS):
+        before = parameters.mean_photon_number
+        parameters = refined_key(window.block(first, last, before), start, security, limits=limits).parameters
+        after = parameters.mean_photon_number
+        if not window.receiver.dead_time_s or (
+            np.abs(window.live(after) / window.live(before) - 1).max() < DEAD_TIME_SETTLED
+        ):
+            break
+    own = key_length(window.block(first, last, parameters.mean_photon_number), parameters, security)
+    return own if own.length_bit >= offered.length_bit else offered

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["ANCHOR_BIT_S", "ANCHOR_LOSS_DB", "twin_field_rate_bit_s"]
+__all__ = ["ANCHOR_BIT_S", "ANCHOR_LOSS_DB", "LARGEST_STEP_DB", "twin_field_rate_bit_s"]
 
 ANCHOR_LOSS_DB = 56.0
 ANCHOR_BIT_S = 110.0
-_LARGEST_STEP_DB = 15.0
+LARGEST_STEP_DB = 15.0
 
 
 def twin_field_rate_bit_s(loss_db: float) -> float:
@@ -20,9 +20,9 @@ def twin_field_rate_bit_s(loss_db: float) -> float:
     ValueError
         The loss is further than 15 dB from the anchor.
     """
-    if not abs(loss_db - ANCHOR_LOSS_DB) <= _LARGEST_STEP_DB:
+    if not abs(loss_db - ANCHOR_LOSS_DB) <= LARGEST_STEP_DB:
         raise ValueError(
-            f"twin_field_rate_bit_s: loss_db = {loss_db}; expected {ANCHOR_LOSS_DB - _LARGEST_STEP_DB:g} to "
-            f"{ANCHOR_LOSS_DB + _LARGEST_STEP_DB:g} dB, around the one demonstration this rests on"
+            f"twin_field_rate_bit_s: loss_db = {loss_db}; expected {ANCHOR_LOSS_DB - LARGEST_STEP_DB:g} to "
+            f"{ANCHOR_LOSS_DB + LARGEST_STEP_DB:g} dB, around the one demonstration this rests on"
         )
     return float(ANCHOR_BIT_S * 10 ** ((ANCHOR_LOSS_DB - loss_db) / 20))

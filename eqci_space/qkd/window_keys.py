@@ -44,8 +44,8 @@ __all__ = [
 
 _CUT_SHARES = np.arange(0.0, 0.96, 0.05)
 _MOST_QBER = 0.11
-_DEAD_TIME_ROUNDS = 8
-_DEAD_TIME_SETTLED = 2e-3
+DEAD_TIME_ROUNDS = 8
+DEAD_TIME_SETTLED = 2e-3
 _USUAL_PHOTONS = 0.45
 _NOTABLE_DEAD_TIME = 0.03
 _DIMMED_TRIES = 16
@@ -120,7 +120,7 @@ def _window_row(window: WindowSlots, protocol: Protocol) -> Row:
         used = _best_entangled(window, protocol.source, security)
     else:
         used = best_decoy(window, security, parameter_limits(protocol))
-    return _row(window, used, protocol, security)
+    return key_row(window, used, protocol, security)
 
 
 def best_decoy(
@@ -153,14 +153,14 @@ def _with_dead_time(
 ) -> tuple[KeyResult, int, int]:
     """Optimum with the dead time of its own light: repeated until the share of ready time settles, then counted."""
     receiver, mean = window.receiver, min(_USUAL_PHOTONS, limits.intensity_1[1])
-    for _ in range(_DEAD_TIME_ROUNDS):
+    for _ in range(DEAD_TIME_ROUNDS):
         result, first, last = optimise_interval(
             window.running(mean), security, afterpulse_probability=receiver.afterpulse_probability, limits=limits
         )
         if not receiver.dead_time_s:
             return result, first, last
         before, mean = mean, result.parameters.mean_photon_number
-        if np.abs(window.live(mean) / window.live(before) - 1).max() < _DEAD_TIME_SETTLED:
+        if np.abs(window.live(mean) / window.live(before) - 1).max() < DEAD_TIME_SETTLED:
             break
     return key_length(window.block(first, last, mean), result.parameters, security), first, last
 
@@ -182,7 +182,7 @@ def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Calla
         best |= {w.window_id: u for w, u in zip(mine, used, strict=True)}
         if progress:
             progress(len(mine))
-    return [_row(w, best[w.window_id], protocol, security) for w in windows]
+    return [key_row(w, best[w.window_id], protocol, security) for w in windows]
 
 
 def pair_coincidences(
@@ -238,7 +238,7 @@ def _intervals(merit: np.ndarray) -> list[tuple[int, int]]:
     return list(dict.fromkeys((int(k[0]), int(k[-1]) + 1) for k in kept))
 
 
-def _row(window: WindowSlots, used: Used, protocol: Protocol, security: SecurityParameters) -> Row:
+def key_row(window: WindowSlots, used: Used, protocol: Protocol, security: SecurityParameters) -> Row:
     """One row of KEYS."""
     result, first, last = used
     length = max(0, math.floor(result.length_bit - security.authentication_bit))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eqci_space.fiber.obstacles import unreachable_reasons
 from eqci_space.fiber.relay import Relay
 from eqci_space.orbits.earth import orientation_end
 from eqci_space.orbits.elements import age_day
@@ -87,6 +88,7 @@ def run_manifest(
             "contacts": len(planned_contacts(plan.contacts)),
         },
         "unreachable_demands": list(relay.unreachable),
+        "unreachable_reasons": unreachable_reasons(relay.network, scenario),
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
     }  # fmt: skip
 

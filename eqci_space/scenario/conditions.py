@@ -23,17 +23,19 @@ class Atmosphere(Record):
 
     The aerosol is given by visibility at 550 nm and a scale height, or by its optical depth at 500 nm at the site and
     the Ångström exponent; or `extinction_table` gives the whole loss of clear air from radiative transfer as rising
-    (elevation [deg], loss [dB]) pairs. Gas absorption goes with a power of the airmass. Turbulence is a
-    Hufnagel-Valley profile over the station's ground, the telescope a little above it. The colour factor of artificial
-    light is its radiance over that in V; without one 0.3 counts below 1 µm and 0.1 beyond (assumed).
+    (elevation [deg], loss [dB]) pairs. Gas absorption goes with a power of the airmass, linear unless stated; without a
+    stated zenith loss it is that of a table at 785 to 850, 1060 to 1070 and 1530 to 1565 nm, and at other wavelengths
+    the budget is not valid. Turbulence is a Hufnagel-Valley profile over the station's ground, the telescope a little
+    above it. The colour factor of artificial light is its radiance over that in V; without one 0.3 counts below 1 µm
+    and 0.1 beyond (assumed).
     """
 
     visibility_km: Annotated[float, Field(ge=0.05, le=300)] | None = None
     optical_depth_500nm: Annotated[float, Field(ge=0, le=5)] | None = None
     angstrom_exponent: Annotated[float, Field(ge=-1, le=4)] = 1.3
     aerosol_scale_height_m: Annotated[float, Field(gt=0, le=5000)] = 1000.0
-    gas_zenith_loss_db: Annotated[float, Field(ge=0, le=20)] = 0.0
-    gas_airmass_exponent: Annotated[float, Field(gt=0, le=1.2)] = 1.0
+    gas_zenith_loss_db: Annotated[float, Field(ge=0, le=20)] | None = None
+    gas_airmass_exponent: Annotated[float, Field(gt=0, le=1.2)] | None = None
     cirrus_optical_depth: Annotated[float, Field(ge=0, le=5)] = 0.0
     extinction_table: tuple[tuple[TableElevation, TableLoss], ...] = ()
     rms_wind_m_s: Annotated[float, Field(ge=0, le=100)] = 21.0
@@ -46,6 +48,8 @@ class Atmosphere(Record):
     def _one_aerosol(self) -> Atmosphere:
         if self.visibility_km is not None and self.optical_depth_500nm is not None:
             raise ValueError("visibility_km and optical_depth_500nm describe the same aerosol; give one of them")
+        if self.gas_airmass_exponent is not None and self.gas_zenith_loss_db is None:
+            raise ValueError("gas_airmass_exponent goes with gas_zenith_loss_db, and only with it")
         if self.extinction_table:
             self._table_stands_alone()
         return self

@@ -44,6 +44,7 @@ def walker_orbits(pattern: Walker) -> list[tuple[int, int, CircularOrbit]]:
             orbit = CircularOrbit(
                 kind="circular", altitude_km=pattern.altitude_km, inclination_deg=pattern.inclination_deg,
                 raan_deg=raan % 360.0, mean_anomaly_deg=(360.0 * slot / per_plane + shift) % 360.0,
+                epoch=pattern.epoch,
             )  # fmt: skip
             orbits.append((plane, slot, orbit))
     return orbits

@@ -59,9 +59,11 @@ class Demand(Record):
 
     `assurance` is a class or a list of classes that all hold: ``any``; ``national_only`` (nodes of one nation);
     ``max_nodes=N`` (so many nodes between the ends, satellites included); ``max_foreign_nodes=N`` (so many between them
-    outside the two nations of the ends); ``two_disjoint`` (XOR of two shares on paths without a common node);
+    of a nation other than those of the ends); ``two_disjoint`` (XOR of two shares on paths without a common node);
     ``space_path`` (borders are crossed only through a satellite). Forbidden nodes, operators and nations see no key.
-    The replay counts what is served with key older than `max_key_age_h`; `availability` is the share of time in which
+    Satellites count by their nation and operator like nodes on the ground. A node of which no nation is stated is of
+    none: no limit of foreign nodes counts it and no forbidden nation keeps it out, but ``national_only`` does. The
+    replay counts what is served with key older than `max_key_age_h`; `availability` is the share of time in which
     the service is to be served.
     """
 

@@ -27,6 +27,7 @@ from eqci_space.files.limits import (
 )
 from eqci_space.scenario.checks import connected, size_problems
 from eqci_space.scenario.constellations import satellite_tables
+from eqci_space.scenario.epochs import UndatedOrbits
 from eqci_space.scenario.messages import already_said, explained, finding_path
 from eqci_space.scenario.model import Scenario
 from eqci_space.scenario.overlays import lay_over
@@ -56,16 +57,24 @@ def load_scenario(name_or_path: str | Path, *, overlays: Sequence[str | Path] = 
     ------
     ScenarioError
         Every problem found, each with its path in the file, such as ``station.GRAZ.latitude_deg``.
+
+    Warns
+    -----
+    UndatedOrbitWarning
+        A designed orbit states no epoch: it takes the start of the file.
     """
     path = _locate(name_or_path)
     content, raw = _read_toml(path)
     reading = Reading(path.parent)
     raw = unwrap_sources(raw, "", reading)
     digest = hashlib.sha256(content)
+    undated = UndatedOrbits()
+    undated.date(raw)
     for overlay in overlays:
         more, change = _read_toml(_existing(Path(overlay)))
         digest.update(more)
         raw = _laid_over(raw, change, Path(overlay).name, reading)
+        undated.date(raw)
     _note_names(raw, reading)
     _resolve_presets(raw, "", reading)
     _expand_constellations(raw, reading)
@@ -78,6 +87,7 @@ def load_scenario(name_or_path: str | Path, *, overlays: Sequence[str | Path] = 
         reading.problems += size_problems(scenario)
     if reading.problems or scenario is None:
         raise reading.error(str(name_or_path))
+    undated.warn(path.name)
     sources = tuple((p, value, source) for p, (value, source) in sorted(reading.sources.items()))
     return scenario.model_copy(
         update={

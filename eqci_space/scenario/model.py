@@ -101,6 +101,7 @@ class Scenario(Record):
     schedule: SchedulePolicy = SchedulePolicy()
     variants: tuple[Variant, ...] = Field(default=(), alias="variant")
     uncertainties: tuple[Uncertainty, ...] = Field(default=(), alias="uncertainty")
+    bin_marks: tuple[UtcTime, ...] = Field((), exclude=True)
     file: str = Field("", exclude=True)
     sha256: str = Field("", exclude=True)
     overlays: tuple[str, ...] = Field((), exclude=True)

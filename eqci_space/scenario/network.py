@@ -51,7 +51,9 @@ class QkdDevice(Record):
 
     Decoy-state BB84 and BBM92 give finite keys of one block per `block_s`; ``datasheet`` interpolates (loss [dB],
     rate [bit/s]) pairs and never extrapolates; ``cv-qkd`` is an asymptotic estimate and ``twin-field`` scaled from one
-    demonstration. For BBM92 the pairs start at one end, whose detectors are like those of the other.
+    demonstration. For BBM92 the pairs start at one end, whose detectors are like those of the other. Each of the two
+    detectors of an end is blind for `dead_time_s` after a click, which bounds the rate of short spans; data sheets hold
+    that already, and `cv-qkd` and `twin-field` have none.
     """
 
     protocol: Literal["bb84-two-decoy", "bb84-one-decoy", "bbm92", "datasheet", "cv-qkd", "twin-field"] = (
@@ -63,6 +65,7 @@ class QkdDevice(Record):
     extraneous_probability: Fraction
     intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
     afterpulse_probability: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    dead_time_s: Annotated[float, Field(ge=0, le=1e-3)] = 0.0
     block_s: Annotated[float, Field(ge=1, le=7 * 86400)] = 600.0
     authentication_bit: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     datasheet: tuple[tuple[NotNegative, Positive], ...] = ()

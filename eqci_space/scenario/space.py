@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from eqci_space.files.limits import FIRST_YEAR, LAST_YEAR
 from eqci_space.scenario.fields import (
     Angle,
     Fraction,
@@ -15,28 +17,51 @@ from eqci_space.scenario.fields import (
     Offset,
     Positive,
     Record,
+    UtcTime,
     Wavelength,
 )
 
-__all__ = ["CircularOrbit", "Constellation", "Orbit", "Satellite", "SunSynchronousOrbit", "Terminal", "Train", "Walker"]
+__all__ = [
+    "CircularOrbit",
+    "Constellation",
+    "Epoch",
+    "Orbit",
+    "Satellite",
+    "SunSynchronousOrbit",
+    "Terminal",
+    "Train",
+    "Walker",
+]
+
+
+def _known_year(epoch: datetime) -> datetime:
+    if not FIRST_YEAR <= epoch.year <= LAST_YEAR:
+        raise ValueError(f"{epoch.isoformat()}; expected the years {FIRST_YEAR} to {LAST_YEAR}")
+    return epoch
+
+
+Epoch = Annotated[UtcTime, AfterValidator(_known_year)]
 
 
 class SunSynchronousOrbit(Record):
     """Circular sun-synchronous orbit by altitude [km] and local mean time of the ascending node [h].
 
-    `mean_anomaly_deg` is counted from the node, at the scenario's start.
+    `mean_anomaly_deg` is counted from the node and holds at the `epoch`; the orbit runs on from there, wherever a
+    scenario starts. Without an epoch that is the scenario's start.
     """
 
     kind: Literal["sun_synchronous"]
     altitude_km: Annotated[float, Field(ge=200, le=2000)]
     ltan_h: Annotated[float, Field(ge=0, lt=24)]
     mean_anomaly_deg: Angle = 0.0
+    epoch: Epoch | None = None
 
 
 class CircularOrbit(Record):
-    """Circular orbit from low to geostationary altitude [km] above the equatorial radius, at the scenario's start.
+    """Circular orbit from low to geostationary altitude [km] above the equatorial radius.
 
-    `raan_deg` is counted from the equinox (true equator, mean equinox of date), `mean_anomaly_deg` from the node.
+    `raan_deg` is counted from the equinox (true equator, mean equinox of date), `mean_anomaly_deg` from the node. Both
+    hold at the `epoch`; without one, at the scenario's start.
     """
 
     kind: Literal["circular"]
@@ -44,6 +69,7 @@ class CircularOrbit(Record):
     inclination_deg: Annotated[float, Field(ge=0, le=180)]
     raan_deg: Angle = 0.0
     mean_anomaly_deg: Angle = 0.0
+    epoch: Epoch | None = None
 
 
 Orbit = Annotated[SunSynchronousOrbit | CircularOrbit, Field(discriminator="kind")]
@@ -69,7 +95,8 @@ class Walker(Record):
     """Walker constellation i:t/p/f of circular orbits (Walker 1984).
 
     The ascending nodes of the `planes` share 360 deg (delta) or 180 deg (star); satellites of neighbouring planes
-    are shifted by `phasing` · 360/`satellites` deg.
+    are shifted by `phasing` · 360/`satellites` deg. Nodes and anomalies hold at the `epoch`; without one, at the
+    scenario's start.
     """
 
     kind: Literal["walker_delta", "walker_star"]
@@ -79,6 +106,7 @@ class Walker(Record):
     planes: Annotated[int, Field(ge=1)]
     phasing: Annotated[int, Field(ge=0)] = 0
     raan_deg: Angle = 0.0
+    epoch: Epoch | None = None
 
     @model_validator(mode="after")
     def _whole_planes(self) -> Walker:
@@ -90,7 +118,7 @@ class Walker(Record):
 
 
 class Train(Record):
-    """Satellites that follow each other by `spacing_s`, in one orbit or over one ground track."""
+    """Satellites that follow each other by `spacing_s`, in one orbit or one ground track; `orbit` is the first's."""
 
     kind: Literal["train"]
     orbit: Orbit

@@ -21,8 +21,8 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     """CANDIDATES: every window with key, and the useful parts of those that share a crossing, each a block of its own.
 
     A whole window runs from first to last slot used. Where windows of a satellite overlap it may hand over: their parts
-    between instants ``schedule.hand_over_step_s`` apart are candidates too, valued at the window's own parameters, if
-    they last ``schedule.min_contact_s`` and no part of them gives as much. Times in which a satellite or station is
+    between instants ``schedule.hand_over_step_s`` apart are candidates too, each with its own best parameters, if they
+    last ``schedule.min_contact_s`` and no part of them gives as much. Times in which a satellite or station is
     booked or out of order have none; what such a time leaves of a window is a part.
 
     Parameters
@@ -70,7 +70,7 @@ def _parts(whole: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenar
         return whole.iloc[:0]
     parts = whole.loc[rows].reset_index(drop=True)
     parts["start"], parts["end"] = (pd.DatetimeIndex(pd.to_datetime(t, unit="ns", utc=True)) for t in (start, end))
-    parts["skl_bit"] = part_keys(parts, budget, keys, scenario)
+    parts["skl_bit"] = part_keys(parts, budget, keys, scenario)["skl_bit"]
     parts = parts[parts["skl_bit"] > 0]
     columns = _ns(parts["start"]), _ns(parts["end"]), parts["skl_bit"].to_numpy()
     kept = [

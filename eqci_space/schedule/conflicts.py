@@ -84,7 +84,7 @@ def _duties(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
     limits = []
     length = (candidates["end"] - candidates["start"]).dt.total_seconds().to_numpy()
     since = (candidates["start"] - _COUNTED_FROM).dt.total_seconds().to_numpy()
-    for satellite in scenario.satellites:
+    for satellite in sorted(scenario.satellites, key=lambda s: s.name):
         rows = np.flatnonzero(candidates["satellite"] == satellite.name)
         duties = [("day", satellite.duty_s_per_day, 86400.0)]
         if satellite.duty_s_per_orbit is not None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import InfeasibleError, PlanError, near_matches
+from eqci_space.fiber.flow_layout import TIE_WEIGHT
 from eqci_space.fiber.key_flow import FlowResult, solve_key_flow
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
@@ -17,8 +18,9 @@ from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.conflicts import choice_limits
-from eqci_space.schedule.joint import JointResult, solve_joint
+from eqci_space.schedule.joint import solve_joint
 from eqci_space.schedule.risk import in_skies
+from eqci_space.schedule.ties import with_even_stores, with_most_key
 from eqci_space.tables import TABLES, check_table, empty_table, planned_contacts
 from eqci_space.words import format_bits, html_summary, html_table, percent
 
@@ -32,9 +34,9 @@ _MOST_ROWS = 10
 class Plan:
     """CONTACTS with the objective reached, its proven upper bound and their relative gap.
 
-    The objective is the weighted satisfied share of the demands summed over the bins, plus a tie-break of at
-    most 1e-4 for expected space key. `without_space` is what the same demands reach with fibre alone; `notes` says
-    what a reader has to know, such as that space changes nothing.
+    The objective is the weighted satisfied share of the demands summed over the bins, plus a tie-break of at most 1e-4
+    for expected space key, less the tie-breaking prices of hops. `without_space` is what the same demands reach with
+    fibre alone; `notes` says what a reader has to know, such as that space changes nothing.
     """
 
     contacts: pd.DataFrame
@@ -155,12 +157,19 @@ def plan_contacts(
     required, barred = (np.asarray(usable.index.isin(names)) for names in (pin, ban))
     _check_pins(usable, choice, required)
     bare = solve_key_flow(problem).objective if compared else np.nan
-    found = _solve(choice, usable, scenario, required, barred, np.asarray(usable.index.isin(known)))
+    policy = scenario.schedule
+    if policy.cvar_share > 0 and len(usable):
+        choice = in_skies(choice, usable, scenario)
+    start = np.asarray(usable.index.isin(known))
+    found = solve_joint(
+        choice, relative_gap=policy.relative_gap, required=required, barred=barred, known=start if start.any() else None
+    )
     notes: tuple[str, ...] = ()
-    useless = found.objective - bare <= _NOTHING_GAINED * max(1.0, bare) + 1e-4
+    useless = found.objective - bare <= _NOTHING_GAINED * max(1.0, bare) + TIE_WEIGHT
     if len(usable) and (useless or not (compared or _uses_space(found.flow, problem))):
         notes = ("space changes nothing for the demands: contacts fill the stores evenly",)
-        found = _solve(_with_targets(choice), usable, scenario, required, barred, found.chosen)
+        found = with_even_stores(found, choice, required, barred, relative_gap=policy.relative_gap)
+    found = with_most_key(found, choice, required, barred, keep_all=bool(notes) or policy.stock_target_bit > 0)
     chosen = usable[found.chosen]
     planned = _contacts(chosen, candidates)
     if scenario.schedule.backups and len(planned):
@@ -174,22 +183,6 @@ def _uses_space(flow: FlowResult, problem: KeyFlowProblem) -> bool:
     """Whether more than a trace of the key that is delivered comes over satellites."""
     share = [problem.delayed[[arc >> 1 for arc in route_arcs(route)]].any() * bit for _, _, route, bit in flow.paths]
     return bool(sum(share) > _NOTHING_GAINED * sum(bit for *_, bit in flow.paths))
-
-
-def _solve(
-    choice: KeyFlowProblem,
-    usable: pd.DataFrame,
-    scenario: Scenario,
-    required: np.ndarray,
-    barred: np.ndarray,
-    known: np.ndarray,
-) -> JointResult:
-    policy = scenario.schedule
-    if policy.cvar_share > 0 and len(usable):
-        choice = in_skies(choice, usable, scenario)
-    return solve_joint(
-        choice, relative_gap=policy.relative_gap, required=required, barred=barred, known=known if known.any() else None
-    )
 
 
 def candidate_problem(problem: KeyFlowProblem, usable: pd.DataFrame, scenario: Scenario) -> KeyFlowProblem:
@@ -208,17 +201,6 @@ def candidate_problem(problem: KeyFlowProblem, usable: pd.DataFrame, scenario: S
         deposit_edge=usable["edge"].map(edge).to_numpy(dtype=int)[counted],
         limits=choice_limits(usable, scenario), target_bit=target, target_worth=worth,
     )  # fmt: skip
-
-
-def _with_targets(choice: KeyFlowProblem) -> KeyFlowProblem:
-    """Equal stocks at the end as a goal: each store that can get key wants its share of what all could get."""
-    filled = np.unique(choice.deposit_edge)
-    most = np.zeros(len(choice.edges))
-    np.add.at(most, choice.deposit_edge, choice.deposit_bit)
-    target = np.where(most > 0, most[filled].sum() / max(len(filled), 1) / 4, 0.0)
-    return replace(
-        choice, target_bit=target, target_worth=np.where(target > 0, 1e-2 / max(target.sum() / 1e6, 1e-9), 0.0)
-    )
 
 
 def _delivering(scenario: Scenario) -> list[str]:

@@ -120,7 +120,17 @@ def _bits(value: float) -> str:
 
 
 def explain_demand(run: HasTables, demand: str) -> str:
-    """Why a demand gets less than it asks for: the edges that cut it off, with what more key on them is worth.
+    """Why a demand gets less than it asks for: the rule that leaves it no path, or the edges that cut it off.
+
+    Rule and place are those of `fiber.obstacles.blocking_rule` when the run was made; edges come with what more key on
+    them is worth.
+
+    Parameters
+    ----------
+    run : Run
+        In memory, or reloaded by `load_run`.
+    demand : str
+        Name of a demand.
 
     Raises
     ------
@@ -139,7 +149,8 @@ def explain_demand(run: HasTables, demand: str) -> str:
     routes, prices = run.tables["routes"], run.tables["prices"]
     used = {e for edges in routes.loc[routes["demand"] == demand, "edges"] for e in edges}
     if not used:
-        return "\n".join([*lines, "no path of its class carries key: none exists, or its stores are empty"])
+        blocked = run.manifest.get("unreachable_reasons", {}).get(demand)
+        return "\n".join([*lines, blocked or "no path of its class carries key: its stores are empty"])
     cut = prices[prices["edge"].isin(used)].groupby("edge")["worth_per_mbit"].mean().sort_values(ascending=False)
     lines += [f"short of key on {edge}: one more Mbit is worth {price:.3g} (a demand served for a day: its weight)"
               for edge, price in cut.head(5).items() if price > 1e-3]  # fmt: skip

@@ -222,7 +222,12 @@ def _advance(
     bins = sum(start < until for start in starts)
     used, delivered = used_by_bin(flow, problem), delivered_by_bin(flow, problem)
     levels = store_levels(
-        problem.supply_bit[:, :bins], used[:, :bins], problem.aged_bit, problem.capacity_bit, problem.life_bins
+        problem.supply_bit[:, :bins],
+        used[:, :bins],
+        problem.aged_bit,
+        problem.capacity_bit,
+        problem.life_bins,
+        parent_bin=problem.parent_bin[:bins],
     )
     table = pd.DataFrame({
         "bin": np.repeat(pd.DatetimeIndex(starts[:bins]), len(problem.ends)),

@@ -26,6 +26,7 @@ from eqci_space.qkd.window_keys import part_responses
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.causes import explained_share
 from eqci_space.schedule.contacts import Plan, schedule_contacts
+from eqci_space.schedule.quantiles import quantile_standard_error
 from eqci_space.schedule.worlds import CLIMATE_CAUSES, Worlds, climate_shift, sample_worlds
 from eqci_space.tables import check_table, planned_contacts
 from eqci_space.units import KEY_BIT
@@ -37,7 +38,6 @@ __all__ = ["Simulation", "simulate_plan"]
 _LOSSES_DB = np.arange(-6.0, 20.5, 0.5)
 _TRIALS_PER_TASK = 25
 _FEWEST_IN_TAIL = 20
-_NORMAL_90 = 1.645
 
 
 @dataclass(frozen=True)
@@ -249,17 +249,9 @@ def _summary(frames: dict[str, pd.DataFrame], problem: KeyFlowProblem, scenario:
         for share in (90, 50, 10):
             column = f"{name}_exceeded_{share}pct_bit" if share != 50 else f"{name}_median_bit"
             table[column] = np.quantile(values, 1 - share / 100, axis=0)
-            table[column.replace("_bit", "_error_bit")] = _quantile_error(values, 1 - share / 100)
+            table[column.replace("_bit", "_error_bit")] = quantile_standard_error(values, 1 - share / 100)
     table["all_in_exceeded_90pct_keys_per_day"] = table["all_in_exceeded_90pct_bit"] / KEY_BIT / days
     return table.rename_axis("demand")
-
-
-def _quantile_error(ordered: np.ndarray, p: float) -> np.ndarray:
-    """Standard error of a quantile by order statistics: half the distance of those 1.645 binomial deviations away."""
-    n = len(ordered)
-    reach = _NORMAL_90 * np.sqrt(n * p * (1 - p))
-    low, high = (int(np.clip(np.round(n * p + s * reach), 0, n - 1)) for s in (-1, 1))
-    return (ordered[high] - ordered[low]) / (2 * _NORMAL_90)
 
 
 def _space_key_by_cause(

@@ -26,8 +26,8 @@ from eqci_space.qkd.window_keys import part_responses
 from eqci_space.scenario import Scenario
 from eqci_space.scenario.changes import with_values
 from eqci_space.scenario.packed import packed_scenario, unpacked_scenario
+from eqci_space.schedule.contact_keys import contact_keys
 from eqci_space.schedule.contacts import Plan, schedule_contacts
-from eqci_space.schedule.refine import reoptimise_contacts
 from eqci_space.studies.batch import batch_chunks, chunk_tables
 from eqci_space.tables import planned_contacts
 from eqci_space.weather.skies import sample_sky
@@ -153,8 +153,7 @@ def _planned(
     plan = schedule_contacts(candidates, scenario)
     windows = tables["windows"].loc[candidates.loc[plan.contacts["candidate_id"], "window_id"].unique()]
     budget = link_budget(sample_windows(windows, scenario), scenario)
-    plan, keys = reoptimise_contacts(plan, budget, tables["keys"], scenario)
-    return plan, budget, keys
+    return plan, budget, contact_keys(plan, budget, tables["keys"], scenario)
 
 
 def _plan_measures(plan: Plan, scenario: Scenario, *, with_delivery: bool) -> dict[str, Any]:

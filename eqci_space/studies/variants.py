@@ -40,7 +40,7 @@ def variant_keys(plan: Plan, samples: pd.DataFrame, scenario: Scenario) -> pd.Da
         rows.append({
             "variant": variant.name, "windows_with_key": int((keys["skl_bit"] > 0).sum()),
             "clear_sky_bit": keys["skl_bit"].sum(),
-            "planned_expected_bit": float(part_keys(able, budget, keys, other) @ able["p_clear"]),
+            "planned_expected_bit": float(part_keys(able, budget, keys, other)["skl_bit"] @ able["p_clear"]),
         })  # fmt: skip
     columns = ["variant", "windows_with_key", "clear_sky_bit", "planned_expected_bit"]
     return pd.DataFrame(rows, columns=columns).set_index("variant")

@@ -27,7 +27,7 @@ __all__ = [
     "tetrachoric_correlation",
 ]
 
-_SMALLEST = 1e-6
+_DETERMINED = 1e-12
 
 
 def _sun_deg(latitude_deg: float, longitude_deg: float, day_of_year: int, hour_utc: np.ndarray) -> np.ndarray:
@@ -95,7 +95,9 @@ def availability(
 def joint_cloudiness(p_cloudy: np.ndarray, correlation: np.ndarray) -> float:
     """Probability that all places are cloudy, for a Gaussian field with given marginals and latent correlations.
 
-    Two places of one half each: ``1/4 + asin(ρ)/2π``. Twelve places at most, by quasi-Monte Carlo to about 1e-4.
+    Two places of one half each: ``1/4 + asin(ρ)/2π``. Places at a correlation of 1 or -1 are one place with two limits,
+    exactly: together the smaller marginal, opposed ``max(0, p_a + p_b - 1)``. Twelve places at most, three and more by
+    quasi-Monte Carlo to about 1e-4.
 
     Raises
     ------
@@ -111,11 +113,30 @@ def joint_cloudiness(p_cloudy: np.ndarray, correlation: np.ndarray) -> float:
         )
     if (p <= 0).any():
         return 0.0
-    open_ = p < 1
-    if not open_.any():
-        return 1.0
-    law = multivariate_normal(np.zeros(open_.sum()), matrix[np.ix_(open_, open_)], allow_singular=True, seed=1)
-    return float(law.cdf(ndtri(p[open_])))
+    kept, low, high = _one_per_sky(ndtri(p), matrix)
+    if (low >= high).any():
+        return 0.0
+    open_ = np.isfinite(low) | np.isfinite(high)
+    low, high, kept = low[open_], high[open_], kept[open_]
+    if len(kept) <= 1:
+        return float(np.prod(ndtr(high) - ndtr(low)))
+    law = multivariate_normal(np.zeros(len(kept)), matrix[np.ix_(kept, kept)], allow_singular=True, seed=1)
+    return float(np.clip(law.cdf(high, lower_limit=low), 0.0, 1.0))
+
+
+def _one_per_sky(limit: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places that no earlier one determines, and the interval that all those determined by them leave to each."""
+    kept: list[int] = []
+    low, high = np.full(len(limit), -np.inf), limit.copy()
+    for i, row in enumerate(matrix):
+        same = [k for k in kept if abs(row[k]) > 1 - _DETERMINED]
+        if not same:
+            kept.append(i)
+        elif row[same[0]] > 0:
+            high[same[0]] = min(high[same[0]], limit[i])
+        else:
+            low[same[0]] = max(low[same[0]], -limit[i])
+    return np.array(kept), low[kept], high[kept]
 
 
 def tetrachoric_correlation(p_a: float, p_b: float, p_both: float) -> float:
@@ -132,16 +153,15 @@ def tetrachoric_correlation(p_a: float, p_b: float, p_both: float) -> float:
             f"tetrachoric_correlation: p_both = {p_both} for {p_a} and {p_b}; expected {low:g} to {high:g}, and "
             "marginals between 0 and 1"
         )
-    limits = ndtri([p_a, p_b])
 
     def excess(rho: float) -> float:
-        return float(multivariate_normal([0, 0], [[1, rho], [rho, 1]], allow_singular=True).cdf(limits)) - p_both
+        return joint_cloudiness(np.array([p_a, p_b]), np.array([[1.0, rho], [rho, 1.0]])) - p_both
 
-    if excess(1 - _SMALLEST) <= 0:
-        return 1 - _SMALLEST
-    if excess(_SMALLEST - 1) >= 0:
-        return _SMALLEST - 1
-    return float(brentq(excess, _SMALLEST - 1, 1 - _SMALLEST, xtol=1e-7))
+    if p_both >= high - _DETERMINED:
+        return 1.0
+    if p_both <= low + _DETERMINED:
+        return -1.0
+    return float(brentq(excess, -1.0, 1.0, xtol=1e-9))
 
 
 def site_diversity(

@@ -37,6 +37,7 @@ TRIALS_PER_BLOCK = 16
 _EARTH_KM = 6371.0
 _HOURS_PER_CHUNK = 730
 _SMALLEST_EIGENVALUE = 1e-6
+_ROUNDING = 1e-12
 _PRODUCTS_AT_ONCE = 500_000
 _WORTH_TELLING = 1e-3
 
@@ -99,9 +100,10 @@ def latent_correlation(distance_km: np.ndarray, length_km: float, nugget: float 
 
 
 def nearest_correlation(matrix: np.ndarray) -> tuple[np.ndarray, float]:
-    """A positive definite correlation matrix near a given one, and the largest change of an entry.
+    """A correlation matrix near a given one, and the largest change of an entry.
 
-    Eigenvalues below 1e-6 are lifted to it and the diagonal scaled back to 1 (Rebonato and Jaeckel 1999).
+    A given matrix without negative eigenvalues is one already, and returned as it is: places may share their sky.
+    Otherwise eigenvalues below 1e-6 are lifted to it and the diagonal scaled back to 1 (Rebonato and Jaeckel 1999).
 
     Raises
     ------
@@ -119,7 +121,7 @@ def nearest_correlation(matrix: np.ndarray) -> tuple[np.ndarray, float]:
             "its diagonal, none beyond 1"
         )
     value, vector = np.linalg.eigh(given)
-    if value.min(initial=1.0) >= _SMALLEST_EIGENVALUE:
+    if value.min(initial=1.0) >= -_ROUNDING:
         return given, 0.0
     lifted = (vector * np.maximum(value, _SMALLEST_EIGENVALUE)) @ vector.T
     scale = 1 / np.sqrt(np.diag(lifted))
@@ -134,13 +136,13 @@ def repaired_correlation(matrix: np.ndarray, where: str) -> np.ndarray:
     Warns
     -----
     EqciWarning
-        The matrix was not positive definite.
+        The matrix has a negative eigenvalue.
     """
     mended, change = nearest_correlation(matrix)
     if change > _WORTH_TELLING:
         warnings.warn(
-            f"{where}: the correlation matrix was not positive definite; the nearest one is used, its entries moved by "
-            f"up to {change:.2g}",
+            f"{where}: the correlation matrix has a negative eigenvalue; the nearest without is used, its entries "
+            f"moved by up to {change:.2g}",
             EqciWarning,
             stacklevel=3,
         )

@@ -55,7 +55,7 @@ class SkyFit:
     autocorrelation : DataFrame
         By lag_h: measured, fitted.
     repaired : float
-        Largest change of an entry that made the correlation matrix positive definite.
+        Largest change of an entry that took negative eigenvalues from the correlation matrix.
     hours : Series
         Hours with a cover, per site.
     """

@@ -27,13 +27,28 @@ def cloud_free_probability(
 
     Parameters
     ----------
-    cover : array
-        Fraction of the sky covered, 0..1.
+    cover : float or array
+        Fraction s of the sky covered [1], in [0, 1].
+    elevation_deg : float or array
+        [deg], in [0, 90]; broadcasts against `cover`.
     seen_from : {"ground", "space"}
         An observer's sky cover counts the sides of clouds towards the horizon. Cover seen from space does not, so
         the zenith is then clear with probability ``1 - s``; the dependence on elevation is kept.
-    elevation_deg : array
-        [deg], 0..90; broadcasts against `cover`.
+
+    Returns
+    -------
+    array
+        Probability [1].
+
+    Raises
+    ------
+    ValueError
+        A cover or an elevation is out of range.
+
+    Examples
+    --------
+    >>> cloud_free_probability(0.5, np.array([90.0, 30.0])).round(3)
+    array([0.688, 0.566])
     """
     s = np.asarray(cover, dtype=float)
     elevation = np.asarray(elevation_deg, dtype=float)
@@ -56,19 +71,36 @@ def mean_cloud_free_probability(
     """`cloud_free_probability` averaged over the distribution of cover about its mean.
 
     Cover is beta distributed with variance ``(NS)² c(1-c)``: U-shaped, as skies are. The measured hourly value
-    of 15 German stations is NS = 0.732 (DWD test reference years, derived). The average is taken over 64
+    of 15 German stations is NS = 0.732 (DWD test reference years 2010, derived). The average is taken over 64
     quantiles of the distribution.
 
     Parameters
     ----------
     mean_cover : float
-        c, 0..1.
-    elevation_deg : array
-        [deg], any shape.
+        c [1], in [0, 1].
+    elevation_deg : float or array
+        [deg], in [0, 90].
     normalised_deviation : float
-        NS in (0, 1).
+        NS [1], in (0, 1).
     seen_from : {"ground", "space"}
         As in `cloud_free_probability`.
+
+    Returns
+    -------
+    array
+        Probability [1], of the shape of `elevation_deg`.
+
+    Raises
+    ------
+    ValueError
+        A fraction or an elevation is out of range.
+
+    Examples
+    --------
+    Seen from space the zenith is clear with probability ``1 - c``, whatever the distribution:
+
+    >>> round(float(mean_cloud_free_probability(0.7, 90.0, seen_from="space")), 4)
+    0.3
     """
     if not 0 <= mean_cover <= 1 or not 0 < normalised_deviation < 1:
         raise ValueError(

@@ -18,7 +18,18 @@ from anchors import ANCHORS, GAPS, verdict
 from scipy.optimize import minimize_scalar
 
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
-from eqci_space.linkbudget import beam, closed_forms, coupling, extinction, pass_geometry, pointing, turbulence, uplink
+from eqci_space.linkbudget import (
+    beam,
+    closed_forms,
+    coupling,
+    extinction,
+    pass_geometry,
+    pointing,
+    scintillation,
+    turbulence,
+    uplink,
+    winds,
+)
 from eqci_space.linkbudget.background import background_photon_rate_hz, moonlight_luminance_cd_m2
 from eqci_space.qkd.asymptotic import infinite_decoy_rate, two_decoy_rate
 from eqci_space.qkd.blocks import block_table
@@ -54,7 +65,7 @@ def layers(i):
 
 def wind(i):
     assert i["wind_model"] == "bufton"
-    return turbulence.bufton_wind_m_s(layers(i).height_m + i["lower_height_m"], **pick(i, *WIND))
+    return winds.bufton_wind_m_s(layers(i).height_m + i["lower_height_m"], **pick(i, *WIND))
 
 
 def wandering(i):
@@ -91,26 +102,28 @@ QUANTITIES = {
     "turbulence_scale_height": lambda i: turbulence.turbulence_scale_height_m(layers(i)),
     "fried_parameter": lambda i: turbulence.fried_parameter_m(layers(i), **pick(i, *PATH)),
     "isoplanatic_angle": lambda i: turbulence.isoplanatic_angle_rad(layers(i), **pick(i, *PATH)),
-    "rytov_variance": lambda i: turbulence.rytov_variance(
+    "rytov_variance": lambda i: scintillation.rytov_variance(
         layers(i), coefficient=i["rytov_coefficient"], **pick(i, *PATH)
     ),
-    "greenwood_frequency": lambda i: turbulence.greenwood_frequency_hz(layers(i), wind(i), **pick(i, *PATH)),
-    "coherence_time": lambda i: turbulence.coherence_time_s(layers(i), wind(i), **pick(i, *PATH)),
-    "rms_wind_bufton": lambda i: turbulence.rms_wind_bufton_m_s(**pick(i, *WIND, "lower_height_m", "upper_height_m")),
-    "rms_wind_p1621": lambda i: turbulence.rms_wind_p1621_m_s(i["ground_wind_m_s"]),
-    "aperture_averaging_asymptote_coefficient": lambda i: turbulence.aperture_averaging_asymptote_coefficient(
+    "greenwood_frequency": lambda i: winds.greenwood_frequency_hz(layers(i), wind(i), **pick(i, *PATH)),
+    "coherence_time": lambda i: winds.coherence_time_s(layers(i), wind(i), **pick(i, *PATH)),
+    "rms_wind_bufton": lambda i: winds.rms_wind_bufton_m_s(**pick(i, *WIND, "lower_height_m", "upper_height_m")),
+    "rms_wind_p1621": lambda i: winds.rms_wind_p1621_m_s(i["ground_wind_m_s"]),
+    "aperture_averaging_asymptote_coefficient": lambda i: scintillation.aperture_averaging_asymptote_coefficient(
         i["kolmogorov_constant"]
     ),
-    "aperture_averaged_variance": lambda i: turbulence.aperture_averaged_variance(
+    "aperture_averaged_variance": lambda i: scintillation.aperture_averaged_variance(
         layers(i), **pick(i, *PATH, "aperture_diameter_m", "obscuration_ratio", "kolmogorov_constant")
     ),
-    "aperture_averaged_variance_p1622": lambda i: turbulence.aperture_averaged_variance_p1622(
+    "aperture_averaged_variance_p1622": lambda i: scintillation.aperture_averaged_variance_p1622(
         layers(i),
         coefficient=i["rytov_coefficient"],
         scale_height_m=i["turbulence_scale_height_m"],
         **pick(i, *PATH, "aperture_diameter_m"),
     ),
-    "lognormal_fade_loss": lambda i: turbulence.lognormal_fade_loss_db(i["log_irradiance_variance"], i["probability"]),
+    "lognormal_fade_loss": lambda i: scintillation.lognormal_fade_loss_db(
+        i["log_irradiance_variance"], i["probability"]
+    ),
     "uplink_long_term_factor": lambda i: uplink.uplink_long_term_factor(**i),
     "uplink_wander_broadening_angle": lambda i: uplink.uplink_wander_broadening_rad(layers(i), **wandering(i)),
     "uplink_centroid_wander_rms": lambda i: uplink.uplink_centroid_wander_rms_rad(layers(i), **wandering(i)),

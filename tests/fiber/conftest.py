@@ -14,10 +14,10 @@ def hand_made(scenario, tmp_path):
 
     Nodes are "name country domain [operator]", links "name a b [km [dB [corridor [operator]]]]" of listed sites; every
     link gives `rate_bit_s` unless that is None. Demands are dicts or tuples (a, b, bit a day). Other arguments replace
-    fields of the scenario; those of `fiber` its fields.
+    fields of the scenario, `links` the rules of single links; those of `fiber` its fields.
     """
 
-    def build(nodes, links, demands, *, rate_bit_s=1000.0, fiber=None, listed_sites=1, **changes):
+    def build(nodes, links, demands, /, *, rate_bit_s=1000.0, fiber=None, listed_sites=1, **changes):
         folder = tmp_path / "network"
         folder.mkdir(exist_ok=True)
         lines = [NODE_COLUMNS]
@@ -46,5 +46,34 @@ def hand_made(scenario, tmp_path):
         record = type(scenario.fiber).model_validate(scenario.fiber.model_dump() | own)
         changes = {"satellites": (), "stations": {}, "variants": (), **changes}
         return scenario.model_copy(update={"fiber": record, "demands": tuple(asked), **changes})
+
+    return build
+
+
+# Between A in Germany and B in Poland: over Czech C (one node), over D and P (two, at home), over E, F and D (three).
+CROSSROADS = (
+    ["A DE East opA", "D DE East opD", "P PL West opP", "B PL West opB", "C CZ South opC", "E DE East opE",
+     "F DE East opD"],
+    ["AD A D", "DP D P 50 10 x carrier", "PB P B", "AC A C", "CB C B", "AE A E", "EF E F", "FD F D"],
+)  # fmt: skip
+
+
+@pytest.fixture
+def crossroads(hand_made, scenario):
+    """Return `build(demands, satellite=None, **changes)`: seven nodes; a satellite S over stations X at D and Y at P.
+
+    `satellite` holds fields of S, such as its nation; None is no satellite.
+    """
+    base = scenario.stations["PQSAT"]
+
+    def build(demands, satellite=None, **changes):
+        if satellite is not None:
+            changes["stations"] = {
+                name: base.model_copy(update={"name": name, "node": node, "country": country, "attach": "fibre"})
+                for name, node, country in (("X", "D", "DE"), ("Y", "P", "PL"))
+            }  # fmt: skip
+            one = {"name": "S", "nation": "", "operator": "", **satellite}
+            changes["satellites"] = (scenario.satellites[0].model_copy(update=one),)
+        return hand_made(*CROSSROADS, demands, **changes)
 
     return build

@@ -7,9 +7,11 @@ import pytest
 from eqci_space.data import data_path
 from eqci_space.errors import DataError
 from eqci_space.fiber.edges import key_edges
+from eqci_space.fiber.hubs import dead_spans
 from eqci_space.fiber.network import build_network, station_node
 from eqci_space.fiber.network_io import read_network
-from eqci_space.scenario import load_scenario
+from eqci_space.fiber.rates import fibre_key_rate_bit_s
+from eqci_space.scenario import Coexistence, LinkRules, load_scenario
 
 PATHS = {  # shortest by fibre length: km, intermediate nodes (computed from the compiled tables)
     ("FRA", "PRG"): (677, 9), ("BER", "PRG"): (439, 4), ("BER", "WAW"): (748, 10), ("PRG", "WAW"): (833, 10),
@@ -69,11 +71,36 @@ def test_dead_spans_state_their_reason_and_cut_warsaw_off(edited):
     assert not nx.has_path(live, "WAW", "BER")
 
 
+def test_every_span_without_a_rate_is_dead_and_says_why(hand_made):
+    """Beyond reach, under Raman light, drifted, stated as 0; the live one is not among them."""
+    scenario = hand_made(
+        ["A DE x", "B DE x", "C DE x"],
+        ["far A B 120 30", "loud A B 50 11", "drift B C 50 12", "off B C 50 13", "live A C 50 10"], [("A", "B", 1.0)],
+        rate_bit_s=None,
+        links={
+            "loud": LinkRules(coexistence=Coexistence(launch_power_w=1e-2)), "drift": LinkRules(extra_error=0.4),
+            "off": LinkRules(rate_bit_s=0.0),
+        },
+    )  # fmt: skip
+    network = build_network(scenario)
+    spans = dead_spans(network)
+    assert spans["reason"].to_dict() == {
+        "far": "30.0 dB exceed the reach of 24 dB", "off": "a rate of 0 bit/s is stated",
+        "drift": "the extra error of 0.4 leaves no key at 12.0 dB",
+        "loud": "Raman light of the classical channels leaves no key at 11.0 dB",
+    }  # fmt: skip
+    assert spans.index.tolist() == ["far", "off", "drift", "loud"]  # by falling loss
+    assert network.links.loc["live", "reason"] == ""
+    assert network.links.loc["loud", "within_reach"]
+
+
 def test_rate_is_that_of_the_device_times_the_commissioning_factor(scenario):
     network = build_network(scenario)
     span = network.links.loc["QNQ-ERF-JEN"]
     assert span["loss_db"] == 17.5
     assert 0.2 * 1.6e5 < span["skr_bit_s"] < 0.2 * 2.9e5  # between the reference rates at 18.6 and 16.4 dB
+    bare = scenario.fiber.device.model_copy(update={"dead_time_s": 0.0})
+    assert 0.97 < span["skr_bit_s"] / (0.2 * fibre_key_rate_bit_s(17.5, bare)) < 1  # 50 ns of dead time cost 2 %
 
 
 def test_stations_attach_by_fibre_or_inside_a_site(scenario):

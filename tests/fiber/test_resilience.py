@@ -1,18 +1,17 @@
-"""Single failures and outages against relays solved from scratch; binding spans against brute force."""
+"""Single failures and outages against relays solved from scratch."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-import networkx as nx
 import pandas as pd
 import pytest
 
 import eqci_space as eq
 from eqci_space.errors import ScenarioError
-from eqci_space.fiber.hubs import dead_spans, hub_spans
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.relay import relay_keys
 from eqci_space.fiber.resilience import outage_answer, single_failures
+from eqci_space.fiber.verify import verify_relay
 from eqci_space.scenario import Outage
 
 TIMES = "start = 2027-03-02T12:00:00Z\nend = 2027-03-09T12:00:00Z\n"
@@ -58,6 +57,39 @@ def test_failures_are_ranked_and_what_carries_nothing_loses_nothing(study):
     assert ranking.loc["node BER", "lost_at_ends_bit"] == pytest.approx(7.7e9, rel=0.01)
     assert ranking.loc["node SZZ", "lost_bit"] == 0.0
     assert set(ranking["kind"]) == {"node", "link", "station", "satellite"}
+
+
+def test_losing_the_satellite_costs_what_it_adds(study):
+    """Screened in one bin too: the relay without the satellite is that of fibre alone."""
+    added = study.relay.delivery["delivered_bit"].sum() - study.fibre_only.delivery["delivered_bit"].sum()
+    for one_bin in (False, True):
+        ranking = single_failures(study.deposits, study.scenario, network=study.network, kinds=("satellite",),
+                                  one_bin=one_bin)  # fmt: skip
+        assert ranking.loc["satellite EAGLE1-LIKE", "lost_bit"] == pytest.approx(added, rel=1e-6)
+
+
+def test_a_station_with_its_node_and_last_mile_is_one_row(study):
+    ranking = single_failures(study.deposits, study.scenario, network=study.network, one_bin=True)
+    assert not [name for name in ranking.index if "OGS-PQSAT" in name or "LM-PQSAT" in name]
+    lost = relay_keys(
+        study.deposits, with_outages(study.scenario, {"node": "OGS-PQSAT", **WEEK}), network=study.network
+    ).delivery["delivered_bit"].sum()  # fmt: skip
+    assert ranking.loc["station PQSAT", "delivered_bit"] == pytest.approx(lost, rel=1e-6)
+
+
+@pytest.mark.parametrize(("start_h", "hours"), [(0, 24), (10, 46), (3, 5), (30, 1)])
+def test_an_outage_of_so_many_hours_costs_so_many_hours(study, start_h, hours):
+    """Poznan-Warsaw ends at the node that burns: 14,400 keys a day are lost for the hours of the fire, no more."""
+    demand = next(d for d in study.scenario.demands if d.name == "control Poznan-Warsaw")
+    scenario = study.scenario.model_copy(update={"demands": (demand,), "satellites": ()})
+    start = WEEK["start"] + timedelta(hours=24 + start_h)
+    changed = with_outages(scenario, {"node": "POZ", "start": start, "end": start + timedelta(hours=hours)})
+    answer = outage_answer(study.deposits.iloc[:0], scenario, changed)
+    assert answer.demands["shortage_bit"].iloc[0] == pytest.approx(hours / 24 * 14400 * 256, rel=1e-6)
+    assert answer.demands["served_until"].iloc[0] == pd.Timestamp(start)
+    relay = relay_keys(study.deposits.iloc[:0], changed)
+    assert relay.delivery["shortage_bit"].sum() == pytest.approx(hours / 24 * 14400 * 256, rel=1e-6)
+    verify_relay(relay, study.deposits.iloc[:0], changed)
 
 
 def test_a_link_outage_is_served_from_stock_until_that_is_gone(study):
@@ -145,36 +177,3 @@ def test_bad_overlays_are_named_with_near_matches(tmp_path, text, message):
     (tmp_path / "bad.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ScenarioError, match=re.escape(message)):
         eq.load_scenario("quant-gpicz", overlays=[tmp_path / "bad.toml"])
-
-
-def test_binding_spans_are_the_minimax_of_all_paths(study):
-    table = hub_spans(study.network, study.scenario).set_index(["a", "b"])
-    graph = nx.Graph()
-    for _, row in study.network.links.iterrows():
-        graph.add_edge(row["a"], row["b"], loss=row["loss_db"])
-    for a, b in [("BER", "FRA"), ("BER", "WAW"), ("ERF", "NDH")]:
-        found = table.loc[(a, b)] if (a, b) in table.index else table.loc[(b, a)]
-        losses = sorted({d["loss"] for _, _, d in graph.edges(data=True)})
-        least = next(x for x in losses if _joined(graph, x, a, b))
-        assert found["loss_db"] == pytest.approx(least)
-        assert found["skr_bit_s"] > 0
-        assert found["nodes_to_add"] == 0
-
-
-def _joined(graph, loss, a, b):
-    part = graph.edge_subgraph([(u, v) for u, v, d in graph.edges(data=True) if d["loss"] <= loss])
-    return a in part and b in part and nx.has_path(part, a, b)
-
-
-def test_dead_spans_say_where_nodes_have_to_be_added():
-    scenario = eq.load_scenario("quant-gpicz")
-    dead = scenario.model_copy(update={"fiber": scenario.fiber.model_copy(update={"beyond_reach": "dead"})})
-    network = build_network(dead)
-    spans = dead_spans(network)
-    assert 26 <= len(spans) <= 34
-    assert spans["loss_db"].min() > 24
-    table = hub_spans(network, dead).set_index(["a", "b"])
-    row = table.loc[("POZ", "WAW")]
-    assert row["skr_bit_s"] == 0.0
-    assert row["nodes_to_add"] >= 1
-    assert set(row["where"].split(", ")) <= set(spans.index)

@@ -1,5 +1,8 @@
 """Links as chains of spans: nodes between Berlin and Frankfurt, rules of links, both readings of Poznan-Warsaw."""
 
+import math
+from fractions import Fraction
+
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -8,7 +11,7 @@ import pytest
 from eqci_space.errors import InfeasibleError
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
-from eqci_space.fiber.spans import link_spans, place_nodes, span_device
+from eqci_space.fiber.spans import link_spans, nodes_to_add, place_nodes, span_device, spans_within
 from eqci_space.scenario import Coexistence, LinkRules, QkdDevice, load_scenario
 
 APD = {  # generic classes of the reference tables: 1 GHz, 600 s blocks
@@ -66,10 +69,35 @@ def test_five_spans_need_cooled_detectors():
 @pytest.mark.parametrize(("wanted", "spans"), [(0.0, 5), (2e4, 6), (5e4, 7), (1e5, 8), (2e5, 9), (3e5, 10)])
 def test_fewest_spans_that_give_a_rate(wanted, spans):
     """Any rate takes five spans: four of 167.5 km and 37.9 dB give no key in 600 s."""
-    table = place_nodes(670.0, device(), min_rate_bit_s=wanted)
+    table = place_nodes(670.0, device(), min_rate_bit_s=wanted, reach_db=40.0)
     assert len(table) == spans
     assert table["skr_bit_s"].min() >= wanted
     assert place_nodes(670.0, device(), spans=spans - 1)["skr_bit_s"].min() <= wanted
+
+
+@pytest.mark.parametrize(
+    ("reach_db", "spans"), [(24.0, 7), (25.5, 7), (25.6, 6), (30.4, 6), (30.48, 5), (16.0, 10), (1.5, 295)]
+)
+def test_placed_nodes_respect_the_reach(reach_db, spans):
+    """0.22 dB/km · 670 km = 147.4 dB and 1 dB a span: five spans lose 30.48 dB each, six 25.57 dB, seven 22.06 dB."""
+    table = place_nodes(670.0, device(), reach_db=reach_db)
+    assert len(table) == spans == math.ceil(round(147.4 / (reach_db - 1.0), 9))
+    assert table["within_reach"].all()
+    assert table["loss_db"].max() <= reach_db + 1e-9
+
+
+def test_a_stated_number_of_spans_says_whether_they_are_within_reach():
+    """A network of 24 dB leaves five spans of 30.5 dB dead, though the device would give key over them."""
+    assert not place_nodes(670.0, device(), spans=5)["within_reach"].any()
+    assert place_nodes(670.0, device(), spans=7)["within_reach"].all()
+    assert place_nodes(670.0, device(), spans=5, reach_db=30.48)["within_reach"].all()
+
+
+def test_reach_binds_a_data_sheet_too():
+    """Sheet to 24 dB: 300 km at 0.25 dB/km are 75 dB: 4 spans at 24 dB, 5 at 18 dB, 4 at 40 dB."""
+    options = {"attenuation_db_km": 0.25, "terminal_loss_db": 0.0}
+    sheet = device(SHEET)
+    assert [len(place_nodes(300.0, sheet, reach_db=r, **options)) for r in (24.0, 18.0, 40.0)] == [4, 5, 4]
 
 
 def test_commissioning_counts_in_the_wanted_rate():
@@ -97,6 +125,7 @@ def test_nodes_by_a_data_sheet():
         ({"length_km": 0.0}, "length_km=0.0"), ({"length_km": float("nan")}, "length_km=nan"),
         ({"attenuation_db_km": 0.0}, "attenuation_db_km=0.0"), ({"terminal_loss_db": -1.0}, "-1.0"),
         ({"spans": 0}, "spans=0"), ({"spans": 10_001}, "expected 1 to 10000"),
+        ({"reach_db": 1.0}, "reach_db=1.0"), ({"reach_db": float("nan")}, "reach_db=nan"),
     ],
 )  # fmt: skip
 def test_arguments_out_of_range_are_named(arguments, message):
@@ -115,6 +144,92 @@ def test_span_of_a_data_sheet_device(fiber):
     assert (span["spans"], span["length_km"], span["loss_db"], span["within_reach"]) == (1, 48.0, 12.0, True)
     assert span["skr_bit_s"] == pytest.approx(1e4 * 0.5 * 0.8)
     assert span["reason"] == ""
+
+
+def brute(loss_db, reach_db):
+    """Equal parts, one more at a time, until each is within reach, in exact fractions."""
+    loss, reach, n = Fraction(str(loss_db)), Fraction(str(reach_db)), 1
+    while loss / n > reach:
+        n += 1
+    return n
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_fewest_spans_within_reach_against_brute_force(seed):
+    """Random losses of two decimals, and multiples of the reach with a hundredth of a decibel to either side."""
+    rng = np.random.default_rng(seed)
+    reach = round(float(rng.uniform(1, 40)), 2)
+    multiples = [round(reach * n + step, 2) for n in range(1, 40) for step in (-0.01, 0.0, 0.01)]
+    for loss in [*(round(float(x), 2) for x in rng.uniform(0, 400, 50)), *multiples]:
+        assert spans_within(loss, reach) == brute(loss, reach), (loss, reach)
+
+
+@pytest.mark.parametrize(("reach_db", "parts"), [(0.1, 3), (0.7, 3), (24.1, 3), (21.7, 7), (23.3, 49), (24.0, 9999)])
+def test_losses_of_just_the_reach_survive_rounding(fiber, reach_db, parts):
+    """Sums of equal parts such as 0.1 + 0.1 + 0.1 exceed three times 0.1 in the last digit: three spans, alive."""
+    rules = LinkRules(beyond_reach="split", reach_db=reach_db, rate_bit_s=7.0)
+    total = sum([reach_db] * parts)
+    for loss in (total, reach_db * parts):
+        found = link_spans(link(10.0, loss), fiber, rules)
+        assert (found["spans"], found["within_reach"], found["skr_bit_s"]) == (parts, True, 7.0)
+        assert nodes_to_add(loss, fiber, rules) == parts - 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nodes_to_add_are_the_fewest_that_give_every_part_a_rate(fiber, seed):
+    """Against one node more at a time; at random losses the reach decides, or the device where it ends before."""
+    rng = np.random.default_rng(seed)
+    bare = fiber.model_copy(update={"device": device(), "reach_db": float(rng.choice([12.0, 24.0, 60.0]))})
+    for loss in np.round(rng.uniform(0, 200, 6), 1):
+        split = fiber.model_copy(update={"device": device(), "reach_db": bare.reach_db})
+        n = 0
+        while loss / (n + 1) > split.reach_db + 1e-9 or fibre_key_rate_bit_s(float(loss / (n + 1)), device()) <= 0:
+            n += 1
+        assert nodes_to_add(float(loss), bare, LinkRules()) == n
+
+
+def test_nodes_to_add_by_the_rules_of_the_link(fiber):
+    """48 dB: one node at 24 dB, four at the link's 10 dB; a sheet that ends at 24 dB bounds a reach of 60 dB."""
+    assert nodes_to_add(48.0, fiber, LinkRules()) == 1
+    assert nodes_to_add(24.0, fiber, LinkRules()) == 0
+    assert nodes_to_add(48.0, fiber, LinkRules(reach_db=10.0)) == 4
+    assert nodes_to_add(48.0, fiber, LinkRules(reach_db=60.0)) == 1
+    assert nodes_to_add(48.0, fiber, LinkRules(reach_db=60.0, rate_bit_s=1.0)) == 0
+    assert nodes_to_add(48.0, fiber, LinkRules(rate_bit_s=0.0)) is None
+    twin = fiber.model_copy(update={"device": device(protocol="twin-field"), "reach_db": 100.0})
+    assert [nodes_to_add(loss, twin, LinkRules()) for loss in (190.0, 142.0, 143.0, 80.0)] == [2, 1, 2, None]
+    hopeless = fiber.model_copy(update={"device": device(extraneous_probability=0.5)})
+    assert nodes_to_add(48.0, hopeless, LinkRules()) is None
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        ({"coexistence": Coexistence(launch_power_w=1e-2)}, "Raman light of the classical channels leaves no key"),
+        ({"coexistence": Coexistence(counter_power_w=1e-3)}, "Raman light of the classical channels leaves no key"),
+        ({"extra_error": 0.3}, "the extra error of 0.3 leaves no key"),
+        ({"extra_error": 0.3, "coexistence": Coexistence(launch_power_w=1e-12)}, "the extra error of 0.3"),
+        ({"loss_db": 40.0}, "the device gives no key at 40.0 dB"),
+        ({"device": device(extraneous_probability=0.1)}, "the device gives no key at 18.6 dB"),
+        ({"rate_bit_s": 0.0}, "a rate of 0 bit/s is stated"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_span_within_reach_that_gives_no_key_says_why(fiber, rules, reason):
+    modelled = fiber.model_copy(update={"device": device(), "reach_db": 50.0})
+    span = link_spans(link(db=18.6), modelled, LinkRules(**rules))
+    assert (span["within_reach"], span["skr_bit_s"]) == (True, 0.0)
+    assert span["reason"].startswith(reason)
+
+
+def test_raman_light_of_the_networks_own_device_is_named_too(fiber):
+    loud = fiber.model_copy(update={"device": device(coexistence=Coexistence(launch_power_w=1e-2))})
+    span = link_spans(link(db=18.6), loud, LinkRules())
+    assert (span["skr_bit_s"], span["reason"][:11]) == (0.0, "Raman light")
+    # 0.01 W over 85 km need spans of a few kilometres: fewer nodes leave none.
+    n = nodes_to_add(18.6, loud, LinkRules())
+    assert fibre_key_rate_bit_s(round(18.6 / (n + 1), 6), loud.device) > 0
+    assert fibre_key_rate_bit_s(round(18.6 / n, 6), loud.device) == 0.0
 
 
 def test_dead_and_split_spans(fiber):

@@ -8,10 +8,9 @@ from numpy.testing import assert_allclose
 from scipy.integrate import dblquad, quad
 from scipy.special import i0
 
+from eqci_space.linkbudget.adaptive_optics import adaptive_optics_residual_rad2, noll_residual_rad2
 from eqci_space.linkbudget.coupling import (
-    adaptive_optics_residual_rad2,
     field_stop_transmittance,
-    noll_residual_rad2,
     optimum_mode_parameter,
     smf_coupling_adaptive,
     smf_coupling_gaussian_coherence,

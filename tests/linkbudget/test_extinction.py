@@ -67,16 +67,6 @@ def test_clear_sky_loss_outside_the_water_band_follows_modtran(inputs, row):
     assert abs(loss - float(row["expected"])) < tolerance
 
 
-@pytest.mark.parametrize(
-    ("inputs", "row"), _rows("published_modtran_extinction", lambda inputs: inputs["wavelength_m"] == 810e-9)
-)
-def test_clear_sky_loss_lacks_the_water_band_at_810_nm(inputs, row):
-    """The model holds no gas absorption, so MODTRAN loses at least 0.3 dB more in the band; the docstring says so."""
-    airmass = airmass_kasten_young(inputs["elevation_deg"])
-    loss = clear_sky_loss_db(airmass=airmass, wavelength_m=inputs["wavelength_m"], visibility_km=23)
-    assert float(row["expected"]) - loss > 0.3
-
-
 def test_airmass_at_horizon_and_zenith():
     """Kasten and Young 1989 (Appl. Opt. 28, 4735), Table 2: 37.9196 at the horizon, 0.99971 at the zenith."""
     assert_allclose(airmass_kasten_young(np.array([0.0, 90.0])), [37.92, 0.99971], atol=5e-3, rtol=0)

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 from scipy.integrate import quad
 from scipy.special import gammaln, kve
 
+from eqci_space.linkbudget.scintillation import lognormal_fade_loss_db, scintillation_index
 from eqci_space.linkbudget.strong_scintillation import gamma_gamma_fade_loss_db, gamma_gamma_shapes
-from eqci_space.linkbudget.turbulence import lognormal_fade_loss_db, scintillation_index
 
 
 def _density(irradiance, alpha, beta):

@@ -45,7 +45,7 @@ def airmass(samples):
 
 def test_terms_that_are_not_asked_for_cost_nothing(graz, scenario):
     budget = link_budget(graz, changed(scenario))
-    for column in ("wavefront_loss_db", "gas_loss_db", "cirrus_loss_db", "gate_loss_db"):
+    for column in ("wavefront_loss_db", "cirrus_loss_db", "gate_loss_db"):
         assert (budget[column] == 0).all()
 
 
@@ -406,8 +406,8 @@ def test_a_sample_that_no_link_has_is_named_with_row_and_column(graz, scenario, 
         link_budget(wrong, scenario)
 
 
-def test_water_bands_without_gas_loss_and_the_near_field_are_not_valid(graz, scenario):
-    with pytest.warns(ModelValidityWarning, match="molecular band"):
+def test_wavelengths_without_a_known_gas_loss_and_the_near_field_are_not_valid(graz, scenario):
+    with pytest.warns(ModelValidityWarning, match="without a known gas loss"):
         wet = link_budget(graz, changed(scenario, terminal={"wavelength_m": 1.38e-6}))
     assert not wet["valid"].any()
     stated = changed(scenario, terminal={"wavelength_m": 1.38e-6}, atmosphere={"gas_zenith_loss_db": 20.0})

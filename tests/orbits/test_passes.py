@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from skyfield.api import EarthSatellite, wgs84
 
-import eqci_space.orbits.passes as passes_module
 from eqci_space.data import data_path
 from eqci_space.errors import TimeError
+from eqci_space.orbits import pass_kernels
+from eqci_space.orbits import passes as passes_module
 from eqci_space.orbits.earth import seconds_from, station_frame
 from eqci_space.orbits.elements import ElementSet, propagator
 from eqci_space.orbits.elements_io import read_elements
@@ -724,8 +725,8 @@ def test_a_tabulated_ephemeris_covers_its_period_to_the_end(table_source):
 
 def test_a_search_reads_no_node_beyond_a_tabulated_grid(table_source, monkeypatch):
     # The compiled search would read on in memory without a word; as plain Python it raises IndexError.
-    for kernel in ("_search", "_node_heights"):
-        monkeypatch.setattr(passes_module, kernel, getattr(passes_module, kernel).py_func)
+    monkeypatch.setattr(passes_module, "search_rows", pass_kernels.search_rows.py_func)
+    monkeypatch.setattr(pass_kernels, "_node_heights", pass_kernels._node_heights.py_func)
     beyond = []
     for before_s, end_s, _ in table_periods(table_source, 40):
         try:

@@ -156,3 +156,40 @@ def test_shadow_follows_the_sun_in_time(sky):
     point = behind_the_earth(sky, 0.0, 7e6, 0.0)
     at = np.array([0.0, 6 * 3600.0, 12 * 3600.0, 24 * 3600.0])
     assert sky.sunlit(np.repeat(point, 4, axis=0), at).tolist() == [False, True, True, False]
+
+
+def discs_deg(sky, at, point):
+    """Half angles of the Sun's and the Earth's disc seen from a point, and the angle between their centres."""
+    to_sun = sky.sun_m(np.array([at]))[0] - point
+    distance, radius = np.linalg.norm(to_sun), np.linalg.norm(point)
+    between = np.arccos(-to_sun @ point / (distance * radius))
+    return np.degrees([np.arcsin(SUN_RADIUS_M / distance), np.arcsin(EARTH_RADIUS_M / radius), between])
+
+
+@pytest.mark.parametrize("altitude_m", [300e3, 500e3, 1200e3, 35_786e3])
+@pytest.mark.parametrize("day", [10, 160])
+def test_a_satellite_is_lit_while_the_earth_leaves_any_of_the_suns_disc(sky, altitude_m, day):
+    # Discs seen from the satellite, with no cone: dark where the Earth's holds all of the Sun's, full light where they
+    # do not touch; between the two lies the penumbra, which counts as lit.
+    at, found = day * 86_400.0, {"umbra": 0, "penumbra": 0, "light": 0}
+    edge = np.degrees(np.arcsin(EARTH_RADIUS_M / (EARTH_RADIUS_M + altitude_m)))
+    for point in behind_the_earth(sky, at, EARTH_RADIUS_M + altitude_m, edge + np.linspace(-0.8, 0.8, 321)):
+        sun, earth, between = discs_deg(sky, at, point)
+        part = "umbra" if between < earth - sun else "penumbra" if between < earth + sun else "light"
+        found[part] += 1
+        if abs(between - (earth - sun)) > 2e-5:
+            assert sky.sunlit(point[None], np.array([at])).tolist() == [part != "umbra"]
+    assert min(found.values()) > 40
+    # The penumbra is as wide as the Sun, 0.533 deg: 107 of 0.005 deg, 8.4 s of an orbit of 94.6 min.
+    assert found["penumbra"] == pytest.approx(107, abs=3)
+
+
+def test_a_circular_orbit_of_500_km_over_the_suns_meridian_is_dark_for_35_6_minutes(sky):
+    # Umbra of 2 (asin(R / r) - 0.264 deg) = 135.5 deg of the orbit; period 2 π sqrt(r³ / GM) = 94.62 min.
+    radius = EARTH_RADIUS_M + 500e3
+    at = 100 * 86_400.0
+    angles = np.arange(-180.0, 180.0, 0.01)
+    dark = ~sky.sunlit(behind_the_earth(sky, at, radius, angles), np.full(angles.size, at))
+    assert dark.sum() * 0.01 == pytest.approx(135.5, abs=0.05)
+    period_min = 2 * np.pi * np.sqrt(radius**3 / 3.986004418e14) / 60
+    assert dark.mean() * period_min == pytest.approx(35.6, abs=0.05)

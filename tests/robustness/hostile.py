@@ -7,6 +7,7 @@ import sysconfig
 import tomllib
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import settings
@@ -133,8 +134,10 @@ def changed(tree, path, value=None, *, lost=False):
     """A copy of a tree with another value at a place, or without that place; what leads there is made."""
     new = copy.deepcopy(tree)
     inside = new
-    for key in path[:-1]:
+    for key, following in pairwise(path):
         inside = inside.setdefault(key, {}) if isinstance(inside, dict) else inside[key]
+        if isinstance(inside, dict) and not isinstance(following, str):
+            raise LookupError(f"a table stands where the list of {path} was")
     if lost:
         del inside[path[-1]]
     else:

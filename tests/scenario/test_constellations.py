@@ -210,9 +210,11 @@ def table(pattern, name="C"):
     return f'\n[[constellation]]\nname = "{name}"\nterminal = "eagle1-like-nominal"\n[constellation.pattern]\n{lines}\n'
 
 
-WALKER = {"kind": '"walker_delta"', "altitude_km": 600, "inclination_deg": 97.8, "satellites": 6, "planes": 3}
+WALKER = {"kind": '"walker_delta"', "altitude_km": 600, "inclination_deg": 97.8, "satellites": 6, "planes": 3,
+          "epoch": "2027-03-01T12:00:00Z"}  # fmt: skip
 TRAIN = {"kind": '"train"', "satellites": 2, "spacing_s": 60,
-         "orbit": '{ kind = "sun_synchronous", altitude_km = 500, ltan_h = 22.5 }'}  # fmt: skip
+         "orbit": '{ kind = "sun_synchronous", altitude_km = 500, ltan_h = 22.5, epoch = 2027-03-01T12:00:00Z }',
+}  # fmt: skip
 
 
 def problems(path) -> dict[str, str]:
@@ -227,7 +229,12 @@ def test_constellations_of_a_scenario_become_satellites(edited):
     assert [s.name for s in scenario.satellites] == ["EAGLE1-LIKE", *walker, "T-1", "T-2"]
     assert all(s.terminal == scenario.satellites[0].terminal for s in scenario.satellites)
     assert scenario.satellites[3].orbit == CircularOrbit(
-        kind="circular", altitude_km=600, inclination_deg=97.8, raan_deg=120, mean_anomaly_deg=60
+        kind="circular",
+        altitude_km=600,
+        inclination_deg=97.8,
+        raan_deg=120,
+        mean_anomaly_deg=60,
+        epoch=datetime(2027, 3, 1, 12, tzinfo=UTC),
     )
     short = scenario.model_copy(update={"end": scenario.start + timedelta(days=1)})
     assert set(find_passes(short)["satellite"]) == {s.name for s in scenario.satellites}

@@ -473,6 +473,7 @@ altitude_km = 600
 inclination_deg = 97.8
 satellites = 4
 planes = 2
+epoch = 2027-03-01T12:00:00Z
 
 [[constellation]]
 name = "T"
@@ -482,7 +483,7 @@ kind = "train"
 satellites = 2
 spacing_s = { value = 60, source = "assumed" }
 track = "ground"
-orbit = { kind = "circular", altitude_km = 500, inclination_deg = 97.4 }
+orbit = { kind = "circular", altitude_km = 500, inclination_deg = 97.4, epoch = 2027-02-01T00:00:00Z }
 
 [[satellite]]
 name = "SYN EAGLE1-C 600KM"

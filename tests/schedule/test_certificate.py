@@ -1,5 +1,6 @@
 """The bound with fibre priced and contacts whole, against the enumeration of every choice."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 from test_joint import MBIT, best_choice, nothing, random_offers
 
 from eqci_space.fiber.key_flow import RelayProgramme
-from eqci_space.fiber.key_problem import ChoiceLimit, Risk
+from eqci_space.fiber.key_problem import ChoiceLimit
+from eqci_space.fiber.paths import PathRule
+from eqci_space.schedule import certificate
 from eqci_space.schedule.certificate import fibre_priced_bound
-from eqci_space.schedule.joint import solve_joint
+from eqci_space.schedule.joint import solve_joint, value_of_choice
 
 
 def certified(problem, price=None):
@@ -81,14 +84,55 @@ def test_bound_keeps_to_offers_that_are_fixed():
     )
 
 
-@pytest.mark.parametrize("change", ["satellites", "shares", "risk"])
-def test_bound_is_infinite_where_ways_through_space_are_not_few(change):
+def two_satellites(seed):
+    """Two satellites over three stations that fibre joins in part; some key of the second is there already."""
+    p = random_offers(seed, most=6, weighted=True)
+    rng = np.random.default_rng(seed)
+    edges = [*p.edges, ("t-g0", "t", "g0"), ("t-g1", "t", "g1"), ("t-g2", "t", "g2")]
+    bins = p.supply_bit.shape[1]
+    brought = rng.uniform(0, 1, (3, bins)) * MBIT * (rng.random((3, bins)) < 0.3)
+    moved = (rng.random(len(p.deposit_edge)) < 0.5) & (p.deposit_edge < 3)
+    return replace(
+        p, edges=edges, delayed=np.append(p.delayed, np.ones(3, dtype=bool)),
+        supply_bit=np.vstack([p.supply_bit, brought]), initial_bit=np.append(p.initial_bit, np.zeros(3)),
+        capacity_bit=np.append(p.capacity_bit, np.full(3, 1e12)),
+        rules=[PathRule(np.ones(2 * len(edges), dtype=bool).tobytes()) for _ in p.rules],
+        deposit_edge=np.where(moved, len(p.edges) + p.deposit_edge, p.deposit_edge),
+    )  # fmt: skip
+
+
+def best_of_all(problem):
+    """The best of all choices that keep to the limits, relay solved for each."""
+    worth = -np.inf
+    for chosen in itertools.product([0.0, 1.0], repeat=len(problem.candidate_bit)):
+        taken = np.array(chosen)
+        if all(limit.weight @ taken[limit.candidates] <= limit.most for limit in problem.limits):
+            worth = max(worth, value_of_choice(problem, taken).objective)
+    return worth
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("slack", [False, True])
+def test_with_two_satellites_the_bound_holds_and_is_the_optimum_where_fibre_is_slack(seed, slack):
+    p = two_satellites(900 + seed)
+    p = with_fibre(p, 50.0) if slack else p
+    best = best_of_all(p)
+    bound, relaxed = certified(p)
+    assert best * (1 - 1e-7) <= bound <= relaxed * (1 + 1e-6)
+    found = solve_joint(p, relative_gap=1e-7)
+    assert found.objective == pytest.approx(best, rel=1e-6)
+    if slack:
+        assert bound == pytest.approx(best, rel=1e-6)
+        assert found.gap <= 1e-7
+
+
+def test_two_disjoint_shares_are_bounded_by_one():
     p = random_offers(2, most=6)
-    changed = {
-        "satellites": {"edges": [("s-g0", "s", "g0"), ("t-g1", "t", "g1"), *p.edges[2:]]},
-        "shares": {"rules": [replace(p.rules[0], shares=2), *p.rules[1:]]},
-        "risk": {"risk": Risk(np.zeros(3, dtype=int), 0.5, 0.5)},
-    }[change]
-    programme = RelayProgramme(p)
-    programme.problem = replace(p, **changed)
-    assert fibre_priced_bound(programme, np.zeros(programme.base.row_upper.size), relative_gap=1e-6) == np.inf
+    shared = replace(p, rules=[replace(p.rules[0], shares=2), *p.rules[1:]])
+    best = best_of_all(shared)
+    assert certified(shared)[0] >= best * (1 - 1e-7)
+
+
+def test_the_bound_is_infinite_where_the_small_graphs_would_be_too_large(monkeypatch):
+    monkeypatch.setattr(certificate, "_MOST_ARCS", 10)
+    assert certified(random_offers(2, most=6))[0] == np.inf

@@ -7,6 +7,7 @@ import pytest
 from plan_cases import planned
 
 from eqci_space.errors import PlanError
+from eqci_space.fiber.obstacles import unreachable_reasons
 from eqci_space.report.run_io import Run, load_run
 from eqci_space.schedule.explain import explain, explain_demand
 
@@ -145,14 +146,30 @@ def test_served_demand_is_served_in_full(run):
         "control Nordhausen-Jena: 25.8 Mbit of 25.8 Mbit (100%)", "served in full"]  # fmt: skip
 
 
-def test_demand_without_a_path_says_so(run):
+def test_demand_without_key_says_whether_a_rule_or_its_stores_are_to_blame(run):
     name = "government Berlin-Warsaw"
     delivery, routes = run.tables["delivery"].copy(), run.tables["routes"]
     delivery.loc[delivery["demand"] == name, "delivered_bit"] = 0.0
-    text = explain_demand(changed(run, delivery=delivery, routes=routes[routes["demand"] != name]), name)
-    assert text == (
-        f"{name}: 0 bit of 717 kbit (0%)\nno path of its class carries key: none exists, or its stores are empty"
+    short = changed(run, delivery=delivery, routes=routes[routes["demand"] != name])
+    head = f"{name}: 0 bit of 717 kbit (0%)"
+    assert explain_demand(short, name) == f"{head}\nno path of its class carries key: its stores are empty"
+    blocked = Run(short.tables, {**short.manifest, "unreachable_reasons": {name: "no path: it is shut"}})
+    assert explain_demand(blocked, name) == f"{head}\nno path: it is shut"
+
+
+def test_a_run_holds_the_rule_that_leaves_a_demand_without_a_path(study):
+    """PL forbidden between Berlin and Warsaw by satellite: the station's node at Warsaw is Polish."""
+    demands = tuple(
+        d.model_copy(update={"forbidden_nations": ("PL",)}) if d.name == "government Berlin-Warsaw" else d
+        for d in study.scenario.demands
     )
+    scenario = study.scenario.model_copy(update={"demands": demands})
+    text = unreachable_reasons(study.network, scenario)
+    assert list(text) == ["government Berlin-Warsaw"]
+    assert text["government Berlin-Warsaw"] == (
+        "no path: forbidden_nations: PL (node OGS-PQSAT of PL) stands in the way"
+    )
+    assert study.run.manifest["unreachable_reasons"] == {}
 
 
 def test_unknown_demand_names_near_ones(run):

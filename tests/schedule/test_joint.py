@@ -135,7 +135,7 @@ def test_required_and_barred_offers_are_kept_to(seed):
     p = random_offers(300 + seed)
     free = solve_joint(p, relative_gap=1e-7)
     barred, required = nothing(p), nothing(p)
-    group = p.limits[0].offers
+    group = p.limits[0].candidates
     required[group[np.argmin(p.candidate_bit[group])]] = True
     taken = np.flatnonzero(free.chosen & ~required)
     barred[taken[np.argmax(p.candidate_bit[taken])]] = True
@@ -183,7 +183,7 @@ def test_search_starts_from_a_known_choice_and_ignores_one_that_does_not_fit(mon
 def test_offers_required_beyond_a_limit_are_infeasible():
     p = random_offers(1)
     both = nothing(p)
-    both[p.limits[0].offers[:2]] = True
+    both[p.limits[0].candidates[:2]] = True
     with pytest.raises(InfeasibleError):
         solve_joint(p, required=both)
 

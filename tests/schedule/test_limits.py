@@ -107,7 +107,7 @@ def test_limit_of_two_terminals_is_written_for_each_largest_overlap(scenario):
     assert {limit.most for limit in shared} == {2.0}
     single = {limit.name: limit for limit in limits if limit.most == 1}
     assert set(single) == {f"ogs {o}" for o in stations}
-    assert single["ogs PQSAT"].offers.tolist() == [1, 6]
+    assert single["ogs PQSAT"].candidates.tolist() == [1, 6]
     enough = offers(*((f"c{i}", name, at(0, i), 200, 1000) for i, name in enumerate(stations[:5])))
     assert choice_limits(enough, changed_satellite(scenario, terminals=5)) == []
 

@@ -70,6 +70,16 @@ def test_figures_are_ordered_and_bounded_by_what_is_asked(result):
         assert ((low <= middle) & (middle <= high) & (high <= t["asked_bit"] * (1 + 1e-9))).all()
 
 
+def test_each_stated_quantile_carries_the_error_of_its_own_trials(result):
+    """Bootstrap by hand: the scatter of the quantile over worlds drawn anew, with replacement, from those simulated."""
+    worlds = result.delivered_bit.to_numpy()
+    again = np.random.default_rng(7).integers(0, len(worlds), (4000, len(worlds)))
+    for column, share in (("exceeded_90pct", 0.1), ("median", 0.5), ("exceeded_10pct", 0.9)):
+        stated = result.demands[f"all_in_{column}_error_bit"].to_numpy()
+        scatter = np.quantile(worlds[again], share, axis=1).std(axis=0)
+        assert_allclose(stated, scatter, rtol=0.2, atol=0.05 * worlds.std(axis=0).max())
+
+
 def test_stated_ninety_percent_holds_in_ninety_of_a_hundred_new_worlds(study, scenario):
     """The key from space that 90 % of 20,000 worlds exceed, in ten times 1,000 others from the same distributions.
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from scipy.special import ndtri
+from scipy.integrate import quad
+from scipy.special import ndtr, ndtri
 
 from eqci_space.data import data_path
 from eqci_space.errors import TableError
@@ -102,23 +103,79 @@ def test_droughts_of_six_stations_are_as_long_as_observed():
     assert_allclose((runs >= 5).mean(), float(observed["share_5_day_or_more"]), atol=0.02)
 
 
-def test_two_places_of_one_half_follow_the_arcsine():
-    for rho in (-0.4, 0.0, 0.3, 0.9):
-        joint = joint_cloudiness(np.array([0.5, 0.5]), np.array([[1, rho], [rho, 1]]))
-        assert_allclose(joint, 0.25 + np.arcsin(rho) / (2 * np.pi), atol=1e-6)
-        assert_allclose(tetrachoric_correlation(0.5, 0.5, joint), rho, atol=1e-4)
+def pair(rho):
+    return np.array([[1.0, rho], [rho, 1.0]])
 
 
-def test_limits_of_the_joint_probability():
-    full = np.ones((2, 2)) * (1 - 1e-9) + np.eye(2) * 1e-9
-    assert_allclose(joint_cloudiness(np.array([0.3, 0.6]), full), 0.3, atol=1e-3)
+@pytest.mark.parametrize("rho", [-1.0, -0.999, -0.4, 0.0, 0.3, 0.5, 0.9, 0.999, 1 - 1e-9, 1.0])
+def test_two_places_of_one_half_follow_the_arcsine(rho):
+    joint = joint_cloudiness(np.array([0.5, 0.5]), pair(rho))
+    assert_allclose(joint, 0.25 + np.arcsin(rho) / (2 * np.pi), atol=1e-12)
+    assert_allclose(tetrachoric_correlation(0.5, 0.5, joint), rho, atol=1e-7)
+
+
+MARGINALS = [(0.3, 0.6), (0.05, 0.9), (0.9, 0.9), (0.7, 0.31), (0.999, 0.002), (0.5, 0.5)]
+
+
+@pytest.mark.parametrize("marginals", MARGINALS)
+def test_limits_of_two_places_are_the_bounds_of_frechet(marginals):
+    """Alike: the smaller marginal. Independent: their product. Opposed: what is over when both do not fit into 1."""
+    p = np.array(marginals)
+    assert_allclose(joint_cloudiness(p, pair(1.0)), p.min(), rtol=1e-12)
+    assert_allclose(joint_cloudiness(p, pair(0.0)), p.prod(), rtol=1e-10)
+    assert_allclose(joint_cloudiness(p, pair(-1.0)), max(0.0, p.sum() - 1), atol=1e-12)
+
+
+@pytest.mark.parametrize("rho", [-0.999, -0.7, 0.5, 0.95, 0.999])
+@pytest.mark.parametrize("marginals", MARGINALS)
+def test_two_places_between_the_limits_are_an_integral_over_one_of_them(rho, marginals):
+    """By hand: the second place, given the first: ∫ φ(x) Φ((b - ρ x) / √(1 - ρ²)) dx below the limit a."""
+    a, b = ndtri(marginals)
+    inner = [b / rho] if -38 < b / rho < a else []
+    expected, _ = quad(
+        lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi) * ndtr((b - rho * x) / np.sqrt(1 - rho**2)),
+        -9.0, a, points=inner or None, epsabs=1e-12, limit=500,
+    )  # fmt: skip
+    assert_allclose(joint_cloudiness(np.array(marginals), pair(rho)), expected, atol=1e-8)
+    if 1e-6 < expected < min(marginals) - 1e-6 and expected > max(0.0, sum(marginals) - 1) + 1e-6:
+        assert_allclose(tetrachoric_correlation(*marginals, expected), rho, atol=2e-3)
+
+
+def test_places_that_share_their_sky_count_once():
+    """Three alike; two alike beside a third; a pair opposed beside a third; a place that two others determine."""
+    assert_allclose(joint_cloudiness(np.array([0.5, 0.5, 0.4]), np.ones((3, 3))), 0.4, rtol=1e-12)
+    two = np.array([[1.0, 1.0, 0.6], [1.0, 1.0, 0.6], [0.6, 0.6, 1.0]])
+    assert_allclose(joint_cloudiness(np.full(3, 0.5), two), 0.25 + np.arcsin(0.6) / (2 * np.pi), atol=1e-12)
+    opposed = np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    assert_allclose(joint_cloudiness(np.array([0.8, 0.7, 0.4]), opposed), 0.5 * 0.4, atol=1e-9)
+    assert joint_cloudiness(np.array([0.4, 0.5, 0.9]), opposed) == 0.0
+    root = np.sqrt(0.5)
+    drawn = np.random.default_rng(5).standard_normal((2, 400_000))
+    drawn = np.vstack([drawn, root * (drawn[0] + drawn[1])])
+    sums = np.array([[1.0, 0.0, root], [0.0, 1.0, root], [root, root, 1.0]])
+    counted = (drawn < ndtri([0.6, 0.7, 0.5])[:, None]).all(axis=0).mean()
+    assert_allclose(joint_cloudiness(np.array([0.6, 0.7, 0.5]), sums), counted, atol=3e-3)
+
+
+def test_marginals_of_zero_and_one():
     assert joint_cloudiness(np.array([0.0, 0.6]), np.eye(2)) == 0.0
+    assert joint_cloudiness(np.array([0.0, 0.6]), np.ones((2, 2))) == 0.0
     assert joint_cloudiness(np.array([1.0, 1.0]), np.eye(2)) == 1.0
-    assert_allclose(joint_cloudiness(np.array([1.0, 0.6]), np.eye(2)), 0.6)
+    assert joint_cloudiness(np.array([1.0, 1.0]), pair(-1.0)) == 1.0
+    assert_allclose(joint_cloudiness(np.array([1.0, 0.6]), np.eye(2)), 0.6, rtol=1e-12)
+    assert_allclose(joint_cloudiness(np.array([1.0, 0.6]), pair(-1.0)), 0.6, rtol=1e-12)
     with pytest.raises(ValueError, match=r"p_both = 0\.7"):
         tetrachoric_correlation(0.5, 0.5, 0.7)
     with pytest.raises(ValueError, match="expected up to 12"):
         joint_cloudiness(np.array([0.5, 1.2]), np.eye(2))
+
+
+def test_a_second_station_at_the_same_place_gains_nothing(scenario):
+    graz = scenario.stations["GRAZ"]
+    table = site_diversity({"A": graz, "B": graz}, month=4, largest=2).set_index("stations")
+    assert_allclose(table.loc["A+B", "p_any_clear"], table.loc["A", "p_any_clear"], rtol=1e-12)
+    assert_allclose(table.loc["A+B", "p_all_clear"], table.loc["A", "p_any_clear"], rtol=1e-12)
+    assert_allclose(table.loc["A+B", "gain"], 0.0, atol=1e-12)
 
 
 def test_availability_is_higher_in_summer_and_in_the_range_of_the_climate(scenario):

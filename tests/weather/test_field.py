@@ -215,7 +215,7 @@ def test_years_of_thirty_stations_take_little_time_and_memory():
     tracemalloc.stop()
 
 
-def test_matrix_that_is_not_definite_is_mended_and_the_change_told():
+def test_matrix_with_a_negative_eigenvalue_is_mended_and_the_change_told():
     """Three places cannot be pairwise -0.9."""
     wrong = np.where(np.eye(3) == 1, 1.0, -0.9)
     mended, change = nearest_correlation(wrong)
@@ -225,7 +225,9 @@ def test_matrix_that_is_not_definite_is_mended_and_the_change_told():
     assert_allclose(change, 0.4, atol=1e-5)
     good = np.array([[1.0, 0.3], [0.3, 1.0]])
     assert nearest_correlation(good)[1] == 0.0
-    with pytest.warns(EqciWarning, match=r"spatial_factors: slow: .* not positive definite; .* moved by up to 0\.4"):
+    alike = np.ones((3, 3))
+    assert nearest_correlation(alike) == (pytest.approx(alike, abs=0), 0.0)
+    with pytest.warns(EqciWarning, match=r"spatial_factors: slow: .* a negative eigenvalue; .* moved by up to 0\.4"):
         slow = spatial_factors(LATITUDE[:3], LONGITUDE[:3], MODEL, slow=wrong)[1]
     assert_allclose(slow @ slow.T, mended, atol=1e-9)
     with pytest.warns(EqciWarning, match=r"joint_cloudiness: .* moved by up to 0\.4"):

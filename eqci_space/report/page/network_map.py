@@ -34,9 +34,9 @@ def map_figure(relay: Relay, scenario: Scenario) -> dict[str, Any]:
     west, south, east, north = GeoSeries([*nodes.geometry, *(p for _, p in stations)]).total_bounds
     frame = box(west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M)
     data = [_lines("borders", border_lines(frame), "#bbbbbb", 0.8, show=False)]
-    alive = links["within_reach"].to_numpy()
+    alive = (links["skr_bit_s"] > 0).to_numpy()
     data.append(_lines("span not used", links.geometry[alive & (used <= 0)], GREY, 0.8))
-    data.append(_lines("beyond reach", links.geometry[~alive], RED, 1.2, dash="dot"))
+    data.append(_lines("without key", links.geometry[~alive], RED, 1.2, dash="dot"))
     least = 0.0
     for most, width, name in _WIDTHS:
         data.append(_lines(name, links.geometry[(used > least) & (used <= most)], BLUE, width))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from eqci_space.fiber.hubs import dead_spans
 from eqci_space.report.page import tables
 from eqci_space.report.page.answer import band_words, weather_words
 from eqci_space.report.page.exposure import Exposures, delivery_table, exposure_table, gain_table
@@ -35,7 +36,7 @@ def _network(f: Findings, figures: Figures) -> Section:
         f"{len(network.nodes)} nodes and {len(links)} spans over {links['length_km'].sum():,.0f} km; "
         f"{made.index.str.rsplit('/', n=1).str[0].nunique()} links beyond reach or without listed sites were split "
         f"into {len(made)} spans with {int((network.nodes['trust'] == 'assumed').sum())} assumed trusted nodes; "
-        f"{int((~links['within_reach']).sum())} spans are dead."
+        f"{len(dead_spans(network))} spans are dead."
     )
     blocks = (
         figures["map"], tables.busy_spans_table(f), tables.dead_spans_table(f), tables.station_table(f),

@@ -6,6 +6,7 @@ import csv
 
 from eqci_space.data import data_path
 from eqci_space.fiber.edges import SPACE
+from eqci_space.fiber.hubs import dead_spans
 from eqci_space.fiber.network import satellite_and_station
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.page.answer import cause_words
@@ -91,10 +92,9 @@ def busy_spans_table(f: Findings) -> Table | None:
 
 def dead_spans_table(f: Findings) -> Table | None:
     """Spans that give no key, with the reason."""
-    links = f.relay.network.links
-    dead = links[~links["within_reach"]]
     rows = [
-        (str(name), row["a"], row["b"], f"{row['length_km']:.1f} km", row["reason"]) for name, row in dead.iterrows()
+        (str(name), row["a"], row["b"], f"{row['length_km']:.1f} km", row["reason"])
+        for name, row in dead_spans(f.relay.network).sort_index().iterrows()
     ]
     return Table("Dead spans", ("span", "from", "to", ">length", "reason"), rows) if rows else None
 

@@ -59,8 +59,8 @@ def network_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> 
     used = relay.stores.groupby("edge")["used_bit"].sum()
     bits = links.index.map(used).to_numpy(dtype=float, na_value=0.0)
     idle, busy = links[bits <= 0], links[bits > 0]
-    idle[idle["within_reach"]].plot(ax=ax, color=GREY, linewidth=0.5, alpha=0.6, zorder=2)
-    dead = links[~links["within_reach"]]
+    idle[idle["skr_bit_s"] > 0].plot(ax=ax, color=GREY, linewidth=0.5, alpha=0.6, zorder=2)
+    dead = links[~(links["skr_bit_s"] > 0)]
     if len(dead):
         dead.plot(ax=ax, color=RED, linewidth=0.9, linestyle=":", zorder=2)
     if len(busy):
@@ -216,7 +216,7 @@ def _legend(ax: Axes, any_dead: bool) -> None:
         Line2D([], [], color=BLUE, linewidth=3.0, label="more"),
         Line2D([], [], color=PURPLE, linestyle="--", linewidth=1.6, label="joined by a satellite"),
         Line2D([], [], color=GREY, linewidth=0.6, label="span not used"),
-        *([Line2D([], [], color=RED, linestyle=":", label="beyond reach")] if any_dead else []),
+        *([Line2D([], [], color=RED, linestyle=":", label="without key")] if any_dead else []),
         *(
             Line2D([], [], marker="^", color=c, linestyle="", markeredgecolor="black", label=f"station, {s}")
             for s, c in STATUS_COLOURS.items()

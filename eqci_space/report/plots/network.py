@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from eqci_space.errors import TableError, near_matches
-from eqci_space.fiber.assurance import node_owners
+from eqci_space.fiber.assurance import is_foreign, node_owners
 from eqci_space.fiber.edges import SPACE, key_edges
 from eqci_space.fiber.exposure import exposure
 from eqci_space.fiber.network import satellite_and_station
@@ -61,7 +61,8 @@ def exposure_chart(
         bars = [_fibre_alone(demand, edges, owners["nation"].to_dict())]
         if planned["delivered_bit"] > 0:
             words = _seen(str(planned["nations"]), float(planned["handovers"]), str(planned["satellites"]))
-            bars.append((float(planned["trusted_nodes"]), float(planned["foreign_nodes"]), words))
+            abroad = float(planned["foreign_nodes"] - planned["foreign_satellites"])
+            bars.append((float(planned["trusted_nodes"]), abroad, words))
         else:
             bars.append((0.0, 0.0, "no key delivered"))
         for (nodes, foreign, words), colour, y in zip(bars, (GREY, BLUE), (i - 0.19, i + 0.19), strict=True):
@@ -95,7 +96,7 @@ def _fibre_alone(demand: Demand, edges: pd.DataFrame, nation: dict[str, str]) ->
         return 0.0, 0.0, "no path"
     path = min(nx.all_shortest_paths(graph, a, b))
     home = {nation.get(a, ""), nation.get(b, "")}
-    foreign = sum(nation.get(n, "") not in home for n in path[1:-1])
+    foreign = is_foreign(np.array([nation.get(n, "") for n in path[1:-1]], dtype=str), home).sum()
     steps = [graph.edges[step] for step in pairwise(path)]
     crossed = sum(step["domain_a"] != step["domain_b"] for step in steps)
     nations = ", ".join(sorted({nation.get(n, "") for n in path} - {""}))
