@@ -9,6 +9,8 @@ test:           ## the test suite
 	$(BIN)/pytest -q
 test-slow:      ## larger runs
 	$(BIN)/pytest -q -m slow
+mutants:        ## seeded faults: which of them does no test notice?
+	$(BIN)/python -m tests.mutants --jobs 2
 static:         ## formatting, lint, types, floors
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 docs:           ## the documentation, offline, warnings are errors
@@ -31,4 +33,4 @@ notebooks:      ## regenerate the notebooks from their sources
 	for n in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb "$$n"; done
 check: test static
 
-.PHONY: env run test test-slow static docs bench audit notebooks check
+.PHONY: env run test test-slow mutants static docs bench audit notebooks check

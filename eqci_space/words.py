@@ -1,4 +1,4 @@
-"""Results in words for people: amounts of key, shares, and HTML tables in which every text is escaped.
+"""Results in words for people: amounts of key, shares, whole seconds, and HTML tables in which every text is escaped.
 
 Titles of columns say by their first letter what stands below: ``>`` numbers, ``=`` text on one line, ``~`` long ids
 that may break anywhere.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-__all__ = ["SERVED_IN_FULL", "format_bits", "html_summary", "html_table", "percent", "short_list"]
+__all__ = ["SERVED_IN_FULL", "format_bits", "html_summary", "html_table", "percent", "short_list", "whole_seconds"]
 
 SERVED_IN_FULL = 0.9995
 """Share of what a demand asks for from which it is said to be served in full: what rounds to 100.0 %."""
@@ -36,6 +37,30 @@ def format_bits(bit: float) -> str:
 def percent(share: float, digits: int = 0) -> str:
     """A share in percent, such as ``25 %``."""
     return f"{100 * share:.{digits}f} %"
+
+
+def whole_seconds(start: Any, end: Any) -> tuple[Any, Any]:
+    """An interval in whole seconds as every file and table shows it: its start rounded down, its end rounded up.
+
+    What is shown holds what was planned, so nobody stops before the last pulse, and is less than a second longer at
+    each end; a pause between two contacts is less than two seconds shorter than planned. Bookings and hand-overs fall
+    on whole seconds, so contacts beside them stay apart even without a pause. A single instant counts as a start; the
+    time from which something may be used counts as an end, so that it is not promised too early.
+
+    Parameters
+    ----------
+    start, end : Timestamp, DatetimeIndex or Series of times
+        Missing ones stay missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> shown = whole_seconds(pd.Timestamp("2027-03-01 20:05:08.6"), pd.Timestamp("2027-03-01 20:10:00.2"))
+    >>> [f"{t:%H:%M:%S}" for t in shown]
+    ['20:05:08', '20:10:01']
+    """
+    first, last = (getattr(times, "dt", times) for times in (start, end))
+    return first.floor("s"), last.ceil("s")
 
 
 def short_list(names: Sequence[str], most: int = 5) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from eqci_space.fiber.resilience import OutageAnswer
     from eqci_space.report.compare import Comparison
     from eqci_space.report.run_io import Run
+    from eqci_space.scenario import Scenario
+    from eqci_space.schedule.edits import EditedPlan
 
 __all__ = ["compare", "explain", "whatif"]
 
+_NAMED = "Contact, candidate, window or pass"
 _NEEDED = ("passes", "windows", "keys", "candidates", "contacts", "routes", "delivery", "prices")
 
 
@@ -77,10 +80,25 @@ def _facts(run: Run, name: str, is_demand: bool) -> dict[str, Any]:
 def whatif(
     output: Output,
     scenario: ScenarioArgument,
-    overlays: Annotated[list[Path], typer.Option("--with", help="File with outages or other changes; repeatable.")],
+    overlays: Annotated[
+        list[Path] | None, typer.Option("--with", help="File with outages or other changes; repeatable.")
+    ] = None,
+    pin: Annotated[list[str] | None, typer.Option(help=f"{_NAMED} that the plan must take; repeatable.")] = None,
+    ban: Annotated[list[str] | None, typer.Option(help=f"{_NAMED} whose pass is not used; repeatable.")] = None,
+    force: Annotated[list[str] | None, typer.Option(help=f"{_NAMED} taken against rules too; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a change costs with the contacts as planned: until when demands are served, new paths, refill dates."""
+    """Say what a change costs.
+
+    With --with alone the contacts stay as planned: until when demands are served, by which new paths, and when stores
+    have refilled. With --pin, --ban or --force the plan of the scenario, files laid over it, is made anew, and each
+    edit is priced in 256-bit keys.
+    """
+    if pin or ban or force:
+        _edited(output, load(scenario, overlays), _Edits(pin or [], ban or [], force or []), as_json=as_json)
+        return
+    if not overlays:
+        raise PlanError("whatif: nothing to change; give a file by --with, or a contact by --pin, --ban or --force")
     base, changed = load(scenario), load(scenario, overlays)
     from eqci_space.fiber.resilience import outage_answer
     from eqci_space.study import Study
@@ -97,6 +115,56 @@ def whatif(
         )  # fmt: skip
     else:
         _say_answer(output, answer)
+
+
+class _Edits(NamedTuple):
+    """Names of what is pinned, banned and forced."""
+
+    pin: list[str]
+    ban: list[str]
+    force: list[str]
+
+
+def _edited(output: Output, scenario: Scenario, edits: _Edits, *, as_json: bool) -> None:
+    """Plan with contacts pinned, banned or forced, and say what it costs."""
+    from eqci_space.schedule.edits import edit_plan
+    from eqci_space.study import Study
+
+    with output.progress(2) as advance:
+        advance("planning")
+        study = Study(scenario)
+        plan, candidates, network = study.plan, study.candidates, study.network
+        advance("planning anew")
+        found = edit_plan(plan, candidates, scenario, network=network, pin=edits.pin, ban=edits.ban, force=edits.force)
+    if as_json:
+        output.document(
+            "whatif", scenario, cost=found.cost, cost_keys=found.cost_keys, edits=rows_of(found.edits),
+            demands=rows_of(found.demands), contacts=rows_of(found.changes), notes=list(found.plan.notes),
+        )  # fmt: skip
+    else:
+        _say_edits(output, found)
+
+
+def _say_edits(output: Output, found: EditedPlan) -> None:
+    from eqci_space.words import whole_seconds
+
+    output.result(f"{_lost(found.cost_keys)} over all demands, of the expected key; objective {-found.cost:+.4g}")
+    for name, row in found.edits.iterrows():
+        output.result(f"  {row['edit']} {name}: {_lost(row['cost_keys'])}")
+    for name, row in found.demands[found.demands["change_keys"].abs() >= 1].iterrows():
+        output.result(f"{name}: {row['change_keys']:+,.0f} keys")
+    for row in found.changes.itertuples():
+        old = row.start_new if row.change == "added" else row.start_old
+        start, _ = whole_seconds(old, old)
+        output.result(f"{row.change} {row.satellite} over {row.ogs}, {start:%Y-%m-%d %H:%M:%S} UTC; {row.cause}")
+    for note in found.plan.notes:
+        output.result(f"note: {note}")
+
+
+def _lost(keys: float) -> str:
+    """Keys lost or won in words."""
+    count = f"{abs(keys):,.0f} 256-bit keys"
+    return "no key lost" if abs(keys) < 0.5 else f"{count} lost" if keys > 0 else f"{count} won"
 
 
 def _say_answer(output: Output, answer: OutageAnswer) -> None:

@@ -27,9 +27,21 @@ FIBRE, LAST_MILE, SPACE = "fibre", "last_mile", "space"
 _LAST_MILE_MEDIA = ("colocated", "courier")
 
 _GROUND = [
-    "a", "b", "route", "medium", "country_a", "country_b", "domain_a", "domain_b", "operator", "capacity_bit",
-    "initial_bit", "life_h", "valid_from", "valid_to",
-]  # fmt: skip
+    "a",
+    "b",
+    "route",
+    "medium",
+    "country_a",
+    "country_b",
+    "domain_a",
+    "domain_b",
+    "operator",
+    "capacity_bit",
+    "initial_bit",
+    "life_h",
+    "valid_from",
+    "valid_to",
+]
 
 
 def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:

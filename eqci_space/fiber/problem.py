@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -72,6 +73,7 @@ def demand_table(scenario: Scenario) -> pd.DataFrame:
 def flow_problem(network: Network, scenario: Scenario) -> KeyFlowProblem:
     """Relay problem of a scenario with its fibre supply and no contact yet."""
     edges, bins = key_edges(network, scenario), list(pairwise(bin_edges(scenario)))
+    nominal = nominal_edges(scenario)
     lengths_s = np.array([(b - a).total_seconds() for a, b in bins])
     demands = demand_table(scenario)
     quota_of_arc, quota_bit = border_quotas(borders(edges, scenario), bins, scenario)
@@ -89,7 +91,7 @@ def flow_problem(network: Network, scenario: Scenario) -> KeyFlowProblem:
         asked_bit=np.outer(demands["asked_bit_per_day"], lengths_s / 86400.0),
         rules=path_rules(edges, network, scenario),
         closed=closed if closed.any() else np.empty((0, 0), dtype=bool),
-        parent_bin=np.searchsorted(nominal_edges(scenario), [a for a, _ in bins], side="right") - 1,
+        parent_bin=np.array([bisect_right(nominal, start) - 1 for start, _ in bins]),
         quota_of_arc=quota_of_arc,
         quota_bit=quota_bit,
     )

@@ -18,10 +18,12 @@ from eqci_space.qkd.window_keys import pair_coincidences
 from eqci_space.scenario import PairSource, QkdDevice
 from eqci_space.units import ratio_from_db
 
-__all__ = ["fibre_key_rate_bit_s", "stated_losses_db"]
+__all__ = ["FIBRE_EPSILON", "fibre_key_rate_bit_s", "stated_losses_db"]
 
 _SMALLEST_TRANSMITTANCE = 1e-15
 _DETECTORS = 2
+FIBRE_EPSILON = 1e-9 + 1e-15
+"""Failure probability of each block of a span: secrecy and correctness."""
 
 
 @lru_cache(maxsize=4096)

@@ -172,8 +172,8 @@ class OutageAnswer:
 def outage_answer(deposits: pd.DataFrame, scenario: Scenario, changed: Scenario) -> OutageAnswer:
     """Compare the relay of a scenario with that of the scenario under an overlay, contacts as planned.
 
-    Both are relayed bin by bin, for nobody knows of an outage beforehand, and in the same bins: those of the plan, split
-    where an outage of either begins or ends that stops everything.
+    Both are relayed bin by bin, for nobody knows of an outage beforehand, and in the same bins: those of the plan,
+    split where an outage of either begins or ends that stops everything.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from eqci_space.linkbudget.detector import extraneous_probability
 from eqci_space.linkbudget.fades import fade_loss_db
 from eqci_space.linkbudget.ranges import Range
 from eqci_space.linkbudget.receiving import background_clicks_hz, intrinsic_error
-from eqci_space.linkbudget.terms import TERMS, Link
+from eqci_space.linkbudget.terms import TERMS, Link, neighbour_ratio
 from eqci_space.linkbudget.validity import VALID_WHERE, term_validity
 from eqci_space.scenario import Scenario, placed, unknown_pair
 from eqci_space.tables import check_table
@@ -71,7 +71,8 @@ def link_budget(
     -------
     DataFrame
         BUDGET: SAMPLES with `LOSS_TERMS`, `total_loss_db`, `transmittance`, `background_hz`,
-        `extraneous_probability`, `intrinsic_error` and `valid`: elevation at least 10 deg, weak turbulence (Rytov
+        `extraneous_probability`, `neighbour_ratio` (light of neighbouring pulses in a gate over that of its own),
+        `intrinsic_error` and `valid`: elevation at least 10 deg, weak turbulence (Rytov
         variance at most 1) where it is modelled or the quantile asked for, a residual of at most 2 rad² behind adaptive
         optics, visibility above 1 km, gas loss stated or tabulated, and a range of at least 2.5 D²/λ.
 
@@ -93,8 +94,9 @@ def link_budget(
             "or 'quantile' and 1e-6 to 0.5"
         )
     terminals = {s.name: s.terminal for s in scenario.satellites}
+    pulsed = scenario.protocol.source is None or scenario.protocol.source.kind == "pulsed"
     losses = [*TERMS, *(["fade_loss_db"] if statistic == "quantile" else [])]
-    columns = [*losses, "background_hz", "extraneous_probability", "intrinsic_error", "valid"]
+    columns = [*losses, "background_hz", "extraneous_probability", "neighbour_ratio", "intrinsic_error", "valid"]
     values = np.full((len(samples), len(columns)), np.nan)
     used = {c: samples[c].to_numpy() for c in samples.columns if samples[c].dtype.kind in "fib"}
     for (satellite, ogs), rows in samples.groupby(["satellite", "ogs"], sort=True).indices.items():
@@ -106,7 +108,8 @@ def link_budget(
                 part = {name: column[index] for name, column in used.items()}
                 link = Link(terminals[satellite], station, scenario.atmosphere)
                 fade = exceeded_probability if statistic == "quantile" else None
-                values[index] = np.column_stack(_link_columns(part, link, fade))
+                stray = neighbour_ratio(link) if pulsed else 0.0
+                values[index] = np.column_stack(_link_columns(part, link, fade, stray))
     budget = samples.copy()
     for i, column in enumerate(columns[:-1]):
         budget[column] = values[:, i]
@@ -129,8 +132,8 @@ def _check_ranges(samples: pd.DataFrame) -> None:
             )
 
 
-def _link_columns(part: dict[str, np.ndarray], link: Link, exceeded: float | None) -> list[np.ndarray]:
-    """Losses, background, extraneous probability, intrinsic error and validity of one terminal and station."""
+def _link_columns(part: dict[str, np.ndarray], link: Link, exceeded: float | None, stray: float) -> list[np.ndarray]:
+    """Losses, background, extraneous probability, neighbours, errors and validity of one terminal and station."""
     columns = [term.loss_db(part, link) for term in TERMS.values()]
     receiver = link.station.receiver
     valid = np.logical_and.reduce(list(term_validity(part, link, fades=exceeded is not None).values()))
@@ -141,7 +144,8 @@ def _link_columns(part: dict[str, np.ndarray], link: Link, exceeded: float | Non
         dark_count_rate_hz=receiver.dark_count_rate_hz, background_hz=sky, detectors=receiver.detectors,
         gate_s=receiver.gate_s,
     )  # fmt: skip
-    return [*columns, sky, noise, intrinsic_error(part, link.terminal, receiver), valid.astype(float)]
+    error = intrinsic_error(part, link.terminal, receiver)
+    return [*columns, sky, noise, np.full(len(noise), stray), error, valid.astype(float)]
 
 
 def _warn_where_invalid(valid: np.ndarray) -> None:

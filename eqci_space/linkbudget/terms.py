@@ -19,7 +19,12 @@ from eqci_space.linkbudget.coupling import (
     smf_coupling_adaptive,
     smf_coupling_kolmogorov,
 )
-from eqci_space.linkbudget.detector import TIME_TRANSFER_JITTER_S, clock_error_s, gate_transmittance
+from eqci_space.linkbudget.detector import (
+    TIME_TRANSFER_JITTER_S,
+    clock_error_s,
+    gate_transmittance,
+    neighbour_transmittance,
+)
 from eqci_space.linkbudget.extinction import (
     airmass_kasten_young,
     apparent_elevation_deg,
@@ -45,6 +50,7 @@ __all__ = [
     "coupling_valid",
     "divergence_rad",
     "known_gas",
+    "neighbour_ratio",
     "station_layers",
 ]
 
@@ -269,12 +275,26 @@ def _zenith_greenwood(layers: Layers, ground_wind_m_s: float, wavelength_m: floa
     return CubicSpline(slew, greenwood_frequency_hz(layers, wind, wavelength_m=wavelength_m, elevation_deg=90.0))
 
 
-def _gate(part: Columns, link: Link) -> np.ndarray:
+def _timing(link: Link) -> dict[str, float]:
+    """Gate, jitter and walked-off clock of a receiver, as the formulas of the gate take them."""
     r = link.station.receiver
     jitter = np.hypot(r.timing_jitter_s, TIME_TRANSFER_JITTER_S[r.time_transfer])
     drift = clock_error_s(r.clock_hold_over_s, fractional_frequency=r.clock_fractional_frequency)
-    inside = gate_transmittance(gate_s=r.gate_s, timing_jitter_s=float(jitter), offset_s=float(drift))
-    return _constant(part, float(db_from_ratio(max(inside, _CLOSED_GATE))) + 0.0)  # no -0.0 in tables
+    return {"gate_s": r.gate_s, "timing_jitter_s": float(jitter), "offset_s": float(drift)}
+
+
+def _inside(link: Link) -> float:
+    return max(gate_transmittance(**_timing(link)), _CLOSED_GATE)
+
+
+def _gate(part: Columns, link: Link) -> np.ndarray:
+    return _constant(part, float(db_from_ratio(_inside(link))) + 0.0)  # no -0.0 in tables
+
+
+def neighbour_ratio(link: Link) -> float:
+    """Light of neighbouring pulses in a gate over that of the gate's own pulse [1]."""
+    stray = neighbour_transmittance(period_s=1 / link.terminal.pulse_rate_hz, **_timing(link))
+    return stray / _inside(link)
 
 
 def _detector(part: Columns, link: Link) -> np.ndarray:

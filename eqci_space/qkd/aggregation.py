@@ -98,7 +98,7 @@ def _joined(windows: list[WindowSlots]) -> WindowSlots:
     """All slots of the windows as one, from the best efficiency down."""
     columns = {
         name: np.concatenate([getattr(w, name) for w in windows])
-        for name in ("weight_s", "efficiency", "extraneous_probability", "intrinsic_error")
+        for name in ("weight_s", "efficiency", "extraneous_probability", "intrinsic_error", "neighbour_ratio")
     }
     order = np.argsort(-columns["efficiency"], kind="stable")
     time = windows[0].time.append([w.time for w in windows[1:]])[order]

@@ -8,6 +8,11 @@ error Q_t enters only through three sums over slots,
 because detections are (1+P_ap)(S0 + 2 S1) and errors S1(0) + P_ap/2 · detections + S2. As Chebyshev series on [0, 4]
 they make a key length cost a microsecond whatever the number of slots. Blocks of several windows are sums of tables,
 parts of a window differences of running sums, and extra loss is a smaller μ.
+
+Two more sums stand behind them where a receiver asks for it. S3(μ) = Σ N D e^(-μη) holds dark counts D of detectors
+that serve one basis alone: they click in every gate, so that a sifted pulse of basis probability p meets D/p.
+S4(μ) = Σ N κη/2 e^(-μη) holds the light of neighbouring pulses that falls into a gate, per mean photon number. Where
+dead time leaves the two bases different numbers of pulses, the rows of the test basis follow those of the key basis.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from eqci_space.machine.kernels import kernel
 
 __all__ = [
     "DOMAIN",
+    "ROWS",
     "BlockTable",
     "block_table",
     "check_afterpulses",
@@ -28,17 +34,24 @@ __all__ = [
     "live_share",
     "running_tables",
     "three_sums",
+    "widened",
 ]
 
 DOMAIN = 4.0
 """Largest mean photon number of the tables: 1, and 6 dB of gain beside it."""
 _NODES = 16
 _MOST_GAIN_DB = 6.0
+_PLAIN, _FULL = 3, 5
+ROWS = (_PLAIN, _FULL, 2 * _FULL)
+"""Numbers of rows that a table may have: three sums, all five, and five for each basis."""
 
 
 @dataclass(frozen=True)
 class BlockTable:
-    """The sums S0, S1, S2 of a block as Chebyshev series (3, 16) on μ in [0, 4], and its afterpulse probability."""
+    """The sums of a block as Chebyshev series on μ in [0, 4], 16 numbers a row, and its afterpulse probability.
+
+    Rows are S0, S1, S2; or S0 to S4; or those of the key basis and then those of the test basis.
+    """
 
     series: np.ndarray
     afterpulse_probability: float = 0.0
@@ -65,24 +78,51 @@ class BlockTable:
                 f"BlockTable: afterpulse probabilities {self.afterpulse_probability} and "
                 f"{other.afterpulse_probability} in one block; expected the same receiver"
             )
-        return BlockTable(self.series + other.series, self.afterpulse_probability)
+        rows = max(len(self.series), len(other.series))
+        return BlockTable(widened(self.series, rows) + widened(other.series, rows), self.afterpulse_probability)
 
 
 def check_slots(*columns: np.ndarray | float) -> list[np.ndarray]:
-    """Efficiency, extraneous probability, intrinsic error and pulses of slots as vectors of one length.
+    """Columns of slots as vectors of one length.
+
+    Parameters
+    ----------
+    *columns : (n,) array or float
+        Efficiency, extraneous probability, intrinsic error [1], each in [0, 1], and pulses [1], >= 0; then, as far as
+        given, dark counts of separate pairs [1], in [0, 1], light of neighbours [1], >= 0, and pulses of the test
+        basis [1], >= 0.
+
+    Returns
+    -------
+    list of (n,) arrays
+        As given [1].
 
     Raises
     ------
     ValueError
         A value lies outside its range.
+
+    Notes
+    -----
+    Bookkeeping, derived here.
+
+    Examples
+    --------
+    >>> [c.tolist() for c in check_slots([0.1, 0.2], 1e-7, 0.01, 1e8)][1]
+    [1e-07, 1e-07]
     """
     arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(c, dtype=float)) for c in columns))
-    names = ("efficiency", "extraneous_probability", "intrinsic_error", "pulses")
-    for name, values, top in zip(names, arrays, (1.0, 1.0, 1.0, 1e30), strict=True):
+    for (name, top), values in zip(_COLUMNS.items(), arrays, strict=False):
         inside = (values >= 0) & (values <= top)
         if not inside.all():
             raise ValueError(f"slots: {name} = {values[~inside][0]}; expected 0 to {top:g}")
     return list(arrays)
+
+
+_COLUMNS = {
+    "efficiency": 1.0, "extraneous_probability": 1.0, "intrinsic_error": 1.0, "pulses": 1e30,
+    "pair_dark_probability": 1.0, "neighbour_ratio": 1e300, "test_pulses": 1e30,
+}  # fmt: skip
 
 
 def block_table(
@@ -92,23 +132,60 @@ def block_table(
     pulses: np.ndarray | float,
     *,
     afterpulse_probability: float = 0.0,
+    pair_dark_probability: np.ndarray | float = 0.0,
+    neighbour_ratio: np.ndarray | float = 0.0,
+    test_pulses: np.ndarray | float | None = None,
 ) -> BlockTable:
-    """Tabulate the three sums of a block.
+    """Tabulate the sums of a block.
 
     Parameters
     ----------
     efficiency : (n,) array
-        End-to-end transmittance of each slot, detector included, 0..1.
+        End-to-end transmittance of each slot, detector included [1], in [0, 1].
     extraneous_probability : (n,) array or float
-        Dark and sky clicks per detector and pulse.
+        Dark and sky clicks per detector and pulse [1], in [0, 1]; where each basis has detectors of its own, those of
+        the sky if all of it went to one basis.
     intrinsic_error : (n,) array or float
-        Error probability of a signal click.
+        Error probability of a signal click [1], in [0, 1].
     pulses : (n,) array or float
-        Pulses sent in each slot.
+        Pulses sent in each slot [1], >= 0.
+    afterpulse_probability : float
+        Of a click [1], in [0, 1).
+    pair_dark_probability : (n,) array or float
+        Dark clicks per detector and pulse of detectors that serve one basis alone [1], in [0, 1].
+    neighbour_ratio : (n,) array or float
+        Light of neighbouring pulses in a gate over that of its own pulse [1], >= 0.
+    test_pulses : (n,) array or float, optional
+        Pulses that meet ready detectors of the test basis [1], >= 0; `pulses` are then those of the key basis.
+
+    Returns
+    -------
+    BlockTable
+        Its series [1].
+
+    Raises
+    ------
+    ValueError
+        A value lies outside its range.
+
+    Notes
+    -----
+    The form is derived here from the counts of Lim et al. 2014 (Phys. Rev. A 89, 022307).
+
+    Examples
+    --------
+    Of 1e9 pulses of 0.5 photons, 1 in 200 is caught at 1 %: 1e9 (1 - exp(-0.005)).
+
+    >>> round(float(clenshaw(block_table(0.01, 1e-7, 0.01, 1e9).series, 0, 0.5)))
+    4987521
     """
-    eta, noise, error, n = check_slots(efficiency, extraneous_probability, intrinsic_error, pulses)
-    caught, survival, to_series = _node_values(eta)
-    values = np.stack([caught @ n, survival @ (n * noise), caught @ (n * error)])
+    columns = check_slots(
+        efficiency, extraneous_probability, intrinsic_error, pulses, pair_dark_probability, neighbour_ratio,
+        *(() if test_pulses is None else (test_pulses,)),
+    )  # fmt: skip
+    caught, survival, to_series = _node_values(columns[0])
+    weights = _weights(columns)
+    values = np.stack([(caught if _of_light(row) else survival) @ w for row, w in enumerate(weights)])
     return BlockTable(values @ to_series, afterpulse_probability)
 
 
@@ -117,11 +194,95 @@ def running_tables(
     extraneous_probability: np.ndarray | float,
     intrinsic_error: np.ndarray | float,
     pulses: np.ndarray | float,
+    *,
+    pair_dark_probability: np.ndarray | float = 0.0,
+    neighbour_ratio: np.ndarray | float = 0.0,
+    test_pulses: np.ndarray | float | None = None,
 ) -> np.ndarray:
-    """Series (n + 1, 3, 16) of the first 0, 1, … n slots: the slots from i to j are row j less row i."""
-    eta, noise, error, n = check_slots(efficiency, extraneous_probability, intrinsic_error, pulses)
-    caught, survival, to_series = _node_values(eta)
-    return _running_series(caught, survival, n, n * noise, n * error, to_series)
+    """Series of the first 0, 1, … n slots: the slots from i to j are row j less row i.
+
+    Parameters
+    ----------
+    efficiency, extraneous_probability, intrinsic_error, pulses : (n,) array or float
+        As in `block_table` [1], >= 0.
+    pair_dark_probability, neighbour_ratio : (n,) array or float
+        Likewise [1], >= 0.
+    test_pulses : (n,) array or float, optional
+        Likewise [1], >= 0.
+
+    Returns
+    -------
+    (n + 1, rows, 16) array
+        [1]
+
+    Raises
+    ------
+    ValueError
+        A value lies outside its range.
+
+    Notes
+    -----
+    The form is derived here.
+
+    Examples
+    --------
+    >>> running = running_tables(np.array([0.01, 0.02]), 1e-7, 0.01, 1e9)
+    >>> [round(float(clenshaw(table, 0, 0.5))) for table in running]
+    [0, 4987521, 14937687]
+    """
+    columns = check_slots(
+        efficiency, extraneous_probability, intrinsic_error, pulses, pair_dark_probability, neighbour_ratio,
+        *(() if test_pulses is None else (test_pulses,)),
+    )  # fmt: skip
+    caught, survival, to_series = _node_values(columns[0])
+    return _running_series(caught, survival, np.stack(_weights(columns)), to_series)
+
+
+def _weights(columns: list[np.ndarray]) -> list[np.ndarray]:
+    """What each row sums, per slot: three rows where the others would be empty."""
+    eta, noise, error, pulses, dark, neighbours = columns[:6]
+    plain = [pulses, pulses * noise, pulses * error]
+    if len(columns) == 6 and not dark.any() and not neighbours.any():
+        return plain
+    rest = (dark, 0.5 * neighbours * eta)
+    full = [*plain, *(pulses * r for r in rest)]
+    if len(columns) == 6:
+        return full
+    test = columns[6]
+    return [*full, test, test * noise, test * error, *(test * r for r in rest)]
+
+
+def _of_light(row: int) -> bool:
+    return row % _FULL in (0, 2)
+
+
+def widened(series: np.ndarray, rows: int) -> np.ndarray:
+    """A table with as many rows as another: empty sums added, or the rows of one basis repeated for the other.
+
+    Parameters
+    ----------
+    series : (rows, 16) array
+        Of a `BlockTable` [1], any value.
+    rows : int
+        3, 5 or 10 [1], >= those it has.
+
+    Returns
+    -------
+    (rows, 16) array
+        [1]
+
+    Notes
+    -----
+    Bookkeeping, derived here.
+
+    Examples
+    --------
+    >>> widened(block_table(0.01, 1e-7, 0.01, 1e9).series, 10).shape
+    (10, 16)
+    """
+    if len(series) == _PLAIN and rows > _PLAIN:
+        series = np.concatenate([series, np.zeros((_FULL - _PLAIN, _NODES))])
+    return np.concatenate([series, series]) if len(series) < rows else series
 
 
 def live_share(
@@ -137,6 +298,38 @@ def live_share(
 
     Non-paralysable (Knoll 2010, section 4.7). A pulse that arrives while a detector is blind counts as not sent, which
     keeps the statistics of intensities and bases.
+
+    Parameters
+    ----------
+    efficiency : (n,) array
+        From the exit aperture to a click in any of the detectors [1], in [0, 1].
+    extraneous_probability : (n,) array or float
+        Clicks without signal per detector and pulse [1], in [0, 1].
+    mean_photon_number : float
+        Of a pulse [1], >= 0.
+    pulse_rate_hz : float
+        [1/s], >= 0.
+    detectors : int
+        That share the light [1], >= 1.
+    dead_time_s : float
+        [s], in [0, 1].
+
+    Returns
+    -------
+    (n,) array
+        [1]
+
+    Raises
+    ------
+    ValueError
+        A value lies outside its range.
+
+    Examples
+    --------
+    A click in two microseconds and one microsecond of dead time: two thirds.
+
+    >>> live_share(np.array([0.0]), 5e-4, mean_photon_number=0, pulse_rate_hz=1e9, detectors=2, dead_time_s=1e-6)
+    array([0.66666667])
     """
     if not 0 <= dead_time_s <= 1 or detectors < 1:
         raise ValueError(
@@ -156,7 +349,30 @@ def live_share(
 
 
 def check_afterpulses(probability: float) -> None:
-    """Refuse what is no afterpulse probability."""
+    """Refuse what is no afterpulse probability.
+
+    Parameters
+    ----------
+    probability : float
+        Of a click [1], in [0, 1).
+
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    ValueError
+        It is none.
+
+    Notes
+    -----
+    Bookkeeping, derived here.
+
+    Examples
+    --------
+    >>> check_afterpulses(0.02)
+    """
     if not 0 <= probability < 1:
         raise ValueError(f"blocks: afterpulse_probability = {probability}; expected 0 to below 1")
 
@@ -171,16 +387,16 @@ def _node_values(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @kernel
-def _running_series(caught, survival, pulses, dark, flipped, to_series):  # type: ignore[no-untyped-def]
+def _running_series(caught, survival, weights, to_series):  # type: ignore[no-untyped-def]
     """Sums over slots at the nodes, and the series of the sums after every slot."""
     nodes, slots = caught.shape
-    sums, out = np.zeros((3, nodes)), np.zeros((slots + 1, 3, nodes))
+    rows = weights.shape[0]
+    sums, out = np.zeros((rows, nodes)), np.zeros((slots + 1, rows, nodes))
     for i in range(slots):
-        for k in range(nodes):
-            sums[0, k] += caught[k, i] * pulses[i]
-            sums[1, k] += survival[k, i] * dark[i]
-            sums[2, k] += caught[k, i] * flipped[i]
-        for row in range(3):
+        for row in range(rows):
+            source = caught if row % 5 == 0 or row % 5 == 2 else survival
+            for k in range(nodes):
+                sums[row, k] += source[k, i] * weights[row, i]
             for k in range(nodes):
                 for j in range(nodes):
                     out[i + 1, row, j] += sums[row, k] * to_series[k, j]
@@ -188,8 +404,34 @@ def _running_series(caught, survival, pulses, dark, flipped, to_series):  # type
 
 
 @kernel
-def clenshaw(series, row, mu):  # type: ignore[no-untyped-def]
-    """Value of one of the series at a mean photon number."""
+def clenshaw(series: np.ndarray, row: int, mu: float) -> float:
+    """Value of one of the series at a mean photon number.
+
+    Parameters
+    ----------
+    series : (rows, 16) array
+        Of a `BlockTable` [1], any value.
+    row : int
+        Of the sum [1], >= 0.
+    mu : float
+        Mean photon number [1], in [0, 4].
+
+    Returns
+    -------
+    float
+        [1]
+
+    Notes
+    -----
+    Clenshaw 1955 (Math. Tables Aids Comput. 9, 118).
+
+    Examples
+    --------
+    T0 + 2 T1 at the middle of the domain, where T1 is zero, and at its end.
+
+    >>> clenshaw(np.array([[1.0, 2.0]]), 0, 2.0), clenshaw(np.array([[1.0, 2.0]]), 0, 4.0)
+    (1.0, 3.0)
+    """
     u = 2.0 * (mu * (2.0 / DOMAIN) - 1.0)
     b1 = b2 = 0.0
     for j in range(series.shape[1] - 1, 0, -1):
@@ -198,13 +440,40 @@ def clenshaw(series, row, mu):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def three_sums(series, mu):  # type: ignore[no-untyped-def]
-    """All three at once, which costs little more than one: their recurrences do not wait for each other."""
+def three_sums(series: np.ndarray, first: int, mu: float) -> tuple[float, float, float]:
+    """S0, S1 and S2 at once, which costs little more than one: their recurrences do not wait for each other.
+
+    Parameters
+    ----------
+    series : (rows, 16) array
+        Of a `BlockTable` [1], any value.
+    first : int
+        Row at which the basis begins [1], 0 or 5, >= 0.
+    mu : float
+        Mean photon number [1], in [0, 4].
+
+    Returns
+    -------
+    tuple of float
+        [1]
+
+    Notes
+    -----
+    Clenshaw 1955 (Math. Tables Aids Comput. 9, 118).
+
+    Examples
+    --------
+    >>> [round(v) for v in three_sums(block_table(0.01, 1e-7, 0.02, 1e9).series, 0, 0.5)]
+    [4987521, 100, 99750]
+    """
     u = 2.0 * (mu * (2.0 / DOMAIN) - 1.0)
     a1 = a2 = b1 = b2 = c1 = c2 = 0.0
     for j in range(series.shape[1] - 1, 0, -1):
-        a1, a2 = u * a1 - a2 + series[0, j], a1
-        b1, b2 = u * b1 - b2 + series[1, j], b1
-        c1, c2 = u * c1 - c2 + series[2, j], c1
+        a1, a2 = u * a1 - a2 + series[first, j], a1
+        b1, b2 = u * b1 - b2 + series[first + 1, j], b1
+        c1, c2 = u * c1 - c2 + series[first + 2, j], c1
     half = 0.5 * u
-    return half * a1 - a2 + series[0, 0], half * b1 - b2 + series[1, 0], half * c1 - c2 + series[2, 0]
+    return (
+        half * a1 - a2 + series[first, 0], half * b1 - b2 + series[first + 1, 0],
+        half * c1 - c2 + series[first + 2, 0],
+    )  # fmt: skip

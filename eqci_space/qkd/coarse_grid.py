@@ -6,7 +6,7 @@ import numpy as np
 
 from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import clenshaw
-from eqci_space.qkd.decoy import light_counts, share_out, signed_length
+from eqci_space.qkd.decoy import light_counts, set_counts, share_out, signed_length
 from eqci_space.qkd.simplex import from_free, off_the_ends, to_free
 
 __all__ = ["grid_points", "grid_starts"]
@@ -24,9 +24,26 @@ _GRID_MU2_SHARE = np.array([0.15, 0.32])
 
 @kernel
 def grid_points(limits):  # type: ignore[no-untyped-def]
-    """The coarse grid, moved into the limits: (level of p1, basis, share of p2, μ1, share of μ2, parameter).
+    """The coarse grid, moved into the limits. Intensities do not depend on the basis and on the share of p2.
 
-    Intensities do not depend on the basis and on the share of p2.
+    Parameters
+    ----------
+    limits : (6, 2) array
+        Of `optimiser.ParameterLimits.as_array` [1], in [0, 2].
+
+    Returns
+    -------
+    (levels of p1, bases, shares of p2, μ1, shares of μ2, 7) array
+        Parameters in the kernels' form [1].
+
+    Notes
+    -----
+    Chosen here: derived here from the optima of noisy and quiet windows.
+
+    Examples
+    --------
+    >>> grid_points(np.array([[0.0, 1.0]] * 5 + [[0.0, 2.0]])).shape
+    (5, 3, 2, 3, 2, 7)
     """
     two = limits[5, 1] > 1.5
     levels, shares = _GRID_P1.size - (_LEVELS_ONE_DECOY if two else 0), _GRID_P2_SHARE.size if two else 1
@@ -50,13 +67,43 @@ def _light_of_grid(tables, light, points):  # type: ignore[no-untyped-def]
         for mu1, mu2_share in np.ndindex(points.shape[2:4]):
             x = points[0, 0, mu1, mu2_share]
             for k in range(int(x[6]) + 1):
-                out[mu1, mu2_share, t, k] = light_counts(tables[t], light, x[3 + k], dark)
+                out[mu1, mu2_share, t, k] = light_counts(tables[t], 0, light, x[3 + k], dark)
     return out
 
 
 @kernel
 def grid_starts(tables, light, security, points):  # type: ignore[no-untyped-def]
-    """Best of the `grid_points` for every level of p1, and its value."""
+    """Best of the `grid_points` for every level of p1, and its value.
+
+    Parameters
+    ----------
+    tables : (m, rows, 16) array
+        Series of blocks [1], any value.
+    light : (2,) array
+        As in `decoy.table_counts` [1], >= 0.
+    security : (6,) array
+        Of `SecurityParameters.as_array` [1], >= 0.
+    points : (levels, bases, shares, μ1, shares, 7) array
+        Of `grid_points` [1], >= 0.
+
+    Returns
+    -------
+    (levels, 7) array, (levels,) array
+        Parameters [1] and values [bit].
+
+    Notes
+    -----
+    The form is derived here.
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> from eqci_space.qkd.security import SecurityParameters
+    >>> block, points = block_table(1e-3, 1e-7, 0.01, 1e10), grid_points(np.array([[0.0, 1.0]] * 5 + [[0.0, 2.0]]))
+    >>> starts, values = grid_starts(block.series[None], block.light(), SecurityParameters().as_array(), points)
+    >>> starts.shape, bool(values.max() > 0)
+    ((5, 7), True)
+    """
     starts, values = np.empty((points.shape[0], 7)), np.full(points.shape[0], -1e300)
     counts = np.zeros(12)
     for i in range(points.shape[0]):
@@ -65,8 +112,11 @@ def grid_starts(tables, light, security, points):  # type: ignore[no-untyped-def
             x = points[i, basis, share, mu1, mu2_share]
             total, best = 0.0, -1e300
             for t in range(tables.shape[0]):
-                for k in range(int(x[6]) + 1):
-                    share_out(counts, k, lit[mu1, mu2_share, t, k, 0], lit[mu1, mu2_share, t, k, 1], x)
+                if tables.shape[1] > 3:  # light of neighbours and dark counts of pairs depend on more than μ
+                    set_counts(counts, tables[t], light, x)
+                else:
+                    for k in range(int(x[6]) + 1):
+                        share_out(counts, k, lit[mu1, mu2_share, t, k, 0], lit[mu1, mu2_share, t, k, 1], x)
                 length = signed_length(counts, x, security)[0]
                 total += max(length, 0.0)
                 best = max(best, length)

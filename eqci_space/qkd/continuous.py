@@ -20,23 +20,47 @@ def gaussian_modulated_rate_bit(
     electronic_noise: float = 0.1,
     reconciliation_efficiency: float = 0.95,
 ) -> float:
-    """Key per symbol [bit] of GG02 with homodyne detection, reverse reconciliation and trusted receiver noise.
+    """Key per symbol of GG02 with homodyne detection, reverse reconciliation and trusted receiver noise.
 
-    Grosshans and Grangier 2002; covariance formulas as in Lodewyck et al. 2007 (Phys. Rev. A 76, 042305; recalled,
-    checked against the symplectic eigenvalues of the covariance matrix). Collective attacks, infinite block: finite
-    blocks below 1e9 symbols usually leave nothing beyond some 60 km.
+    Collective attacks, infinite block: finite blocks below 1e9 symbols usually leave nothing beyond some 60 km.
 
     Parameters
     ----------
     transmittance : float
-        Of the channel, 0 to 1.
-    modulation_variance, excess_noise, electronic_noise : float
-        In units of shot noise; the excess noise at the channel's input.
+        Of the channel [1], in (0, 1].
+    modulation_variance : float
+        In units of shot noise [1], in (0, 1e6].
+    excess_noise : float
+        At the channel's input, in units of shot noise [1], in [0, 1e3].
+    detector_efficiency : float
+        [1], in (0, 1].
+    electronic_noise : float
+        In units of shot noise [1], >= 0.
+    reconciliation_efficiency : float
+        [1], in (0, 1].
+
+    Returns
+    -------
+    float
+        [bit]; negative: no key.
 
     Raises
     ------
     ValueError
         An argument is out of its range.
+
+    Notes
+    -----
+    Grosshans and Grangier 2002; covariance formulas as in Lodewyck et al. 2007 (Phys. Rev. A 76, 042305; recalled,
+    checked against the symplectic eigenvalues of the covariance matrix).
+
+    Examples
+    --------
+    Without loss and noise half a bit of every doubling of the signal's variance stays.
+
+    >>> ideal = {"detector_efficiency": 1.0, "electronic_noise": 0.0, "reconciliation_efficiency": 1.0}
+    >>> round(gaussian_modulated_rate_bit(transmittance=1.0, modulation_variance=3.0, excess_noise=0.0, **ideal), 9)
+    1.0
     """
     t, eta = transmittance, detector_efficiency
     if not (
@@ -69,9 +93,37 @@ def gaussian_modulated_rate_bit(
 
 
 def best_modulated_rate_bit(*, transmittance: float, excess_noise: float, **receiver: float) -> float:
-    """The same at the best modulation variance between 0.1 and 100 shot-noise units; not below zero.
+    """`gaussian_modulated_rate_bit` at the best modulation variance between 0.1 and 100 shot-noise units.
 
-    0.178, 0.056, 0.0126 bit at 10, 25, 50 km of 0.22 dB/km and 1 dB more, excess noise 0.01.
+    Parameters
+    ----------
+    transmittance : float
+        Of the channel [1], in (0, 1].
+    excess_noise : float
+        At the channel's input, in units of shot noise [1], in [0, 1e3].
+    **receiver : float
+        As for `gaussian_modulated_rate_bit` [1], >= 0.
+
+    Returns
+    -------
+    float
+        [bit], never below zero.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of its range.
+
+    Notes
+    -----
+    Lodewyck et al. 2007, and the bound of Pirandola et al. 2017.
+
+    Examples
+    --------
+    25 km of 0.22 dB/km and 1 dB more.
+
+    >>> round(best_modulated_rate_bit(transmittance=10**-0.65, excess_noise=0.01), 3)
+    0.056
     """
     found = minimize_scalar(
         lambda log_v: -gaussian_modulated_rate_bit(

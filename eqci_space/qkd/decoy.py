@@ -136,7 +136,26 @@ class KeyResult:
 
 
 def proof_name(decoys: int, security: SecurityParameters) -> str:
-    """Name of the proof that a length rests on, such as ``lim2014-chernoff``."""
+    """Name of the proof that a length rests on.
+
+    Parameters
+    ----------
+    decoys : int
+        1 or 2 [1], > 0.
+    security : SecurityParameters
+
+    Returns
+    -------
+    str
+        Proof, bound of the counts and, unless it is the closed form γ of Lim et al. 2014, the sampling inequality.
+
+    Examples
+    --------
+    >>> proof_name(2, SecurityParameters())
+    'lim2014-chernoff-fung2010'
+    >>> proof_name(1, SecurityParameters(bound="hoeffding", sampling="lim2014"))
+    'rusca2018-hoeffding'
+    """
     name = f"{'lim2014' if decoys == 2 else 'rusca2018'}-{security.bound}"
     return name if security.sampling == "lim2014" else f"{name}-{security.sampling}"
 
@@ -149,15 +168,55 @@ def slot_counts(
     parameters: DecoyParameters,
     *,
     afterpulse_probability: float = 0.0,
+    pair_dark_probability: np.ndarray | float = 0.0,
+    neighbour_ratio: np.ndarray | float = 0.0,
     shared_errors: bool = False,
 ) -> Counts:
     """Expected counts summed slot by slot, without tables.
 
-    `shared_errors` splits the test-basis errors among the intensities in proportion to their detections, as
-    SatQuMA v2 does; the default gives each intensity its own errors. The shared split overstates the key by
-    up to 7 % at fixed parameters, so it serves comparison only.
+    Parameters
+    ----------
+    efficiency, extraneous_probability, intrinsic_error, pulses : (n,) array or float
+        As in `blocks.block_table` [1], >= 0.
+    parameters : DecoyParameters
+    afterpulse_probability : float
+        Of a click [1], in [0, 1).
+    pair_dark_probability, neighbour_ratio : (n,) array or float
+        As in `blocks.block_table` [1], >= 0.
+    shared_errors : bool
+        Split the test-basis errors among the intensities in proportion to their detections, as SatQuMA v2 does; the
+        default gives each intensity its own errors. The shared split overstates the key by up to 7 % at fixed
+        parameters, so it serves comparison only.
+
+    Returns
+    -------
+    Counts
+        Expected numbers [1].
+
+    Raises
+    ------
+    ValueError
+        A value lies outside its range.
+
+    Notes
+    -----
+    Counts of Lim et al. 2014 (Phys. Rev. A 89, 022307) with afterpulses as in Sidhu et al. 2022; dark counts of
+    separate pairs and light of neighbours derived here.
+
+    Examples
+    --------
+    Errors of the key basis by dark counts alone, in 1e9 pulses: at separate pairs every pulse of that basis meets them,
+    at a common one only those that the receiver measures in it.
+
+    >>> parameters = DecoyParameters(0.9, 0.8, 0.15, 0.7, 0.15)
+    >>> common = slot_counts(0.0, 1e-6, 0.0, 1e9, parameters)
+    >>> separate = slot_counts(0.0, 0.0, 0.0, 1e9, parameters, pair_dark_probability=1e-6)
+    >>> round(float(common.key_errors.sum())), round(float(separate.key_errors.sum()))
+    (810, 900)
     """
-    eta, noise, error, n = check_slots(efficiency, extraneous_probability, intrinsic_error, pulses)
+    eta, noise, error, n, dark, ratio = check_slots(
+        efficiency, extraneous_probability, intrinsic_error, pulses, pair_dark_probability, neighbour_ratio
+    )
     check_afterpulses(afterpulse_probability)
     p = parameters
     mu = np.array([p.intensity_1, p.intensity_2, p.intensity_3])
@@ -165,15 +224,15 @@ def slot_counts(
     if p.decoys == 1:
         chance[2] = 0.0
     caught = -np.expm1(-np.outer(mu, eta))
-    clicks = (1 + afterpulse_probability) * (caught + 2 * noise * (1 - caught))
-    wrong = noise + 0.5 * afterpulse_probability * clicks + error * caught
-    key, test = p.key_basis_probability**2, (1 - p.key_basis_probability) ** 2
-    own = wrong @ n
-    shared = (clicks * (chance @ wrong) / (chance @ clicks)) @ n
-    return Counts(
-        key * chance * (clicks @ n), test * chance * (clicks @ n),
-        key * chance * own, test * chance * (shared if shared_errors else own),
-    )  # fmt: skip
+    counts = []
+    for share in (p.key_basis_probability, 1 - p.key_basis_probability):
+        idle = noise + dark / share + 0.5 * p.mean_photon_number * ratio * eta
+        clicks = (1 + afterpulse_probability) * (caught + 2 * idle * (1 - caught))
+        wrong = idle + 0.5 * afterpulse_probability * clicks + error * caught
+        shared = clicks * (chance @ wrong) / (chance @ clicks) if shared_errors else wrong
+        counts.append([share**2 * chance * (values @ n) for values in (clicks, wrong, shared)])
+    (key, key_wrong, _), (test, _, test_wrong) = counts
+    return Counts(key, test, key_wrong, test_wrong)
 
 
 def key_length(
@@ -185,15 +244,38 @@ def key_length(
 ) -> KeyResult:
     """Secret key length of a block at given parameters, unfloored and before authentication.
 
-    `extra_loss_db` weakens the signal of a tabulated block, from -6 dB on; its noise stays.
+    Parameters
+    ----------
+    block : BlockTable or Counts
+    parameters : DecoyParameters
+    security : SecurityParameters, optional
+    extra_loss_db : float
+        Weakens the signal of a tabulated block [dB], >= -6; its noise stays.
 
-    Reference: a 500 km zenith pass with 20 dB zenith loss at SatQuMA's default parameters and its shared
-    error split gives 19,536,709.98 bits, as SatQuMA v2 does (case F01 of the tests).
+    Returns
+    -------
+    KeyResult
+        Its length [bit]; negative: no key.
 
     Raises
     ------
     ValueError
         The block is given as counts together with an extra loss, or the gain exceeds 6 dB.
+
+    Notes
+    -----
+    Lim et al. 2014 (Phys. Rev. A 89, 022307) and, for one decoy, Rusca et al. 2018 (Appl. Phys. Lett. 112, 171104).
+
+    A 500 km zenith pass with 20 dB zenith loss at SatQuMA's default parameters, with its shared error split and the
+    closed form γ, gives 19,536,709.98 bits, as SatQuMA v2 does (case F01 of the tests).
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> parameters = DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15)
+    >>> found = key_length(block_table(1e-3, 1e-7, 0.01, 1e10), parameters)
+    >>> found.proof, round(found.qber, 4)
+    ('lim2014-chernoff-fung2010', 0.0102)
     """
     security = security or SecurityParameters()
     x = parameters.as_array()
@@ -207,7 +289,33 @@ def key_length(
 
 
 def key_result(counts: np.ndarray, x: np.ndarray, security: SecurityParameters) -> KeyResult:
-    """Key length of counts and parameters in the kernels' form."""
+    """Key length of counts and parameters in the kernels' form.
+
+    Parameters
+    ----------
+    counts : (12,) array
+        Of `table_counts` [1], >= 0.
+    x : (7,) array
+        Of `DecoyParameters.as_array` [1], >= 0.
+    security : SecurityParameters
+
+    Returns
+    -------
+    KeyResult
+        Its length [bit]; negative: no key.
+
+    Notes
+    -----
+    Lim et al. 2014; Rusca et al. 2018.
+
+    Examples
+    --------
+    Nothing detected: no key.
+
+    >>> x = DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15).as_array()
+    >>> key_result(np.zeros(12), x, SecurityParameters()).length_bit < 0
+    True
+    """
     length, phase, leak, vacuum, single = signed_length(counts, x, security.as_array())
     sifted, parameters = float(counts[:3].sum()), DecoyParameters.from_array(x)
     return KeyResult(
@@ -218,10 +326,34 @@ def key_result(counts: np.ndarray, x: np.ndarray, security: SecurityParameters) 
 
 
 @kernel
-def table_counts(series, light, x):  # type: ignore[no-untyped-def]
-    """Counts as a vector: key basis (3), test basis (3), key errors (3), test errors (3).
+def table_counts(series: np.ndarray, light: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Counts of a table as a vector.
 
-    `light` holds the afterpulse probability and the attenuation of the signal beyond the table's.
+    Parameters
+    ----------
+    series : (rows, 16) array
+        Of a `BlockTable` [1], any value.
+    light : (2,) array
+        Afterpulse probability [1], in [0, 1), and attenuation of the signal beyond the table's [1], in (0, 4].
+    x : (7,) array
+        Of `DecoyParameters.as_array` [1], >= 0.
+
+    Returns
+    -------
+    (12,) array
+        Key basis (3), test basis (3), key errors (3), test errors (3) [1].
+
+    Notes
+    -----
+    Lim et al. 2014, as tabulated in `eqci_space.qkd.blocks`.
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> x = DecoyParameters(0.9, 0.8, 0.15, 0.7, 0.15).as_array()
+    >>> counts = table_counts(block_table(0.01, 0.0, 0.0, 1e9).series, np.array([0.0, 1.0]), x)
+    >>> round(float(counts[0]))  # 1e9 · 0.81 · 0.8 · (1 - exp(-0.007))
+    4520161
     """
     out = np.zeros(12)
     set_counts(out, series, light, x)
@@ -229,28 +361,151 @@ def table_counts(series, light, x):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def set_counts(out, series, light, x):  # type: ignore[no-untyped-def]
-    """`table_counts` in place, for loops; what no intensity has is left as it is."""
+def set_counts(out: np.ndarray, series: np.ndarray, light: np.ndarray, x: np.ndarray) -> None:
+    """`table_counts` in place, for loops; what no intensity has is left as it is.
+
+    Parameters
+    ----------
+    out : (12,) array
+        Counts [1], any value before.
+    series : (rows, 16) array
+        As in `table_counts` [1], any value.
+    light : (2,) array
+        Likewise [1], >= 0.
+    x : (7,) array
+        Likewise [1], >= 0.
+
+    Returns
+    -------
+    None
+
+    Notes
+    -----
+    Lim et al. 2014.
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> out = np.zeros(12)
+    >>> x = DecoyParameters(0.5, 0.8, 0.15, 0.7, 0.15).as_array()
+    >>> set_counts(out, block_table(0.01, 0.0, 0.5, 1e9).series, np.array([0.0, 1.0]), x)
+    >>> round(float(out[9] / out[3]), 9)
+    0.5
+    """
     dark = clenshaw(series, 1, 0.0)
     for k in range(int(x[6]) + 1):
-        clicks, wrong = light_counts(series, light, x[3 + k], dark)
+        clicks, wrong = light_counts(series, 0, light, x[3 + k], dark)
         share_out(out, k, clicks, wrong, x)
+    if series.shape[0] > 3:
+        _replace_test_counts(out, series, light, x)
+        _add_side_counts(out, series, light, x)
 
 
 @kernel
-def light_counts(series, light, intensity, dark):  # type: ignore[no-untyped-def]
-    """Detections and errors if all pulses had one intensity and met a matching basis; `dark` is S1(0)."""
+def _replace_test_counts(out, series, light, x):  # type: ignore[no-untyped-def]
+    """Counts of a test basis that has rows of its own."""
+    if series.shape[0] > 5:
+        dark = clenshaw(series, 6, 0.0)
+        for k in range(int(x[6]) + 1):
+            clicks, wrong = light_counts(series, 5, light, x[3 + k], dark)
+            chance = (x[1 + k] if k < 2 else 1.0 - x[1] - x[2]) * (1 - x[0]) ** 2
+            out[3 + k], out[9 + k] = chance * clicks, chance * wrong
+
+
+@kernel
+def _add_side_counts(out, series, light, x):  # type: ignore[no-untyped-def]
+    """Add the light of neighbours, and the dark counts of a pair that serves its basis alone.
+
+    Neighbours' light meets a basis like any light, with the square of its probability; the dark counts of a pair meet
+    it whenever the sender chose it.
+    """
+    mean = light[1] * (x[1] * x[3] + x[2] * x[4] + max(0.0, 1.0 - x[1] - x[2]) * x[5])
+    for basis in range(2):
+        first = 5 * basis if series.shape[0] > 5 else 0
+        share = x[0] if basis == 0 else 1 - x[0]
+        idle = share * clenshaw(series, first + 3, 0.0) + share * share * mean * clenshaw(series, first + 4, 0.0)
+        for k in range(int(x[6]) + 1):
+            mu = x[3 + k] * light[1]
+            unlit = share * clenshaw(series, first + 3, mu) + share * share * mean * clenshaw(series, first + 4, mu)
+            clicks = 2 * (1 + light[0]) * unlit
+            chance = x[1 + k] if k < 2 else 1.0 - x[1] - x[2]
+            out[3 * basis + k] += chance * clicks
+            out[6 + 3 * basis + k] += chance * (idle + 0.5 * light[0] * clicks)
+
+
+@kernel
+def light_counts(
+    series: np.ndarray, first: int, light: np.ndarray, intensity: float, dark: float
+) -> tuple[float, float]:
+    """Detections and errors of signal and noise if all pulses had one intensity and met a matching basis.
+
+    Parameters
+    ----------
+    series : (rows, 16) array
+        Of a `BlockTable` [1], any value.
+    first : int
+        Row at which the basis begins [1], 0 or 5, >= 0.
+    light : (2,) array
+        As in `table_counts` [1], >= 0.
+    intensity : float
+        Mean photon number [1], in [0, 1].
+    dark : float
+        S1(0), clicks per detector without light [1], >= 0.
+
+    Returns
+    -------
+    tuple of float
+        Detections and errors [1].
+
+    Notes
+    -----
+    Lim et al. 2014 (Phys. Rev. A 89, 022307), with afterpulses as in Sidhu et al. 2022.
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> series = block_table(0.01, 0.0, 0.02, 1e9).series
+    >>> [round(v) for v in light_counts(series, 0, np.array([0.0, 1.0]), 0.5, 0.0)]
+    [4987521, 99750]
+    """
     afterpulse, mu = light[0], intensity * light[1]
     caught, noise, flipped = 0.0, dark, 0.0
     if mu > 0:
-        caught, noise, flipped = three_sums(series, mu)
+        caught, noise, flipped = three_sums(series, first, mu)
     clicks = (1 + afterpulse) * (caught + 2 * noise)
     return clicks, dark + 0.5 * afterpulse * clicks + flipped
 
 
 @kernel
-def share_out(out, k, clicks, wrong, x):  # type: ignore[no-untyped-def]
-    """Set the counts of intensity k, those of `light_counts` shared by its probability and the bases'."""
+def share_out(out: np.ndarray, k: int, clicks: float, wrong: float, x: np.ndarray) -> None:
+    """Set the counts of intensity k, those of `light_counts` shared by its probability and the bases'.
+
+    Parameters
+    ----------
+    out : (12,) array
+        Counts [1], any value before.
+    k : int
+        Intensity [1], in [0, 2].
+    clicks, wrong : float
+        Of `light_counts` [1], >= 0.
+    x : (7,) array
+        As in `table_counts` [1], >= 0.
+
+    Returns
+    -------
+    None
+
+    Notes
+    -----
+    Sender and receiver both choose a basis (Lo, Chau and Ardehali 2005, J. Cryptology 18, 133).
+
+    Examples
+    --------
+    >>> out = np.zeros(12)
+    >>> share_out(out, 0, 1000.0, 10.0, DecoyParameters(0.9, 0.8, 0.15, 0.7, 0.15).as_array())
+    >>> [round(float(v), 6) for v in out[[0, 3, 6, 9]]]
+    [648.0, 8.0, 6.48, 0.08]
+    """
     chance = x[1 + k] if k < 2 else 1.0 - x[1] - x[2]
     key, test = x[0] ** 2 * chance, (1 - x[0]) ** 2 * chance
     out[k] = key * clicks
@@ -321,7 +576,37 @@ def _one_decoy_bounds(counts, first, wrong, x, beta, bound):  # type: ignore[no-
 
 @kernel
 def signed_length(counts, x, security):  # type: ignore[no-untyped-def]
-    """Signed key length, phase error bound, leakage, vacuum and single-photon bounds."""
+    """Signed key length and what led to it.
+
+    Parameters
+    ----------
+    counts : (12,) array
+        Of `table_counts` [1], >= 0.
+    x : (7,) array
+        Of `DecoyParameters.as_array` [1], >= 0.
+    security : (6,) array
+        Of `SecurityParameters.as_array` [1], >= 0.
+
+    Returns
+    -------
+    tuple of float
+        Length [bit], phase error bound [1], leakage [bit], vacuum and single-photon bounds [1].
+
+    Notes
+    -----
+    Lim et al. 2014, eqs 1 to 5; Rusca et al. 2018, eqs 2 to 6.
+
+    Examples
+    --------
+    The first is the length of `key_length`.
+
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> block, parameters = block_table(1e-3, 1e-7, 0.01, 1e10), DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15)
+    >>> x = parameters.as_array()
+    >>> found = signed_length(table_counts(block.series, block.light(), x), x, SecurityParameters().as_array())
+    >>> found[0] == key_length(block, parameters).length_bit
+    True
+    """
     eps_s, eps_c, f_ec, bound = security[0], security[1], security[2], int(security[3])
     two = x[6] > 1.5
     constant = 21.0 if two else 19.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from eqci_space.machine.kernels import kernel
-from eqci_space.qkd.blocks import check_afterpulses
+from eqci_space.qkd.blocks import ROWS, check_afterpulses
 from eqci_space.qkd.coarse_grid import grid_points, grid_starts
 from eqci_space.qkd.decoy import KeyResult, key_result, table_counts
 from eqci_space.qkd.optimiser import ParameterLimits, settled, without_steps
@@ -39,21 +39,43 @@ def optimise_interval(
 
     Parameters
     ----------
-    running : (n + 1, 3, 16) array
-        Of `running_tables`.
+    running : (n + 1, rows, 16) array
+        Of `running_tables` [1], any value.
+    security : SecurityParameters, optional
+    afterpulse_probability : float
+        Of a click [1], in [0, 1).
+    limits : ParameterLimits, optional
+        What the transmitter can do.
 
     Returns
     -------
     KeyResult, first, last
-        Slots ``first:last`` are used.
+        Slots ``first:last`` are used [1].
 
     Raises
     ------
     ValueError
         The tables have another shape or no slot, or the afterpulse probability is none.
+
+    Notes
+    -----
+    The form is derived here: Kadane's sum (Bentley 1984) for the first intervals, then the simplex of Nelder and
+    Mead 1965.
+
+    Examples
+    --------
+    A slot of noise alone is left out.
+
+    >>> from eqci_space.qkd.blocks import running_tables
+    >>> running = running_tables(np.array([1e-3, 1e-3, 1e-9]), 1e-6, 0.01, 1e10)
+    >>> optimise_interval(running)[1:]
+    (0, 2)
     """
-    if running.ndim != 3 or running.shape[0] < 2 or running.shape[1] != 3:
-        raise ValueError(f"optimise_interval: tables of shape {running.shape}; expected (n + 1, 3, nodes) with n >= 1")
+    if running.ndim != 3 or running.shape[0] < 2 or running.shape[1] not in ROWS:
+        raise ValueError(
+            f"optimise_interval: tables of shape {running.shape}; expected (n + 1, rows, nodes) with n >= 1 and 3, 5 "
+            "or 10 rows"
+        )
     check_afterpulses(afterpulse_probability)
     security, limits = security or SecurityParameters(), limits or ParameterLimits()
     light = np.array([afterpulse_probability, 1.0])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.machine.kernels import kernel
-from eqci_space.qkd.blocks import BlockTable
+from eqci_space.qkd.blocks import BlockTable, widened
 from eqci_space.qkd.coarse_grid import grid_points, grid_starts
 from eqci_space.qkd.decoy import DecoyParameters, KeyResult, key_result, table_counts
 from eqci_space.qkd.security import SecurityParameters
@@ -98,7 +98,40 @@ def optimise_key(
 ) -> KeyResult:
     """Largest secret key length of a block over the free parameters, unfloored and before authentication.
 
-    `start` is tried beside the grid. `extra_loss_db`, from -6 dB on, weakens the signal of the block.
+    Parameters
+    ----------
+    block : BlockTable
+    security : SecurityParameters, optional
+    limits : ParameterLimits, optional
+        What the transmitter can do.
+    start : DecoyParameters, optional
+        Tried beside the grid.
+    extra_loss_db : float
+        Weakens the signal of the block [dB], >= -6.
+
+    Returns
+    -------
+    KeyResult
+        Its length [bit].
+
+    Raises
+    ------
+    ValueError
+        The gain exceeds 6 dB.
+
+    Notes
+    -----
+    Nelder and Mead 1965 from the starts of a coarse grid.
+
+    Examples
+    --------
+    Never less than at the parameters given.
+
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> from eqci_space.qkd.decoy import key_length
+    >>> block, given = block_table(1e-3, 1e-7, 0.01, 1e10), DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15)
+    >>> optimise_key(block).length_bit > key_length(block, given).length_bit > 0
+    True
     """
     return optimise_common([block], security, limits=limits, start=start, extra_loss_db=extra_loss_db)[0]
 
@@ -115,10 +148,38 @@ def optimise_common(
 
     What hardware with fixed intensities and splitting ratios can do.
 
+    Parameters
+    ----------
+    blocks : sequence of BlockTable
+        At least one.
+    security : SecurityParameters, optional
+    limits : ParameterLimits, optional
+        What the transmitter can do.
+    start : DecoyParameters, optional
+        Tried beside the grid.
+    extra_loss_db : float
+        Weakens the signal of all blocks [dB], >= -6.
+
+    Returns
+    -------
+    list of KeyResult
+        Lengths [bit], in the order of the blocks.
+
     Raises
     ------
     ValueError
         No block is given, or the blocks differ in afterpulse probability.
+
+    Notes
+    -----
+    Nelder and Mead 1965 from the starts of a coarse grid.
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> one, other = optimise_common([block_table(eta, 1e-7, 0.01, 1e10) for eta in (1e-3, 3e-3)])
+    >>> one.parameters == other.parameters, one.length_bit < other.length_bit
+    (True, True)
     """
     security, limits = security or SecurityParameters(), limits or ParameterLimits()
     afterpulse = {b.afterpulse_probability for b in blocks}
@@ -128,10 +189,11 @@ def optimise_common(
             "least one block, and one receiver"
         )
     given = np.empty((0, 7)) if start is None else start.as_array()[None, :]
-    tables = np.stack([b.series for b in blocks])
+    rows = max(len(b.series) for b in blocks)
+    tables = np.stack([widened(b.series, rows) for b in blocks])
     light = blocks[0].light(extra_loss_db)
     x = _optimise(tables, light, security.as_array(), limits.as_array(), given)
-    return [key_result(table_counts(b.series, light, x), x, security) for b in blocks]
+    return [key_result(table_counts(table, light, x), x, security) for table in tables]
 
 
 def refined_key(
@@ -155,14 +217,55 @@ def refined_key(
 
 
 def nearest_parameters(parameters: DecoyParameters, limits: ParameterLimits) -> DecoyParameters:
-    """What a transmitter sends that comes close to given parameters: each moved into its range."""
+    """What a transmitter sends that comes close to given parameters: each moved into its range.
+
+    Parameters
+    ----------
+    parameters : DecoyParameters
+    limits : ParameterLimits
+
+    Returns
+    -------
+    DecoyParameters
+        Within the limits [1].
+
+    Notes
+    -----
+    Bookkeeping, derived here.
+
+    Examples
+    --------
+    >>> limits = ParameterLimits(intensity_1=(0.3, 0.5))
+    >>> round(nearest_parameters(DecoyParameters(0.9, 0.8, 0.15, 0.7, 0.15), limits).intensity_1, 6)
+    0.5
+    """
     rows = limits.as_array()
     return DecoyParameters.from_array(from_free(to_free(parameters.as_array(), rows), rows))
 
 
 @kernel
 def without_steps(security):  # type: ignore[no-untyped-def]
-    """Security parameters for the search: the one-shot leakage interpolated."""
+    """Security parameters for the search: the one-shot leakage interpolated.
+
+    Parameters
+    ----------
+    security : (6,) array
+        Of `SecurityParameters.as_array` [1], >= 0.
+
+    Returns
+    -------
+    (6,) array
+        [1]
+
+    Notes
+    -----
+    The form is derived here.
+
+    Examples
+    --------
+    >>> float(without_steps(SecurityParameters().as_array())[4])
+    2.0
+    """
     smooth = security.copy()
     if smooth[4] == 0:
         smooth[4] = 2
@@ -171,7 +274,39 @@ def without_steps(security):  # type: ignore[no-untyped-def]
 
 @kernel
 def settled(tables, light, security, limits, y):  # type: ignore[no-untyped-def]
-    """Parameters near those of the search, the steps counted."""
+    """Parameters near those of the search, the steps of the leakage counted.
+
+    Parameters
+    ----------
+    tables : (m, rows, 16) array
+        Series of blocks [1], any value.
+    light : (2,) array
+        As in `decoy.table_counts` [1], >= 0.
+    security : (6,) array
+        Of `SecurityParameters.as_array` [1], >= 0.
+    limits : (6, 2) array
+        Of `ParameterLimits.as_array` [1], in [0, 2].
+    y : (5,) array
+        Coordinates of `simplex.to_free` [1], any value.
+
+    Returns
+    -------
+    (7,) array
+        Parameters in the kernels' form [1].
+
+    Notes
+    -----
+    Nelder and Mead 1965.
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> tables, light = block_table(1e-3, 1e-7, 0.01, 1e10).series[None], np.array([0.0, 1.0])
+    >>> limits, y = ParameterLimits().as_array(), np.array([2.0, 1.0, 1.0, 0.0, -1.0])
+    >>> x = settled(tables, light, SecurityParameters().as_array(), limits, y)
+    >>> bool(0 < x[4] < x[3] < 1)
+    True
+    """
     best_y, best = y, block_value(tables, light, security, from_free(y, limits))
     for size in (0.1, 0.3):
         tried, value = nelder_mead(tables, light, security, limits, best_y, size)

@@ -15,7 +15,7 @@ from eqci_space.qkd.optimiser import ParameterLimits, refined_key
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.slots import WindowSlots, nearest_numbers, slot_edges_ns, window_slots
-from eqci_space.qkd.window_keys import DEAD_TIME_ROUNDS, DEAD_TIME_SETTLED, key_row
+from eqci_space.qkd.window_keys import DEAD_TIME_ROUNDS, DEAD_TIME_SETTLED, key_row, light_of
 from eqci_space.scenario import Scenario
 from eqci_space.tables import TABLES, check_table
 
@@ -92,15 +92,13 @@ def _own_key(
     limits: ParameterLimits,
 ) -> KeyResult:  # fmt: skip
     """Key of a part at its best parameters, never less than at those of its window; dead time settles as there."""
-    offered = key_length(window.block(first, last, start.mean_photon_number), start, security)
+    offered = key_length(window.block(first, last, *light_of(start)), start, security)
     parameters = start
     for _ in range(DEAD_TIME_ROUNDS):
-        before = parameters.mean_photon_number
-        parameters = refined_key(window.block(first, last, before), start, security, limits=limits).parameters
-        after = parameters.mean_photon_number
-        if not window.receiver.dead_time_s or (
-            np.abs(window.live(after) / window.live(before) - 1).max() < DEAD_TIME_SETTLED
-        ):
+        light = light_of(parameters)
+        parameters = refined_key(window.block(first, last, *light), start, security, limits=limits).parameters
+        ready = np.divide(window.live(*light_of(parameters)), window.live(*light))
+        if not window.receiver.dead_time_s or np.abs(ready - 1).max() < DEAD_TIME_SETTLED:
             break
-    own = key_length(window.block(first, last, parameters.mean_photon_number), parameters, security)
+    own = key_length(window.block(first, last, *light_of(parameters)), parameters, security)
     return own if own.length_bit >= offered.length_bit else offered

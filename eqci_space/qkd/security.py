@@ -30,8 +30,8 @@ class SecurityParameters:
     leakage : {"one-shot", "block"}
         The larger of ``f n h(q)`` and the one-shot estimate of Tomamichel et al. 2017, or the former alone.
     sampling : {"lim2014", "fung2010"}
-        Phase error of the key from the errors of the test: the closed form γ that the literature uses, an expansion for
-        small deviations, or the hypergeometric inequality behind it, which is larger for samples below some 1e5.
+        Phase error of the key from the errors of the test: the hypergeometric inequality, or the closed form γ that the
+        literature derives from it for small deviations, which small samples break. "lim2014" serves comparison.
     epsilon_authentication : float
         In (0, 1); chance that a forged message of the block passes.
     authenticated_messages : int
@@ -43,7 +43,7 @@ class SecurityParameters:
     error_correction_efficiency: float = 1.16
     bound: str = "chernoff"
     leakage: str = "one-shot"
-    sampling: str = "lim2014"
+    sampling: str = "fung2010"
     epsilon_authentication: float = 1e-12
     authenticated_messages: int = 4
 
@@ -91,16 +91,32 @@ class SecurityParameters:
 
 @lru_cache(maxsize=64)
 def authentication_tag_bit(epsilon: float, *, message_bit: float = _LARGEST_MESSAGE_BIT) -> int:
-    """Length [bit] of a Wegman-Carter tag: the smallest t with ``(L/t + 1) 2^-t <= ε``.
+    """Length of a Wegman-Carter tag: the smallest t with ``(L/t + 1) 2^-t <= ε``.
 
     Polynomial hashing over GF(2^t) of a message of L bits, the tag one-time padded, the hash key used again (Wegman and
-    Carter 1981; Portmann 2014, IEEE Trans. Inf. Theory 60, 4383): a tag costs t bits of key. 69 bits for
-    ε = 2.5e-13 and 1e10 bits.
+    Carter 1981; Portmann 2014, IEEE Trans. Inf. Theory 60, 4383): a tag costs t bits of key.
+
+    Parameters
+    ----------
+    epsilon : float
+        Chance that a forged message passes [1], in (0, 1).
+    message_bit : float
+        Length L [bit], in [1, 1e30].
+
+    Returns
+    -------
+    int
+        [bit]
 
     Raises
     ------
     ValueError
         `epsilon` is not in (0, 1), or the message is shorter than a bit.
+
+    Examples
+    --------
+    >>> authentication_tag_bit(2.5e-13, message_bit=1e10)
+    69
     """
     if not 0 < epsilon < 1 or not 1 <= message_bit <= 1e30:
         raise ValueError(

@@ -51,7 +51,32 @@ def _bounds(x, i, limits):  # type: ignore[no-untyped-def]
 
 @kernel
 def to_free(x, limits):  # type: ignore[no-untyped-def]
-    """Unbounded coordinates of parameters."""
+    """Unbounded coordinates of parameters.
+
+    Parameters
+    ----------
+    x : (7,) array
+        Of `DecoyParameters.as_array` [1], >= 0.
+    limits : (6, 2) array
+        Of `optimiser.ParameterLimits.as_array` [1], in [0, 2].
+
+    Returns
+    -------
+    (5,) array
+        [1]
+
+    Notes
+    -----
+    Logistic coordinates within the ranges, derived here.
+
+    Examples
+    --------
+    The middle of every range stands at zero.
+
+    >>> limits = np.array([[0.0, 1.0]] * 5 + [[0.0, 2.0]])
+    >>> bool(abs(to_free(np.array([0.5, 0.5, 0.25, 0.505, 0.2525, 0.0, 2.0]), limits)).max() < 1e-2)
+    True
+    """
     out = np.zeros(5)
     for i in range(5):
         low, high = _bounds(x, i, limits)
@@ -62,7 +87,31 @@ def to_free(x, limits):  # type: ignore[no-untyped-def]
 
 @kernel
 def from_free(y, limits):  # type: ignore[no-untyped-def]
-    """Inverse of `to_free`, in the kernels' form of parameters."""
+    """Inverse of `to_free`, in the kernels' form of parameters.
+
+    Parameters
+    ----------
+    y : (5,) array
+        Coordinates [1], any value.
+    limits : (6, 2) array
+        Of `optimiser.ParameterLimits.as_array` [1], in [0, 2].
+
+    Returns
+    -------
+    (7,) array
+        [1]
+
+    Notes
+    -----
+    The form is derived here.
+
+    Examples
+    --------
+    >>> limits = np.array([[0.0, 1.0]] * 5 + [[0.0, 2.0]])
+    >>> x = np.array([0.9, 0.8, 0.15, 0.7, 0.15, 0.0, 2.0])
+    >>> bool(np.allclose(from_free(to_free(x, limits), limits), x))
+    True
+    """
     out = np.empty(7)
     _set_from_free(out, y, limits)
     return out
@@ -80,19 +129,105 @@ def _set_from_free(out, y, limits):  # type: ignore[no-untyped-def]
 
 @kernel
 def off_the_ends(y):  # type: ignore[no-untyped-def]
-    """Coordinates from which a search can leave: at the end of a range they are flat."""
+    """Coordinates from which a search can leave: at the end of a range they are flat.
+
+    Parameters
+    ----------
+    y : (5,) array
+        Coordinates [1], any value.
+
+    Returns
+    -------
+    (5,) array
+        [1]
+
+    Notes
+    -----
+    The form is derived here.
+
+    Examples
+    --------
+    >>> off_the_ends(np.array([-9.0, 0.0, 9.0])).tolist()
+    [-3.0, 0.0, 3.0]
+    """
     return np.minimum(np.maximum(y, -_START_REACH), _START_REACH)
 
 
 @kernel
 def block_value(tables, light, security, x):  # type: ignore[no-untyped-def]
-    """Sum of the positive key lengths of the blocks, or the largest of the signed ones where none is positive."""
+    """Sum of the positive key lengths of the blocks, or the largest of the signed ones where none is positive.
+
+    Parameters
+    ----------
+    tables : (m, rows, 16) array
+        Series of blocks [1], any value.
+    light : (2,) array
+        As in `decoy.table_counts` [1], >= 0.
+    security : (6,) array
+        Of `SecurityParameters.as_array` [1], >= 0.
+    x : (7,) array
+        Of `DecoyParameters.as_array` [1], >= 0.
+
+    Returns
+    -------
+    float
+        [bit]
+
+    Notes
+    -----
+    Lim et al. 2014, and Rusca et al. 2018 for one decoy.
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> from eqci_space.qkd.decoy import DecoyParameters, key_length
+    >>> from eqci_space.qkd.security import SecurityParameters
+    >>> block, parameters = block_table(1e-3, 1e-7, 0.01, 1e10), DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15)
+    >>> arguments = np.stack([block.series] * 2), block.light(), SecurityParameters().as_array(), parameters.as_array()
+    >>> value = block_value(*arguments)
+    >>> bool(np.isclose(value, 2 * key_length(block, parameters).length_bit))
+    True
+    """
     return block_value_in(tables, light, security, x, np.zeros(12))
 
 
 @kernel
 def block_value_in(tables, light, security, x, counts):  # type: ignore[no-untyped-def]
-    """`block_value` with room for counts (12,), at first zero and then of one number of decoys only."""
+    """`block_value` with room for counts, for loops.
+
+    Parameters
+    ----------
+    tables : (m, rows, 16) array
+        Series of blocks [1], any value.
+    light : (2,) array
+        As in `decoy.table_counts` [1], >= 0.
+    security : (6,) array
+        Of `SecurityParameters.as_array` [1], >= 0.
+    x : (7,) array
+        Of `DecoyParameters.as_array` [1], >= 0.
+    counts : (12,) array
+        Room [1], at first zero and then of one number of decoys only, any value.
+
+    Returns
+    -------
+    float
+        [bit]
+
+    Notes
+    -----
+    Lim et al. 2014, and Rusca et al. 2018 for one decoy.
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> from eqci_space.qkd.decoy import DecoyParameters, key_length
+    >>> from eqci_space.qkd.security import SecurityParameters
+    >>> block, parameters = block_table(1e-3, 1e-7, 0.01, 1e10), DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15)
+    >>> arguments = np.stack([block.series] * 2), block.light(), SecurityParameters().as_array(), parameters.as_array()
+    >>> value = block_value_in(*arguments, np.zeros(12))
+    >>> bool(np.isclose(value, 2 * key_length(block, parameters).length_bit))
+    True
+    """
     total, best = 0.0, -1e300
     for t in range(tables.shape[0]):
         set_counts(counts, tables[t], light, x)
@@ -126,6 +261,41 @@ def nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-u
     """Maximum of `block_value` from y0 by the simplex method with standard coefficients.
 
     Its arrays are made once: it is called for some hundred values of half a microsecond.
+
+    Parameters
+    ----------
+    tables : (m, rows, 16) array
+        Series of blocks [1], any value.
+    light : (2,) array
+        As in `decoy.table_counts` [1], >= 0.
+    security : (6,) array
+        Of `SecurityParameters.as_array` [1], >= 0.
+    limits : (6, 2) array
+        Of `optimiser.ParameterLimits.as_array` [1], in [0, 2].
+    y0 : (5,) array
+        Coordinates of the start [1], any value.
+    size : float
+        Of the first simplex in every coordinate [1], > 0.
+
+    Returns
+    -------
+    (5,) array, float
+        Coordinates [1] and value [bit].
+
+    Notes
+    -----
+    Nelder and Mead 1965 (Computer Journal 7, 308).
+
+    Examples
+    --------
+    >>> from eqci_space.qkd.blocks import block_table
+    >>> from eqci_space.qkd.security import SecurityParameters
+    >>> block, limits = block_table(1e-3, 1e-7, 0.01, 1e10), np.array([[0.0, 1.0]] * 5 + [[0.0, 2.0]])
+    >>> arguments = block.series[None], block.light(), SecurityParameters().as_array()
+    >>> y0 = np.array([2.0, 1.0, 1.0, 0.0, -1.0])
+    >>> _, value = nelder_mead(*arguments, limits, y0, 0.5)
+    >>> bool(value > block_value(*arguments, from_free(y0, limits)) > 0)
+    True
     """
     n = 5
     simplex, value = np.empty((n + 1, n)), np.empty(n + 1)

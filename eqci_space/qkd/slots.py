@@ -14,6 +14,7 @@ from eqci_space.scenario import Receiver, Scenario, Terminal, unknown_pair
 
 __all__ = ["WindowSlots", "nearest_edges", "nearest_numbers", "slot_edges", "slot_edges_ns", "window_slots"]
 
+_FEWEST_PASSIVE = 4
 _UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
@@ -29,6 +30,7 @@ class WindowSlots:
     efficiency: np.ndarray
     extraneous_probability: np.ndarray
     intrinsic_error: np.ndarray
+    neighbour_ratio: np.ndarray
     terminal: Terminal
     receiver: Receiver
 
@@ -38,43 +40,96 @@ class WindowSlots:
         return self.terminal.pulse_rate_hz * self.weight_s
 
     @property
+    def passive(self) -> bool:
+        """Whether a beam splitter chooses the basis, so that each basis has detectors of its own."""
+        return self.receiver.detectors >= _FEWEST_PASSIVE
+
+    @property
     def noise_hz(self) -> np.ndarray:
         """Dark and sky clicks per second, over all detectors."""
-        per_gate = -np.log1p(-self.extraneous_probability)
-        return per_gate / self.receiver.gate_s * self.receiver.detectors
+        return self._idle_counts() / self.receiver.gate_s * self.receiver.detectors
 
-    def live(self, mean_photon_number: float) -> np.ndarray:
-        """Share of the time in each slot that the detectors are ready, at a mean photon number."""
+    @property
+    def dark_hz(self) -> np.ndarray:
+        """Those of them that are dark counts of detectors which serve one basis alone; else none."""
+        return self._own_dark_counts() / self.receiver.gate_s * self.receiver.detectors
+
+    def _idle_counts(self) -> np.ndarray:
+        """Mean dark and sky counts per detector and gate."""
+        return -np.log1p(-self.extraneous_probability)
+
+    def _own_dark_counts(self) -> np.ndarray:
+        """Mean dark counts per gate of a detector that serves one basis alone."""
+        if not self.passive:
+            return np.zeros(len(self.efficiency))
+        return np.minimum(self._idle_counts(), self.receiver.dark_count_rate_hz * self.receiver.gate_s)
+
+    def _noise(self) -> tuple[np.ndarray, np.ndarray]:
+        """Clicks per output of a basis and gate: what comes with the light if all went to one basis; own dark counts.
+
+        Passive choice splits the sky as it splits the signal; more than four detectors share the four outputs.
+        """
+        if not self.passive:
+            return self.extraneous_probability, np.zeros(len(self.efficiency))
+        dark, half = self._own_dark_counts(), self.receiver.detectors / 2
+        return -np.expm1(-(self._idle_counts() - dark) * half), -np.expm1(-dark * half / 2)
+
+    def live(self, mean_photon_number: float, key_basis_probability: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+        """Share of the time in each slot that the detectors of key and test basis are ready.
+
+        Passive choice sends each basis its part of the light, so that the detectors of the likelier one are blind more.
+        """
+        if not self.passive:
+            share = self._live_share(mean_photon_number, 1.0, self.extraneous_probability, self.receiver.detectors)
+            return share, share
+        dark, half = self._own_dark_counts(), self.receiver.detectors // 2
+        sky = self._idle_counts() - dark
+        key, test = (
+            self._live_share(mean_photon_number, p, -np.expm1(-(dark + 2 * p * sky)), half)
+            for p in (key_basis_probability, 1 - key_basis_probability)
+        )
+        return key, test
+
+    def _live_share(self, mean: float, part: float, noise: np.ndarray, detectors: int) -> np.ndarray:
+        """`blocks.live_share` of detectors that get a part of the light of a pulse and of its neighbours."""
+        light = np.minimum(self.efficiency * (1 + self.neighbour_ratio), 1.0)
         return live_share(
-            self.efficiency, self.extraneous_probability, mean_photon_number=mean_photon_number,
-            pulse_rate_hz=self.terminal.pulse_rate_hz, detectors=self.receiver.detectors,
-            dead_time_s=self.receiver.dead_time_s,
+            part * light, noise, mean_photon_number=mean, pulse_rate_hz=self.terminal.pulse_rate_hz,
+            detectors=detectors, dead_time_s=self.receiver.dead_time_s,
         )  # fmt: skip
 
-    def running(self, mean_photon_number: float = 0.0) -> np.ndarray:
-        """`blocks.running_tables` of the window, the detectors' dead time counted at a mean photon number."""
-        return running_tables(
-            self.efficiency, self.extraneous_probability, self.intrinsic_error, self._counted(mean_photon_number)
-        )
+    def running(self, mean_photon_number: float = 0.0, key_basis_probability: float = 0.5) -> np.ndarray:
+        """`blocks.running_tables` of the window, the detectors' dead time counted for light of these parameters."""
+        columns, more = self._columns(mean_photon_number, key_basis_probability)
+        return running_tables(*columns, **more)
 
-    def block(self, first: int, last: int, mean_photon_number: float = 0.0) -> BlockTable:
+    def block(
+        self, first: int, last: int, mean_photon_number: float = 0.0, key_basis_probability: float = 0.5
+    ) -> BlockTable:
         """The slots ``first:last`` as one block, the dead time counted likewise."""
-        columns = (
-            self.efficiency, self.extraneous_probability, self.intrinsic_error, self._counted(mean_photon_number),
-        )  # fmt: skip
+        columns, more = self._columns(mean_photon_number, key_basis_probability)
         return block_table(
-            *(c[first:last] for c in columns), afterpulse_probability=self.receiver.afterpulse_probability
-        )
+            *(c[first:last] for c in columns), **{name: c[first:last] for name, c in more.items()},
+            afterpulse_probability=self.receiver.afterpulse_probability,
+        )  # fmt: skip
 
-    def _counted(self, mean_photon_number: float) -> np.ndarray:
-        """Pulses that meet a ready detector."""
-        if self.receiver.dead_time_s and mean_photon_number:
-            return self.pulses * self.live(mean_photon_number)
-        return self.pulses
+    def _columns(self, mean: float, key_basis: float) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+        """Arguments of `blocks.block_table`; a pulse that meets a blind detector counts as not sent."""
+        noise, dark = self._noise()
+        key = test = self.pulses
+        if self.receiver.dead_time_s and mean:
+            live = self.live(mean, key_basis)
+            key, test = key * live[0], test * live[1]
+        more = {"pair_dark_probability": dark, "neighbour_ratio": self.neighbour_ratio}
+        if self.passive and test is not key:
+            more["test_pulses"] = test
+        return [self.efficiency, noise, self.intrinsic_error, key], more
 
 
 def window_slots(budget: pd.DataFrame, scenario: Scenario) -> Iterator[WindowSlots]:
     """Windows of a BUDGET in order of their first sample.
+
+    A budget without `neighbour_ratio` has no light of neighbouring pulses in its gates.
 
     Raises
     ------
@@ -90,6 +145,7 @@ def window_slots(budget: pd.DataFrame, scenario: Scenario) -> Iterator[WindowSlo
         budget[c].to_numpy(dtype=float)
         for c in ("weight_s", "transmittance", "extraneous_probability", "intrinsic_error")
     )
+    stray = budget.get("neighbour_ratio", pd.Series(0.0, index=budget.index)).to_numpy(dtype=float)
     satellites, stations = budget["satellite"].to_numpy(), budget["ogs"].to_numpy()
     for i, window_id in enumerate(ids):
         rows = order[starts[i] : starts[i + 1]]
@@ -97,7 +153,7 @@ def window_slots(budget: pd.DataFrame, scenario: Scenario) -> Iterator[WindowSlo
         if satellite not in terminals or ogs not in scenario.stations:
             raise TableError(f"window_keys: {unknown_pair(satellite, ogs, scenario)}")
         yield WindowSlots(
-            str(window_id), satellite, ogs, time[rows], weight[rows], eta[rows], noise[rows], error[rows],
+            str(window_id), satellite, ogs, time[rows], weight[rows], eta[rows], noise[rows], error[rows], stray[rows],
             terminals[satellite], scenario.stations[ogs].receiver,
         )  # fmt: skip
 

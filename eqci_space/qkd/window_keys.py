@@ -128,7 +128,7 @@ def best_decoy(
 ) -> tuple[KeyResult, int, int]:
     """Best parameters and interval; where dead time matters, fewer photons may give more key."""
     best = _with_dead_time(window, security, limits)
-    lost = 1 - window.live(best[0].parameters.mean_photon_number).min()
+    lost = 1 - np.min(window.live(*light_of(best[0].parameters)))
     if lost > _NOTABLE_DEAD_TIME:
         low, high = limits.intensity_1
         weak_low, weak_high = limits.intensity_2
@@ -145,24 +145,30 @@ def best_decoy(
         return best
     ordinary = nearest_parameters(REFERENCE_PARAMETERS, limits)
     slots = len(window.efficiency)
-    return key_length(window.block(0, slots, ordinary.mean_photon_number), ordinary, security), 0, slots
+    return key_length(window.block(0, slots, *light_of(ordinary)), ordinary, security), 0, slots
+
+
+def light_of(parameters: DecoyParameters) -> tuple[float, float]:
+    """What detectors see of parameters: mean photon number, and the part that goes to the key basis."""
+    return parameters.mean_photon_number, parameters.key_basis_probability
 
 
 def _with_dead_time(
     window: WindowSlots, security: SecurityParameters, limits: ParameterLimits
 ) -> tuple[KeyResult, int, int]:
     """Optimum with the dead time of its own light: repeated until the share of ready time settles, then counted."""
-    receiver, mean = window.receiver, min(_USUAL_PHOTONS, limits.intensity_1[1])
+    receiver, usual = window.receiver, nearest_parameters(REFERENCE_PARAMETERS, limits)
+    light = min(_USUAL_PHOTONS, limits.intensity_1[1]), usual.key_basis_probability
     for _ in range(DEAD_TIME_ROUNDS):
         result, first, last = optimise_interval(
-            window.running(mean), security, afterpulse_probability=receiver.afterpulse_probability, limits=limits
+            window.running(*light), security, afterpulse_probability=receiver.afterpulse_probability, limits=limits
         )
         if not receiver.dead_time_s:
             return result, first, last
-        before, mean = mean, result.parameters.mean_photon_number
-        if np.abs(window.live(mean) / window.live(before) - 1).max() < DEAD_TIME_SETTLED:
+        before, light = window.live(*light), light_of(result.parameters)
+        if np.abs(np.divide(window.live(*light), before) - 1).max() < DEAD_TIME_SETTLED:
             break
-    return key_length(window.block(first, last, mean), result.parameters, security), first, last
+    return key_length(window.block(first, last, *light), result.parameters, security), first, last
 
 
 def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Callable[[int], None] | None) -> list[Row]:
@@ -174,7 +180,7 @@ def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Calla
         used = [best_decoy(w, security, limits) for w in mine]
         for _ in range(_COMMON_ROUNDS):
             blocks = [
-                w.block(first, last, result.parameters.mean_photon_number)
+                w.block(first, last, *light_of(result.parameters))
                 for w, (result, first, last) in zip(mine, used, strict=True)
             ]
             common = optimise_common(blocks, security, limits=limits)[0].parameters
@@ -352,7 +358,7 @@ def _response(
     for chosen in (~(losses < 0), losses < 0):
         if chosen.any():
             gain = 10 ** (-min(0.0, float(losses[chosen].min())) / 10)
-            block = window.block(first, last, gain * parameters.mean_photon_number)
+            block = window.block(first, last, gain * parameters.mean_photon_number, parameters.key_basis_probability)
             out[chosen] = key_response(block, losses[chosen], parameters, security)
     return out
 

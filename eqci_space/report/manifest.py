@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eqci_space.fiber.composition import failure_probability
 from eqci_space.fiber.obstacles import unreachable_reasons
-from eqci_space.fiber.relay import Relay
+from eqci_space.fiber.relay import Relay, key_deposits
 from eqci_space.orbits.earth import orientation_end
 from eqci_space.orbits.elements import age_day
 from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
@@ -88,9 +89,16 @@ def run_manifest(
             "contacts": len(planned_contacts(plan.contacts)),
         },
         "unreachable_demands": list(relay.unreachable),
+        "failure_probability": _probabilities(relay, plan, scenario),
         "unreachable_reasons": unreachable_reasons(relay.network, scenario),
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
     }  # fmt: skip
+
+
+def _probabilities(relay: Relay, plan: Plan, scenario: Scenario) -> dict[str, float | None]:
+    """Failure probability of every demand's key; None where a hop states none."""
+    found = failure_probability(relay, key_deposits(plan, scenario), scenario)
+    return {str(demand): None if np.isnan(p) else float(p) for demand, p in found.items()}
 
 
 def simulation_record(simulation: Simulation, scenario: Scenario) -> dict[str, Any]:

@@ -39,6 +39,10 @@ class Receiver(Record):
     spatial mode or through the full angle `field_of_view_rad`. `timing_jitter_s` is the standard deviation of
     detector and tagger, and of the time transfer where `time_transfer` does not add a usual figure for it. Without a
     reference the gate walks away by the clock's fractional frequency error times the hold-over.
+
+    One or two `detectors` choose the basis actively: one looks at both time bins, two at both bits of the chosen basis.
+    Four or more choose it passively: a beam splitter shares the light by the key-basis probability, and half of the
+    detectors serve each basis.
     """
 
     aperture_diameter_m: Annotated[float, Field(gt=0, le=50)]
@@ -69,6 +73,15 @@ class Receiver(Record):
     def _field_of_view_when_needed(self) -> Receiver:
         if self.field == "free_space" and self.field_of_view_rad is None:
             raise ValueError("field = 'free_space' needs field_of_view_rad (full angle)")
+        return self
+
+    @model_validator(mode="after")
+    def _detectors_of_both_bases(self) -> Receiver:
+        if self.detectors > 1 and self.detectors % 2:
+            raise ValueError(
+                f"detectors = {self.detectors}; expected 1 or 2 (active basis choice), or an even number (passive, "
+                "half of them for each basis)"
+            )
         return self
 
 

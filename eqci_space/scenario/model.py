@@ -27,6 +27,7 @@ from eqci_space.words import format_bits, html_summary, html_table, short_list
 __all__ = ["Scenario", "Uncertainty", "Variant", "assumed_values", "overlaid_values", "provenance", "unknown_pair"]
 
 _MOST_ROWS = 12
+_ROUNDING = 1e-9
 _NOT_MEASURED = ("assumed", "recalled", "derived-", "chosen", "typical")
 
 
@@ -126,6 +127,24 @@ class Scenario(Record):
             raise ValueError("satellites need stations; add [stations] with use = [...], or drop the satellites")
         return self
 
+    @model_validator(mode="after")
+    def _gates_within_the_period(self) -> Scenario:
+        source = self.protocol.source
+        if source is not None and source.kind == "continuous":
+            return self  # pairs come at any time
+        senders = [(f"satellite '{s.name}'", s.terminal) for s in self.satellites]
+        if senders and self.stations:
+            fastest, widest = (
+                max(senders, key=lambda s: s[1].pulse_rate_hz),
+                max(
+                    ((f"station '{name}'", s.receiver) for name, s in self.stations.items()), key=lambda s: s[1].gate_s
+                ),
+            )
+            _check_gate(*fastest, *widest)
+        for variant in self.variants:
+            _check_gate("its terminal", variant.terminal, f"variant '{variant.name}'", variant.receiver)
+        return self
+
     def _repr_html_(self) -> str:
         stations = [o if s.status_class != "hypothetical" else f"{o} [hypothetical]" for o, s in self.stations.items()]
         facts = {
@@ -146,6 +165,16 @@ class Scenario(Record):
             "Demands" if len(rows) == len(self.demands) else f"The first {len(rows)} of {len(self.demands)} demands"
         )
         return html_summary(f"Scenario {self.name}", facts, [html_table(caption, head, rows)])
+
+
+def _check_gate(sender: str, terminal: Terminal, who: str, receiver: Receiver) -> None:
+    """A gate longer than the pulse period would take each click for several pulses."""
+    if receiver.gate_s * terminal.pulse_rate_hz > 1 + _ROUNDING:
+        raise ValueError(
+            f"{who}: receiver.gate_s = {receiver.gate_s:g} s is longer than the {1 / terminal.pulse_rate_hz:g} s "
+            f"between pulses of {sender} (pulse_rate_hz = {terminal.pulse_rate_hz:g}); expected at most that; "
+            "shorten the gate, or lower the pulse rate"
+        )
 
 
 def assumed_values(scenario: Scenario) -> list[tuple[str, str, str]]:

@@ -65,7 +65,7 @@ class Protocol(Record):
     error_correction_efficiency: Annotated[float, Field(ge=1, le=2)] = 1.16
     bound: Literal["chernoff", "hoeffding", "asymptotic"] = "chernoff"
     leakage: Literal["one-shot", "block"] = "one-shot"
-    sampling: Literal["lim2014", "fung2010"] = "lim2014"
+    sampling: Literal["lim2014", "fung2010"] = "fung2010"
     block: Literal["window"] = "window"
     parameters: Literal["per_window", "common"] = "per_window"
     key_basis_probability: ParameterRange = (0.0, 1.0)

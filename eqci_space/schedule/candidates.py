@@ -21,9 +21,9 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     """CANDIDATES: every window with key, and the useful parts of those that share a crossing, each a block of its own.
 
     A whole window runs from first to last slot used. Where windows of a satellite overlap it may hand over: their parts
-    between instants ``schedule.hand_over_step_s`` apart are candidates too, each with its own best parameters, if they
-    last ``schedule.min_contact_s`` and no part of them gives as much. Times in which a satellite or station is
-    booked or out of order have none; what such a time leaves of a window is a part.
+    between instants ``schedule.hand_over_step_s`` apart are candidates too, each with its own best parameters, if no
+    part of them gives as much. No candidate is shorter than ``schedule.min_contact_s``. Times in which a satellite or
+    station is booked or out of order have none; what such a time leaves of a window is a part.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
         "skl_bit": useful["skl_bit"].to_numpy(dtype=float),
     })  # fmt: skip
     table = pd.concat([whole, _parts(whole, budget, keys, scenario)], ignore_index=True)
-    table = table[~_taken(table, scenario)].reset_index(drop=True)
+    long = table["end"] - table["start"] >= pd.Timedelta(seconds=scenario.schedule.min_contact_s)
+    table = table[long & ~_taken(table, scenario)].reset_index(drop=True)
     if table.empty:
         return empty_table("CANDIDATES")
     table["p_clear"] = _clear(table, budget, scenario)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,10 +19,11 @@ from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.schedule.joint import solve_joint
+from eqci_space.schedule.reasons import choice_reasons
 from eqci_space.schedule.risk import in_skies
 from eqci_space.schedule.ties import with_even_stores, with_most_key
 from eqci_space.tables import TABLES, check_table, empty_table, planned_contacts
-from eqci_space.words import format_bits, html_summary, html_table, percent
+from eqci_space.words import format_bits, html_summary, html_table, percent, whole_seconds
 
 __all__ = ["Plan", "candidate_problem", "plan_contacts", "schedule_contacts", "usable_candidates"]
 
@@ -64,9 +65,9 @@ class Plan:
             **({"notes": "; ".join(self.notes)} if self.notes else {}),
         }
         rows = [
-            (f"{c.start:%Y-%m-%d %H:%M:%S}", f"{c.end:%H:%M:%S}", c.satellite, c.ogs, format_bits(c.skl_bit),
+            (f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}", c.satellite, c.ogs, format_bits(c.skl_bit),
              percent(c.p_clear), format_bits(c.expected_skl_bit))
-            for c in planned.head(_MOST_ROWS).itertuples()
+            for c in planned.head(_MOST_ROWS).itertuples() for start, end in [whole_seconds(c.start, c.end)]
         ]  # fmt: skip
         head = ("=start (UTC)", "=end", "satellite", "station", ">clear-sky key", ">clear sky", ">expected key")
         caption = f"The first {len(rows)} of {len(planned)} planned contacts"
@@ -80,6 +81,7 @@ def schedule_contacts(
     network: Network | None = None,
     pin: Sequence[str] = (),
     ban: Sequence[str] = (),
+    force: Sequence[str] = (),
 ) -> Plan:
     """Choose contacts jointly with key relay, on expected key.
 
@@ -98,6 +100,8 @@ def schedule_contacts(
         Default `build_network`.
     pin, ban : sequence of str
         Candidates that are taken, or not.
+    force : sequence of str
+        Candidates that are taken even beside pins and others that a rule excludes; the notes of the plan name the rule.
 
     Returns
     -------
@@ -106,15 +110,16 @@ def schedule_contacts(
     Raises
     ------
     PlanError
-        A pinned or banned candidate is unknown.
+        A pinned, banned or forced candidate is unknown.
     InfeasibleError
         Two pins exclude each other; both are named.
     """
     check_table(candidates, "CANDIDATES", "schedule_contacts")
     network = network or build_network(scenario)
     problem = flow_problem(network, scenario)
-    usable = usable_candidates(candidates, scenario, pin=pin)
-    return plan_contacts(problem, usable, candidates, scenario, pin=pin, ban=ban)[0]
+    _check_names(candidates.index, {"pin": pin, "ban": ban, "force": force})
+    usable = usable_candidates(candidates, scenario, pin=[*pin, *force])
+    return plan_contacts(problem, usable, scenario, pin=pin, ban=ban, force=force)[0]
 
 
 def usable_candidates(candidates: pd.DataFrame, scenario: Scenario, *, pin: Sequence[str] = ()) -> pd.DataFrame:
@@ -126,11 +131,11 @@ def usable_candidates(candidates: pd.DataFrame, scenario: Scenario, *, pin: Sequ
 def plan_contacts(
     problem: KeyFlowProblem,
     usable: pd.DataFrame,
-    candidates: pd.DataFrame,
     scenario: Scenario,
     *,
     pin: Sequence[str] = (),
     ban: Sequence[str] = (),
+    force: Sequence[str] = (),
     worth: np.ndarray | None = None,
     known: Sequence[str] = (),
     compared: bool = True,
@@ -140,9 +145,9 @@ def plan_contacts(
     Parameters
     ----------
     problem : KeyFlowProblem
-        Without choice.
-    usable, candidates : DataFrame
-        CANDIDATES that can be used, and all of them.
+        Without candidates.
+    usable : DataFrame
+        CANDIDATES that can be used.
     worth : (n,) array, optional
         Worth of each usable candidate beside its key.
     known : sequence of str
@@ -150,12 +155,11 @@ def plan_contacts(
     compared : bool
         Whether `without_space` is worked out; else it is NaN, and space counts as useless if no key from it is used.
     """
-    _check_names(candidates.index, pin, ban)
     choice = candidate_problem(problem, usable, scenario)
     if worth is not None:
         choice = replace(choice, candidate_worth=worth)
-    required, barred = (np.asarray(usable.index.isin(names)) for names in (pin, ban))
-    _check_pins(usable, choice, required)
+    required, barred, forced = (np.asarray(usable.index.isin(names)) for names in ([*pin, *force], ban, force))
+    choice, notes = _room_for_pins(usable, choice, required, forced)
     bare = solve_key_flow(problem).objective if compared else np.nan
     policy = scenario.schedule
     if policy.cvar_share > 0 and len(usable):
@@ -164,14 +168,14 @@ def plan_contacts(
     found = solve_joint(
         choice, relative_gap=policy.relative_gap, required=required, barred=barred, known=start if start.any() else None
     )
-    notes: tuple[str, ...] = ()
     useless = found.objective - bare <= _NOTHING_GAINED * max(1.0, bare) + TIE_WEIGHT
+    keep_all = policy.stock_target_bit > 0
     if len(usable) and (useless or not (compared or _uses_space(found.flow, problem))):
-        notes = ("space changes nothing for the demands: contacts fill the stores evenly",)
+        notes, keep_all = (*notes, "space changes nothing for the demands: contacts fill the stores evenly"), True
         found = with_even_stores(found, choice, required, barred, relative_gap=policy.relative_gap)
-    found = with_most_key(found, choice, required, barred, keep_all=bool(notes) or policy.stock_target_bit > 0)
-    chosen = usable[found.chosen]
-    planned = _contacts(chosen, candidates)
+    found = with_most_key(found, choice, required, barred, keep_all=keep_all)
+    reasons = choice_reasons(usable, found.chosen, choice.limits, barred=barred)
+    planned = _contacts(usable[found.chosen], reasons)
     if scenario.schedule.backups and len(planned):
         backups = backup_contacts(planned, usable[~barred], scenario)
         planned = pd.concat([planned.assign(backup_of=""), backups]).fillna({"backup_of": ""})
@@ -209,45 +213,44 @@ def _delivering(scenario: Scenario) -> list[str]:
     return joined or list(scenario.stations)
 
 
-def _check_names(known: pd.Index, pin: Sequence[str], ban: Sequence[str]) -> None:
-    for what, names in (("pin", pin), ("ban", ban)):
+def _check_names(known: pd.Index, edits: Mapping[str, Sequence[str]]) -> None:
+    for what, names in edits.items():
         for name in names:
             if name not in known:
                 raise PlanError(f"schedule_contacts: {what} '{name}' is no candidate; {near_matches(name, known)}")
-    both = sorted(set(pin) & set(ban))
+    both = sorted({*edits["pin"], *edits["force"]} & set(edits["ban"]))
     if both:
         raise PlanError(f"schedule_contacts: '{both[0]}' is both pinned and banned; drop one of them")
 
 
-def _check_pins(usable: pd.DataFrame, choice: KeyFlowProblem, required: np.ndarray) -> None:
-    """Two pins that exclude each other are named, and nothing is planned."""
+def _room_for_pins(
+    usable: pd.DataFrame, choice: KeyFlowProblem, required: np.ndarray, forced: np.ndarray
+) -> tuple[KeyFlowProblem, tuple[str, ...]]:
+    """The problem with room for what is forced, and the rules that it breaks; two pins in conflict are named."""
+    limits, notes = [], []
     for limit in choice.limits:
-        pinned = limit.candidates[required[limit.candidates]]
-        used = limit.weight[required[limit.candidates]].sum()
-        if used > limit.most + 1e-9:
-            names = " and ".join(f"'{name}'" for name in usable.index[pinned])
-            raise InfeasibleError(
-                f"schedule_contacts: the pins {names} need {used:g} of {limit.name}, which has {limit.most:g}; drop one"
-            )
+        taken, pinned = (which[limit.candidates] for which in (required, required & ~forced))
+        for mine in (pinned, taken):
+            used = float(limit.weight[mine].sum())
+            names = " and ".join(f"'{name}'" for name in usable.index[limit.candidates[mine]])
+            rule = f"{names} need {used:g} of {limit.name}, which has {limit.most:g}"
+            if used > limit.most + 1e-9 and mine is pinned:
+                raise InfeasibleError(f"schedule_contacts: the pins {rule}; drop one, or force it")
+            if used > limit.most + 1e-9:
+                notes.append(f"forced against a rule: {rule}")
+                limit = replace(limit, most=used)
+        limits.append(limit)
+    return replace(choice, limits=limits), tuple(dict.fromkeys(notes))
 
 
-def _contacts(chosen: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
+def _contacts(chosen: pd.DataFrame, reasons: Sequence[str]) -> pd.DataFrame:
     if chosen.empty:
         return empty_table("CONTACTS")
     table = chosen.reset_index().assign(
         contact_id=lambda t: t["candidate_id"],
         expected_skl_bit=lambda t: t["skl_bit"] * t["p_clear"],
         status="planned",
+        reason=list(reasons),
     )
-    table["reason"] = [_reason(row, candidates) for _, row in table.iterrows()]
     table = table.astype({"contact_id": str, "reason": str, "status": str}).set_index("contact_id")
     return check_table(table[list(TABLES["CONTACTS"].columns)], "CONTACTS", "schedule_contacts")
-
-
-def _reason(row: pd.Series, candidates: pd.DataFrame) -> str:
-    """What the contact was chosen over."""
-    same = candidates[(candidates["satellite"] == row["satellite"]) & (candidates["ogs"] != row["ogs"])]
-    rivals = same[(same["start"] < row["end"]) & (same["end"] > row["start"])]
-    if rivals.empty:
-        return "no rival in this crossing"
-    return "chosen over " + ", ".join(sorted(set(rivals["ogs"])))

@@ -1,42 +1,76 @@
-"""Edits of a plan by hand: contacts pinned or banned, the rest solved anew, and what the edit costs."""
+"""Edits of a plan by hand: contacts pinned, banned or forced, the rest solved anew, and what each edit costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from eqci_space.errors import PlanError, near_matches
+from eqci_space.errors import InfeasibleError, PlanError, near_matches
 from eqci_space.fiber.network import Network, build_network
+from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.relay import key_deposits, relay_keys
 from eqci_space.scenario import Scenario
-from eqci_space.schedule.contacts import Plan, schedule_contacts
+from eqci_space.schedule.contacts import Plan, plan_contacts, schedule_contacts, usable_candidates
 from eqci_space.schedule.diff import diff_plans
+from eqci_space.schedule.named import NamedCandidates
 from eqci_space.tables import planned_contacts
 
 __all__ = ["EditedPlan", "confirm_contact", "edit_plan"]
+
+_BITS_PER_KEY = 256
 
 
 @dataclass(frozen=True)
 class EditedPlan:
     """A plan after edits and their price.
 
+    Keys are those that the demands get of the expected key, as `relay_keys` delivers it; they are compared with the
+    base plan's on the same footing.
+
     Attributes
     ----------
     plan : Plan
+        Its notes name the rules that what was forced breaks.
     cost : float
         Objective lost against the plan without edits.
+    cost_keys : float
+        256-bit keys lost over all demands and the period; negative where the demands get more.
+    edits : DataFrame
+        Indexed by `name`: edit (pin, ban or force), candidates concerned, cost and cost_keys of this edit alone, the
+        others as they are.
     demands : DataFrame
-        Per demand: delivered_bit before and after, and the difference.
+        Per demand: delivered_bit before and after, the difference, and the difference in 256-bit keys.
     changes : DataFrame
         Of `diff_plans`.
     """
 
     plan: Plan
     cost: float
+    cost_keys: float
+    edits: pd.DataFrame
     demands: pd.DataFrame
     changes: pd.DataFrame
+
+
+class _Edit(NamedTuple):
+    """One edit: its kind, the name given, and the candidates it concerns."""
+
+    kind: str
+    name: str
+    candidates: tuple[str, ...]
+
+
+class _Ground(NamedTuple):
+    """What plans are made from, with and without an edit."""
+
+    base: Plan
+    candidates: pd.DataFrame
+    scenario: Scenario
+    network: Network
 
 
 def edit_plan(
@@ -46,12 +80,18 @@ def edit_plan(
     *,
     pin: Sequence[str] = (),
     ban: Sequence[str] = (),
+    force: Sequence[str] = (),
     network: Network | None = None,
+    each: bool = True,
 ) -> EditedPlan:
-    """Pin or ban candidates, solve the rest anew and price the edit.
+    """Pin, ban or force contacts, solve the rest anew and price every edit in keys.
 
-    A pin forces a candidate into the plan even where it helps no demand. Without any edit the plan of the scenario
-    comes back.
+    Names are those of contacts of the plan, candidates, windows or passes. A *ban* of any of them bans the whole pass:
+    no part of it comes back, and none is a backup. A *pin* of a contact or candidate puts it into the plan as it
+    stands, even where it helps no demand; a pin of a pass, or of a window written ``window:ID``, puts in the one of its
+    candidates that serves best. (The id of a window alone means the candidate of the whole window, where there is one.)
+    *Force* is a pin that also stands where rules exclude it beside the other pins; the notes of the plan name each rule
+    that it breaks. Without any edit the plan of the scenario comes back.
 
     Parameters
     ----------
@@ -59,37 +99,109 @@ def edit_plan(
         The plan without the edits; it is compared on the keys that the candidates offer.
     candidates : DataFrame
         CANDIDATES.
-    pin, ban : sequence of str
-        Ids of candidates.
+    pin, ban, force : sequence of str
+    each : bool
+        Whether each of several edits is priced by itself, for which a plan without it is made.
 
     Raises
     ------
     PlanError
-        An unknown id.
+        An unknown name, with those near it; or a name that is both banned and to be taken.
     InfeasibleError
         Two pins exclude each other: both are named, and nothing changes.
     """
-    network = network or build_network(scenario)
-    plan = schedule_contacts(candidates, scenario, network=network, pin=pin, ban=ban)
-    offered = _as_offered(base, candidates)
-    delivered = [
-        relay_keys(key_deposits(p, scenario), scenario, network=network)
-        .delivery.groupby("demand")["delivered_bit"]
-        .sum()
-        for p in (offered, plan)
-    ]
-    demands = pd.DataFrame({"before_bit": delivered[0], "after_bit": delivered[1]})
+    ground = _Ground(base, candidates, scenario, network or build_network(scenario))
+    edits = _edits(ground, pin, ban, force)
+    plan = _planned(ground, edits)
+    demands = pd.DataFrame({"before_bit": _delivered(ground, base), "after_bit": _delivered(ground, plan)})
     demands["change_bit"] = demands["after_bit"] - demands["before_bit"]
-    return EditedPlan(plan, base.objective - plan.objective, demands, diff_plans(offered, plan))
+    demands["change_keys"] = demands["change_bit"] / _BITS_PER_KEY
+    total = (base.objective - plan.objective, -float(demands["change_keys"].sum()))
+    prices = _prices(ground, edits, plan, float(demands["after_bit"].sum()), total, each=each)
+    return EditedPlan(plan, *total, prices, demands, diff_plans(base, plan, scenario))
 
 
-def _as_offered(plan: Plan, candidates: pd.DataFrame) -> Plan:
-    """The plan with the keys that its candidates offer, which planned parts of windows may exceed later."""
-    contacts = plan.contacts.copy()
-    offered = contacts["candidate_id"].map(candidates["skl_bit"])
-    contacts["skl_bit"] = offered.where(offered.notna(), contacts["skl_bit"]).astype(float)
-    contacts["expected_skl_bit"] = contacts["skl_bit"] * contacts["p_clear"]
-    return replace(plan, contacts=contacts)
+def _edits(ground: _Ground, pin: Sequence[str], ban: Sequence[str], force: Sequence[str]) -> list[_Edit]:
+    """The edits with the candidates that they concern; those of banned passes are no choice for a pin."""
+    named = NamedCandidates(ground.candidates, ground.base.contacts)
+    banned = [_Edit("ban", name, named.of_pass(name, "ban")) for name in dict.fromkeys(ban)]
+    barred = {c for edit in banned for c in edit.candidates}
+    taken = []
+    for kind, names in (("pin", pin), ("force", force)):
+        for name in dict.fromkeys(names):
+            left = tuple(c for c in named.named(name, kind) if c not in barred)
+            if not left:
+                raise PlanError(f"edit_plan: '{name}' is both {_DONE[kind]} and banned; drop one of them")
+            taken.append(_Edit(kind, name, left))
+    return [*banned, *taken]
+
+
+_DONE = {"pin": "pinned", "force": "forced"}
+
+
+def _planned(ground: _Ground, edits: Sequence[_Edit]) -> Plan:
+    """The plan with these edits."""
+    ban = [c for edit in edits if edit.kind == "ban" for c in edit.candidates]
+    pin, force = (_one_each(ground, edits, kind, ban) for kind in ("pin", "force"))
+    return schedule_contacts(ground.candidates, ground.scenario, network=ground.network, pin=pin, ban=ban, force=force)
+
+
+def _one_each(ground: _Ground, edits: Sequence[_Edit], kind: str, ban: Sequence[str]) -> list[str]:
+    """The candidates that are taken for edits of a kind: those named, and of each group the one that serves best.
+
+    A plan is made in which a member of a group is worth more than all else, and what it takes of the group stands.
+    """
+    sure = {k: [e.candidates[0] for e in edits if e.kind == k and len(e.candidates) == 1] for k in ("pin", "force")}
+    known = [*sure["pin"], *sure["force"]]
+    groups = [e for e in edits if e.kind == kind and len(e.candidates) > 1 and not set(e.candidates) & set(known)]
+    if not groups:
+        return sure[kind]
+    inside = usable_candidates(
+        ground.candidates, ground.scenario, pin=[*known, *(c for g in groups for c in g.candidates)]
+    )
+    wanted = inside.index.isin([c for g in groups for c in g.candidates])
+    worth = (1.0 + 2.0 * abs(ground.base.bound)) * wanted
+    problem = flow_problem(ground.network, ground.scenario)
+    plan, _ = plan_contacts(
+        problem, inside, ground.scenario, pin=sure["pin"], ban=ban, force=sure["force"], worth=worth, compared=False
+    )
+    contacts = plan.contacts[plan.contacts["status"] == "planned"].set_index("candidate_id")["expected_skl_bit"]
+    chosen = list(sure[kind])
+    for group in groups:
+        mine = contacts[contacts.index.isin(group.candidates)]
+        if mine.empty and kind == "pin":
+            raise InfeasibleError(f"edit_plan: no candidate of '{group.name}' fits beside the other pins; drop one")
+        best = mine if len(mine) else _expected(inside.loc[list(group.candidates)])
+        chosen.append(str(best.idxmax()))
+    return chosen
+
+
+def _expected(candidates: pd.DataFrame) -> pd.Series:
+    return candidates["skl_bit"] * candidates["p_clear"]
+
+
+def _prices(
+    ground: _Ground, edits: list[_Edit], plan: Plan, after_bit: float, total: tuple[float, float], *, each: bool
+) -> pd.DataFrame:
+    """What each edit costs, the others as they are."""
+    rows = []
+    for edit in edits:
+        cost, keys = np.nan, np.nan
+        if len(edits) == 1:
+            cost, keys = total
+        elif each:
+            without = _planned(ground, [e for e in edits if e is not edit])
+            cost = without.objective - plan.objective
+            keys = (float(_delivered(ground, without).sum()) - after_bit) / _BITS_PER_KEY
+        rows.append((edit.name, edit.kind, len(edit.candidates), cost, keys))
+    columns = ["name", "edit", "candidates", "cost", "cost_keys"]
+    return pd.DataFrame(rows, columns=columns).set_index("name")
+
+
+def _delivered(ground: _Ground, plan: Plan) -> pd.Series:
+    """Bits that each demand gets of the expected key."""
+    relay = relay_keys(key_deposits(plan, ground.scenario), ground.scenario, network=ground.network)
+    return relay.delivery.groupby("demand")["delivered_bit"].sum()
 
 
 def confirm_contact(plan: Plan, contact_id: str) -> pd.Series:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from eqci_space.errors import PlanError, near_matches
 from eqci_space.tables import planned_contacts
+from eqci_space.words import whole_seconds
 
 __all__ = ["explain", "explain_demand"]
 
@@ -45,8 +46,9 @@ def explain(run: HasTables, pass_id: str) -> str:
         hint = near_matches(pass_id, passes.index)
         raise PlanError(f"explain: no pass '{pass_id}' in the run; {hint}")
     row = passes.loc[found]
+    aos, los = whole_seconds(row["aos"], row["los"])
     lines = [
-        f"{found}: {row['satellite']} over {row['ogs']}, {row['aos']:%Y-%m-%d %H:%M:%S} to {row['los']:%H:%M:%S} UTC, "
+        f"{found}: {row['satellite']} over {row['ogs']}, {aos:%Y-%m-%d %H:%M:%S} to {los:%H:%M:%S} UTC, "
         f"culmination {row['max_elevation_deg']:.0f} deg"
     ]
     mine = windows[windows["pass_id"] == found]
@@ -96,8 +98,9 @@ def _of_window(run: HasTables, window_id: str) -> list[str]:
 
 
 def _taken(row: pd.Series) -> str:
+    start, end = whole_seconds(row["start"], row["end"])
     return (
-        f"taken: {row['start']:%H:%M:%S} to {row['end']:%H:%M:%S} UTC, {_bits(row['expected_skl_bit'])} expected "
+        f"taken: {start:%H:%M:%S} to {end:%H:%M:%S} UTC, {_bits(row['expected_skl_bit'])} expected "
         f"({_bits(row['skl_bit'])} in a clear sky, {row['p_clear']:.0%} clear); {row['reason']}"
     )
 

@@ -182,7 +182,6 @@ def _plan(
     plan, flow = plan_contacts(
         problem,
         usable,
-        candidates,
         part,
         pin=list(dict.fromkeys(pin)),
         worth=part.schedule.stability * kept.astype(float),

@@ -64,6 +64,12 @@ def _check_contact(contact_id: str, contact: pd.Series, windows: pd.DataFrame, s
         )
     if contact["start"] < scenario.start or contact["end"] > scenario.end:
         raise PlanError(f"verify_plan: contact '{contact_id}' leaves the period")
+    length_s = (contact["end"] - contact["start"]).total_seconds()
+    if length_s < scenario.schedule.min_contact_s - 1e-3:
+        raise PlanError(
+            f"verify_plan: contact '{contact_id}' lasts {length_s:g} s; min_contact_s is "
+            f"{scenario.schedule.min_contact_s:g}"
+        )
     if not 0 <= contact["expected_skl_bit"] <= contact["skl_bit"]:
         raise PlanError(f"verify_plan: contact '{contact_id}' expects more key than a clear sky gives")
     for what, times in (("a booking", scenario.bookings), ("an outage", scenario.outages)):

@@ -41,6 +41,28 @@ def test_whatif_says_what_an_outage_costs(eqci, parsed, short, tmp_path):
     assert "every demand is served as before" in eqci("whatif", path, "--with", tmp_path / "none.toml").stdout
 
 
+def test_whatif_prices_edits_in_keys(eqci, parsed, short, short_run):
+    folder, _ = short_run
+    contacts = load_run(folder).contacts
+    banned = str(contacts.index[contacts["status"] == "planned"][0])
+    path = short()
+    document = parsed("whatif", path, "--ban", banned)
+    (edit,) = document["edits"]
+    assert (edit["name"], edit["edit"], edit["cost_keys"]) == (banned, "ban", document["cost_keys"])
+    lost = -sum(row["change_bit"] for row in document["demands"]) / 256
+    assert document["cost_keys"] == pytest.approx(lost)
+    assert {row["change"] for row in document["contacts"]} <= {"dropped", "added", "moved", "key"}
+    said = eqci("whatif", path, "--ban", banned).stdout
+    assert f"ban {banned}: " in said
+    assert "over all demands, of the expected key" in said
+    for option in ("--ban", "--pin", "--force"):
+        done = eqci("whatif", path, option, banned.replace("EAGLE", "EAGEL"))
+        assert (done.exit_code, "no contact, candidate, window or pass" in done.stderr) == (2, True)
+        assert "did you mean 'EAGLE1-LIKE" in done.stderr
+    done = eqci("whatif", path)
+    assert (done.exit_code, "nothing to change; give a file by --with" in done.stderr) == (2, True)
+
+
 def test_compare_of_a_run_with_itself_finds_nothing(eqci, parsed, short_run):
     folder, _ = short_run
     document = parsed("compare", folder, folder)

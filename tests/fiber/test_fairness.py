@@ -66,6 +66,14 @@ def test_shares_are_of_what_is_asked():
     assert max_concurrent(p)[1] == pytest.approx([0.5, 0.5], abs=1e-6)
 
 
+@pytest.mark.parametrize("supply", [9.2, 9.9, 9.9999])
+def test_who_is_nearly_served_does_not_hold_back_the_rest(supply):
+    """Spans of a little under 10 and of 20, 10 asked on each: the second demand gets all that it asks for."""
+    result, share = max_min(on_line([supply, 20], [(0, 1), (1, 2)], [10, 10]))
+    assert share == pytest.approx([supply / 10, 1.0], abs=1e-7)
+    assert result.objective == pytest.approx(supply / 10 + 1.0, abs=1e-7)
+
+
 def test_plenty_is_worth_one_for_fairness_and_its_multiple_for_the_common_share():
     p = on_line([40], [(0, 1), (1, 0)], [4, 1])
     result, share = max_min(p)

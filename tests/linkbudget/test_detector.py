@@ -13,6 +13,7 @@ from eqci_space.linkbudget.detector import (
     doppler_phase_error,
     extraneous_probability,
     gate_transmittance,
+    neighbour_transmittance,
     polarisation_error,
 )
 from eqci_space.linkbudget.pass_geometry import doppler_shift_hz
@@ -70,6 +71,54 @@ def test_full_width_at_half_maximum_is_not_the_standard_deviation():
 
 def test_perfect_timing_fits_every_gate():
     assert gate_transmittance(gate_s=1e-10, timing_jitter_s=0.0) == 1.0
+
+
+# ---------------------------------------------------------------- light in other gates
+
+
+@pytest.mark.parametrize("jitter", [0.02, 0.15, 0.6, 1.0, 1.1, 3.0, 40.0])
+@pytest.mark.parametrize("offset", [0.0, 0.3, -1.7, 12.25])
+def test_gates_that_tile_the_time_take_all_light(jitter, offset):
+    """Own gate and all others together: 1."""
+    timing = {"gate_s": 1e-9, "timing_jitter_s": jitter * 1e-9, "offset_s": offset * 1e-9}
+    total = gate_transmittance(**timing) + neighbour_transmittance(period_s=1e-9, **timing)
+    assert_allclose(total, 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("period", "gate", "jitter", "share"),
+    [(0.1, 0.1, 0.15, 0.738883), (1.0, 0.2, 0.35, 0.008455), (0.4, 0.4, 0.149, 0.179505), (0.5, 0.1, 0.8, 0.150165)],
+)
+def test_neighbours_take_the_normal_shares_of_their_gates(period, gate, jitter, share):
+    """By normal integrals over 400 gates on either side, and 15.0 % of a jitter that fills all gates alike."""
+    k = period * np.concatenate([np.arange(-400, 0), np.arange(1, 401)])
+    exact = float(np.sum(norm.cdf(k + gate / 2, scale=jitter) - norm.cdf(k - gate / 2, scale=jitter)))
+    value = neighbour_transmittance(gate_s=gate * 1e-9, period_s=period * 1e-9, timing_jitter_s=jitter * 1e-9)
+    assert_allclose(value, exact, rtol=1e-6)
+    assert_allclose(value, share, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("gate", "jitter", "offset"), [(0.3, 0.4, 0.2), (0.8, 0.2, 0.45), (0.5, 2.5, 0.0), (0.6, 0.9, 3.4)]
+)  # fmt: skip
+def test_neighbours_of_simulated_arrivals(gate, jitter, offset):
+    """A million arrival times; those within half a gate of another pulse's gate: 4 sd."""
+    arrival = offset + jitter * np.random.default_rng(8).standard_normal(1_000_000)
+    slot = np.round(arrival)
+    share = np.mean((np.abs(arrival - slot) <= gate / 2) & (slot != 0))
+    times = {"gate_s": gate, "period_s": 1.0, "timing_jitter_s": jitter, "offset_s": -offset}
+    value = neighbour_transmittance(**{name: 1e-9 * time for name, time in times.items()})
+    assert_allclose(value, share, atol=4 * np.sqrt(share / 1e6) + 1e-6)
+
+
+def test_perfect_timing_leaves_neighbours_nothing():
+    assert neighbour_transmittance(gate_s=1e-9, period_s=1e-9, timing_jitter_s=0.0) == 0.0
+    assert neighbour_transmittance(gate_s=1e-9, period_s=1e-8, timing_jitter_s=1.5e-10) == 0.0
+
+
+def test_a_gate_beyond_the_period_is_refused():
+    with pytest.raises(ValueError, match="gate_s = 2e-09 with period_s = 1e-09; expected a gate within the period"):
+        neighbour_transmittance(gate_s=2e-9, period_s=1e-9, timing_jitter_s=0.0)
 
 
 # ---------------------------------------------------------------- dead time

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.stats import exponnorm, norm
 
 from eqci_space.errors import ModelValidityWarning, ScenarioError, TableError
@@ -17,7 +18,8 @@ from eqci_space.linkbudget.pointing import pointing_fade_loss_db, pointing_sampl
 from eqci_space.linkbudget.terms import Link, divergence_rad
 from eqci_space.linkbudget.turbulence import fried_parameter_m, hufnagel_valley_layers
 from eqci_space.linkbudget.validity import VALID_WHERE
-from eqci_space.scenario import Atmosphere, Terminal, load_scenario
+from eqci_space.qkd.window_keys import window_keys
+from eqci_space.scenario import Atmosphere, PairSource, Protocol, Terminal, load_scenario
 
 DB = 10 / np.log(10)
 
@@ -467,3 +469,51 @@ def test_survival_with_a_narrow_axis_by_quadrature_over_the_wide_one(jitter, bia
             np.array([loss]), divergence_half_angle_rad=divergence, jitter_rad=jitter, bias_rad=bias
         )[0]
         assert found == pytest.approx(expected, abs=2e-5)
+
+
+# ---------------------------------------------------------------- fast clocks
+
+
+def _clocked(scenario, rate_hz, gate_s, jitter_s):
+    return changed(scenario, terminal={"pulse_rate_hz": rate_hz, "intrinsic_error": 0.009},
+                   receiver={"gate_s": gate_s, "timing_jitter_s": jitter_s, "intrinsic_error": 0.005,
+                             "dark_count_rate_hz": 0.0, "afterpulse_probability": 0.0, "dead_time_s": 0.0})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "gate_s", "jitter_s", "own", "stray"),
+    [(1e10, 0.1e-9, 0.15e-9, 0.26112, 0.73888), (1e9, 0.2e-9, 0.35e-9, 0.22490, 0.00846),
+     (2.5e9, 0.4e-9, 0.149e-9, 0.82050, 0.17950), (1e9, 1e-9, 0.2e-9, 0.98758, 0.01242)],
+)  # fmt: skip
+def test_jitter_beyond_the_slot_is_light_in_other_gates(graz, scenario, rate_hz, gate_s, jitter_s, own, stray):
+    """Loss of the own gate and light of all others, by normal integrals by hand; 2e-5."""
+    budget = link_budget(graz, _clocked(scenario, rate_hz, gate_s, jitter_s))
+    assert_allclose(10 ** (-budget["gate_loss_db"] / 10), own, atol=2e-5)
+    assert_allclose(budget["neighbour_ratio"] * own, stray, atol=2e-5)
+
+
+@pytest.mark.parametrize(("rate_hz", "gate_s", "jitter_s", "qber"),
+                         [(1e10, 0.1e-9, 0.15e-9, 0.373), (2.5e9, 0.4e-9, 0.149e-9, 0.101)])  # fmt: skip
+def test_a_clock_faster_than_the_detector_gives_no_key(graz, scenario, rate_hz, gate_s, jitter_s, qber):
+    """At ordinary parameters the error rate is that of own and neighbouring light; 0.015 of noise and sky beside."""
+    chosen = _clocked(scenario, rate_hz, gate_s, jitter_s)
+    fixed = {"key_basis_probability": 0.8, "probability_1": 0.8, "probability_2": 0.15, "intensity_1": 0.7,
+             "intensity_2": 0.15}  # fmt: skip
+    chosen = chosen.model_copy(update={"protocol": Protocol(**fixed)})
+    keys = window_keys(link_budget(graz, chosen), chosen)
+    assert (keys["skl_bit"] == 0).all()
+    assert keys["qber"].min() == pytest.approx(qber, abs=5e-3)
+
+
+def test_a_fast_clock_with_a_fast_detector_keeps_its_key(graz, scenario):
+    chosen = _clocked(scenario, 1e10, 0.1e-9, 0.02e-9)
+    keys = window_keys(link_budget(graz, chosen), chosen)
+    assert (keys["skl_bit"] > 0).any()
+
+
+def test_continuous_pairs_know_no_neighbours(graz, scenario):
+    """Their windows are laid around clicks, not around pulses; the gate may be any."""
+    chosen = _clocked(scenario, 1e10, 1e-9, 0.3e-9)
+    source = PairSource(kind="continuous", pair_rate_hz=1e6)
+    chosen = chosen.model_copy(update={"protocol": Protocol(kind="bbm92", source=source)})
+    assert (link_budget(graz, chosen)["neighbour_ratio"] == 0).all()

@@ -87,6 +87,7 @@ def _security(case):
         case["fEC"],
         case["bound"].lower(),
         {"logM": "one-shot", "block": "block"}[case["ec"]],
+        sampling="lim2014",
     )
 
 

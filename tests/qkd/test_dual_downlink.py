@@ -201,7 +201,7 @@ def test_dark_pair_says_why(entangling):
     assert row["skl_bit"] == 0
     assert row["sifted_bit"] < 1
     assert row["reason"].startswith("too few counts")
-    assert (row["block"], row["protocol"], row["proof"]) == ("overlap", "bbm92", "tomamichel2012-lim2014")
+    assert (row["block"], row["protocol"], row["proof"]) == ("overlap", "bbm92", "tomamichel2012-fung2010")
 
 
 def test_dark_pairs_of_any_kind_never_stop_the_table(scenario):

@@ -433,7 +433,7 @@ def test_windows_of_entangled_pairs_by_hand(scenario, source):
     assert row["skl_bit"] <= best - 276 + 1
     assert row["authentication_bit"] == 276
     assert row["protocol"] == "bbm92"
-    assert row["proof"] == "tomamichel2012-lim2014"
+    assert row["proof"] == "tomamichel2012-fung2010"
     assert set(json.loads(row["parameters"])) == {"key_basis_probability"}
     assert row["reason"] == ""
 

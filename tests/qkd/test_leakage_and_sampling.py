@@ -11,8 +11,12 @@ from numpy.testing import assert_allclose
 from scipy.optimize import brentq
 from scipy.stats import binom, hypergeom
 
+from eqci_space.qkd.decoy import proof_name
 from eqci_space.qkd.leakage import binomial_cdf, binomial_quantile, entropy, leakage_bit
+from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.sampling import sampled_error
+from eqci_space.qkd.security import SAMPLING, SecurityParameters
+from eqci_space.scenario import Protocol
 
 LIM, FUNG = 0, 1
 ONE_SHOT, BLOCK = 0, 1
@@ -171,6 +175,36 @@ def test_hypergeometric_inequality_never_falls_below_the_exact_tail(tested, kept
     for rate, exact in _sampling_cases(tested, kept, log2_failure):
         bound = sampled_error(rate, float(tested), float(kept), log2_failure, FUNG)
         assert bound * kept >= exact - 1, f"{rate}: {bound * kept:.1f} of {kept} errors, the exact tail asks {exact}"
+
+
+def _failure(rate, tested, kept, method, log2_failure):
+    """Chance that the test shows the rate although the kept bits hold as many errors as the bound says, exactly."""
+    found = round(rate * tested)
+    errors = math.ceil(sampled_error(found / tested, float(tested), float(kept), log2_failure, method) * kept)
+    return hypergeom.cdf(found, tested + kept, found + errors, tested)
+
+
+@pytest.mark.parametrize(("tested", "rate"), [(100, 0.03), (300, 0.02), (500, 0.02), (1_000, 0.01), (2_000, 0.01)])
+@pytest.mark.parametrize("kept", [500, 5_000, 100_000])
+def test_the_default_inequality_is_kept_and_the_closed_form_broken_by_the_exact_tail(tested, rate, kept):
+    """ε/21 of ε = 1e-9 is allowed, 4.8e-11; the bounds are asked for its square, and the default alone keeps it."""
+    epsilon, log2_failure = 1e-9 / 21, 2 * math.log2(1e-9 / 21)
+    assert _failure(rate, tested, kept, SAMPLING[SecurityParameters().sampling], log2_failure) < epsilon**2 * 1.5
+    assert _failure(rate, tested, kept, LIM, log2_failure) > epsilon
+
+
+def test_failure_of_the_closed_form_at_500_tested_bits():
+    """4e-9 at 500 tested and 500 kept bits with 2 % errors, where 4.8e-11 is allowed; 2e-22 by the inequality."""
+    log2_failure = 2 * math.log2(1e-9 / 21)
+    assert_allclose(_failure(0.02, 500, 500, LIM, log2_failure), 3.6e-9, rtol=0.05)
+    assert_allclose(_failure(0.02, 500, 500, FUNG, log2_failure), 2.16e-22, rtol=0.05)
+
+
+@pytest.mark.parametrize(("bound", "decoys"), [("chernoff", 2), ("hoeffding", 1)])
+def test_scenarios_rest_on_the_inequality_unless_they_say_otherwise(bound, decoys):
+    assert Protocol().sampling == "fung2010"
+    assert proof_name(decoys, security_parameters(Protocol(bound=bound))).endswith(f"-{bound}-fung2010")
+    assert proof_name(decoys, security_parameters(Protocol(bound=bound, sampling="lim2014"))).endswith(f"-{bound}")
 
 
 @given(

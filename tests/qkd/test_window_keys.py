@@ -114,7 +114,7 @@ def test_one_row_a_window_in_order_of_first_sample(keys):
     assert list(keys.index) == ["good", "edgy", "noisy", "dark", "short"]
     assert keys.index.name == "window_id"
     assert set(keys["protocol"]) == {"bb84-two-decoy"}
-    assert set(keys["proof"]) == {"lim2014-chernoff"}
+    assert set(keys["proof"]) == {"lim2014-chernoff-fung2010"}
 
 
 def test_lengths_are_whole_bits(keys):
@@ -247,7 +247,7 @@ def test_smaller_epsilon_costs_key(budget, keys, scenario):
 def test_hoeffding_bound_is_labelled_and_differs(budget, keys, scenario):
     other = scenario.model_copy(update={"protocol": scenario.protocol.model_copy(update={"bound": "hoeffding"})})
     hoeffding = window_keys(budget, other)
-    assert set(hoeffding["proof"]) == {"lim2014-hoeffding"}
+    assert set(hoeffding["proof"]) == {"lim2014-hoeffding-fung2010"}
     assert 0 < hoeffding.loc["good", "skl_bit"] < keys.loc["good", "skl_bit"]
 
 

@@ -118,7 +118,8 @@ def test_sheets_of_a_station_say_the_same_as_page_and_table(exported, material):
     assert [r["contact_id"] for r in rows] == list(mine["contact_id"])
     for row, truth in zip(rows, mine.itertuples(), strict=True):
         utc, local = (datetime.fromisoformat(row[f"start_{k}"]) for k in ("utc", "local"))
-        assert utc == local == truth.start.round("1s")
+        assert utc == local == truth.start.floor("1s")
+        assert datetime.fromisoformat(row["end_utc"]) == truth.end.ceil("1s")
         assert local.utcoffset() == timedelta(hours=1)  # Central European Time, before 28 March 2027
         assert float(row["rise_azimuth_deg"]) == pytest.approx(truth.rise_azimuth_deg, abs=0.0501)
     page = Page()
@@ -128,8 +129,8 @@ def test_sheets_of_a_station_say_the_same_as_page_and_table(exported, material):
     assert "Local time is Europe/Warsaw, derived from country PL" in text
     assert "PQSAT (planned station)" in text
     for truth in mine.itertuples():
-        assert f"{truth.start.round('1s'):%H:%M:%S}" in page.cells
-        assert f"{truth.start.round('1s').tz_convert('Europe/Warsaw'):%H:%M:%S}" in page.cells
+        assert f"{truth.start.floor('1s'):%H:%M:%S}" in page.cells
+        assert f"{truth.start.floor('1s').tz_convert('Europe/Warsaw'):%H:%M:%S}" in page.cells
         assert f"{truth.rise_azimuth_deg:.1f}°" in page.cells
     found = [page.cells.index(what) for what in ("acquisition", "satellite rises above the limit")]
     first = mine.iloc[0]

@@ -24,6 +24,7 @@ from eqci_space.report.exports.czml import write_czml
 from eqci_space.report.exports.export_set import write_exports
 from eqci_space.report.exports.file_names import file_stems
 from eqci_space.report.exports.orbit_files import sampled_end
+from eqci_space.report.exports.tables import write_contact_list
 from eqci_space.report.exports.workbook import unit_of, write_workbook
 from eqci_space.report.release import release
 from eqci_space.report.run_io import TABLE_NAMES
@@ -69,15 +70,75 @@ def test_workbook_has_a_sheet_per_table_and_says_units(exported, material):
     first = dict(zip(head, (c.value for c in sheet[2]), strict=True))
     expected = material.tables["contacts"].iloc[0]
     assert first["start_utc"].tzinfo is None
-    assert abs(first["start_utc"] - expected["start"].tz_localize(None)) <= timedelta(seconds=0.5)
+    assert first["start_utc"] == expected["start"].floor("s").tz_localize(None)
     assert first["skl_bit"] == expected["skl_bit"]
     assert not any(h.endswith("geometry") for h in [c.value for c in book["links"][1]])
-    rows = {(r[0], r[2]): r for r in book["README"].iter_rows(min_row=7, values_only=True)}
+    rows = {(r[0], r[2]): r for r in book["README"].iter_rows(min_row=8, values_only=True)}
     assert rows["links", "loss_db"][3:] == ("dB", "end-to-end loss")
     assert rows["passes", "aos_utc"][3:] == ("UTC", "acquisition of signal")
     assert rows["links", "skr_bit_s"][3] == "bit/s"
     units = {"angular_rate_rad_s": "rad/s", "zenith_sky_mag_v_arcsec2": "mag/arcsec²", "age_s": "s", "qber": ""}
     assert {c: unit_of(c) for c in units} == units
+
+
+def times_of(folder):
+    """Start and end of the planned contacts as each export says them, by its name."""
+    day = "%Y-%m-%dT%H:%M:%SZ"
+    table = pd.read_csv(folder / "contacts.csv")
+    table = table[table["status"] == "planned"]
+    found = {"contacts.csv": set(zip(table["start"], table["end"], strict=True))}
+    events = icalendar.Calendar.from_ical((folder / "contacts.ics").read_bytes()).walk("VEVENT")
+    found["contacts.ics"] = {
+        (f"{e.decoded('dtstart'):{day}}", f"{e.decoded('dtend'):{day}}") for e in events if str(e["transp"]) == "OPAQUE"
+    }
+    head, *rows = openpyxl.load_workbook(folder / "tables.xlsx")["contacts"].iter_rows(values_only=True)
+    start, end, status = (head.index(c) for c in ("start_utc", "end_utc", "status"))
+    found["tables.xlsx"] = {(f"{r[start]:{day}}", f"{r[end]:{day}}") for r in rows if r[status] == "planned"}
+    crew = pd.concat([pd.read_csv(path) for path in folder.glob("crew-*.csv")])
+    crew = crew[crew["status"] == "planned"]
+    found["crew-*.csv"] = set(zip(crew["start_utc"], crew["end_utc"], strict=True))
+    snapshots = json.loads((folder / "qkdn.json").read_text(encoding="utf-8"))["snapshots"]
+    links = [x for s in snapshots for x in s["qkd_links"]["qkd_link"]]
+    found["qkdn.json"] = {(w["start"], w["end"]) for x in links for w in x.get("eqci_windows", [])}
+    return found
+
+
+def test_all_exports_agree_to_the_second_and_hold_the_planned_contact(exported, material):
+    """Starts rounded down, ends up: 20:05:08.6 to 20:10:00.2 is 20:05:08 to 20:10:01 everywhere."""
+    contacts = material.tables["contacts"]
+    planned = contacts[contacts["status"] == "planned"]
+    assert (planned["start"].dt.microsecond >= 500_000).any()
+    assert (planned["end"].dt.microsecond.between(1, 499_999)).any()
+    second = pd.Timedelta(seconds=1)
+    starts = [t - (t - pd.Timestamp(0, tz="UTC")) % second for t in planned["start"]]
+    ends = [t + (pd.Timestamp(0, tz="UTC") - t) % second for t in planned["end"]]
+    expected = {(f"{a:%Y-%m-%dT%H:%M:%SZ}", f"{b:%Y-%m-%dT%H:%M:%SZ}") for a, b in zip(starts, ends, strict=True)}
+    found = times_of(exported["internal"])
+    assert len(found) == 5
+    for name, times in found.items():
+        assert times == expected, name
+    pages = "".join(p.read_text(encoding="utf-8") for p in exported["internal"].glob("crew-*.html"))
+    for _, end in expected:
+        assert f'contact ends</th><td class="n">{end[11:19]}</td>' in pages
+
+
+def test_whole_seconds_of_hand_made_times(small, with_contacts, tmp_path):
+    """A contact of 20:05:08.6 to 20:10:00.2, one on whole seconds, and one that takes over where the second ends."""
+    rows = [
+        {"start": "2027-03-01T20:05:08.600Z", "end": "2027-03-01T20:10:00.200Z"},
+        {"start": "2027-03-01T21:00:00.000Z", "end": "2027-03-01T21:05:00.000Z"},
+        {"start": "2027-03-01T21:05:00.000Z", "end": "2027-03-01T21:09:59.999999Z"},
+    ]
+    write_contact_list(with_contacts(small, *rows), tmp_path / "contacts.csv")
+    found = pd.read_csv(tmp_path / "contacts.csv")
+    assert [t[11:19] for t in found["start"]] == ["20:05:08", "21:00:00", "21:05:00"]
+    assert [t[11:19] for t in found["end"]] == ["20:10:01", "21:05:00", "21:10:00"]
+    made = pd.Timestamp("2027-03-01T20:00:00.5Z")
+    bins = pd.DataFrame({"time": [made]})
+    write_workbook(replace(small, tables={"deposits": bins, "bins": bins}), tmp_path / "t.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "t.xlsx")
+    seconds = {name: book[name]["A2"].value.second for name in ("deposits", "bins")}
+    assert seconds == {"deposits": 1, "bins": 0}  # key is not promised before it can be used
 
 
 def test_text_in_the_workbook_stays_text(small, with_contacts, tmp_path):

@@ -39,6 +39,13 @@ def test_equal_values_stay_together():
     assert_allclose(explained_share(x, 5 * x[:, None]), 1.0)
 
 
+def test_share_of_ten_trials_by_hand():
+    """Groups of means 1 and 4, squares 22.5 between and 8 within: (22.5 - 1 · 8/8)/30.5 (Kelley's one degree less)."""
+    x = np.repeat([0.0, 1.0], 5)
+    y = np.array([0, 2, 0, 2, 1, 3, 5, 3, 5, 4], dtype=float)
+    assert_allclose(explained_share(x, y[:, None]), 21.5 / 30.5)
+
+
 def test_trials_must_match():
     with pytest.raises(ValueError, match=r"cause \(3,\), result \(4, 1\)"):
         explained_share(np.zeros(3), np.zeros((4, 1)))

@@ -45,7 +45,9 @@ def test_no_edit_gives_the_plan_back(base, edit):
     found = edit()
     assert bytes_of(found.plan) == bytes_of(base)
     assert found.cost == 0
+    assert found.cost_keys == 0
     assert found.changes.empty
+    assert found.edits.empty
     assert (found.demands["change_bit"] == 0).all()
 
 
@@ -58,7 +60,7 @@ def test_pin_and_unpin_give_the_plan_back(base, nights, edit):
 
 
 def test_pin_of_what_is_planned_costs_nothing(base, edit):
-    found = edit(pin=sorted(chosen(base)))
+    found = edit(pin=sorted(chosen(base)), each=False)
     assert chosen(found.plan) == chosen(base)
     assert found.cost == pytest.approx(0, abs=1e-6)
     assert found.changes.empty
@@ -74,14 +76,14 @@ def test_every_pin_and_ban_costs_and_is_kept_to(base, nights, edit, number):
     assert found.cost == pytest.approx(base.objective - found.plan.objective, abs=1e-12)
     ban = sorted(chosen(base))[number]
     found = edit(ban=[ban])
-    assert ban not in set(found.plan.contacts["candidate_id"])
+    assert not found.plan.contacts["window_id"].str.startswith(ban.rpartition("/")[0]).any()
     assert found.cost >= -1e-6 * base.objective
 
 
 def test_two_pins_in_conflict_are_named_and_nothing_changes(base, nights, edit):
     before = bytes_of(base), nights.to_csv()
     first, second = "EAGLE1-LIKE/PQSAT/20270301T200508Z/1", "EAGLE1-LIKE/ONDREJOV/20270301T200546Z/1"
-    message = f"pins '{first}' and '{second}' need 2 of satellite EAGLE1-LIKE, which has 1; drop one"
+    message = f"pins '{first}' and '{second}' need 2 of satellite EAGLE1-LIKE, which has 1; drop one, or force it"
     with pytest.raises(InfeasibleError, match=message):
         edit(pin=[first, second])
     assert (bytes_of(base), nights.to_csv()) == before
@@ -97,19 +99,26 @@ def test_pins_beyond_a_duty_are_named(study, government):
     )
     with pytest.raises(
         InfeasibleError,
-        match=r"pins 'a' and 'b' need 400 of duty of EAGLE1-LIKE in the day from 2027-03-01 12:00, which has 350",
+        match=r"pins 'a' and 'b' need 400 of duty of EAGLE1-LIKE in the day from 2027-03-01 12:00, which has 350; "
+        "drop one, or force it",
     ):
         schedule_contacts(table, limited, network=study.network, pin=["a", "b"])
 
 
-def test_unknown_and_contradicting_edits_are_refused(base, edit):
-    with pytest.raises(PlanError, match=r"pin 'EAGLE1-LIKE/PQSAT/20270301T200508Z/9' is no candidate; .*Z/1"):
-        edit(pin=["EAGLE1-LIKE/PQSAT/20270301T200508Z/9"])
-    with pytest.raises(PlanError, match="ban 'nothing' is no candidate"):
-        edit(ban=["nothing"])
+def test_unknown_and_contradicting_edits_are_refused(study, government, nights, base, edit):
+    wrong = "EAGLE1-LIKE/PQSAT/20270301T200508Z/9"
+    for kind in ("pin", "ban", "force"):
+        with pytest.raises(PlanError, match=rf"{kind} '{wrong}' is no contact, candidate, window or pass .*mean.*Z/1"):
+            edit(**{kind: [wrong]})
+        with pytest.raises(PlanError, match=rf"{kind} 'nothing' is no contact, .*; \d+ names are known, none close"):
+            edit(**{kind: ["nothing"]})
     name = sorted(chosen(base))[0]
     with pytest.raises(PlanError, match=f"'{name}' is both pinned and banned; drop one"):
         edit(pin=[name], ban=[name])
+    with pytest.raises(PlanError, match=f"'{name}' is both forced and banned; drop one"):
+        edit(force=[name], ban=[name.rpartition("/")[0]])
+    with pytest.raises(PlanError, match="ban 'nothing' is no candidate"):
+        schedule_contacts(nights, government, network=study.network, ban=["nothing"])
 
 
 def test_price_of_an_edit_in_objective_and_demand(study, government):
@@ -124,10 +133,116 @@ def test_price_of_an_edit_in_objective_and_demand(study, government):
     found = edit_plan(base, table, pair, ban=["p"], network=study.network)
     assert chosen(found.plan) == {"w", "q"}
     row = found.demands.loc["government Warsaw-Prague"]
-    assert row.tolist() == pytest.approx([60_000, 20_000, -40_000], abs=2)
+    assert row.tolist()[:3] == pytest.approx([60_000, 20_000, -40_000], abs=2)
     assert found.cost == pytest.approx(3 / (1.7 / 3) * 40_000 / 102_400, abs=2e-4)
     assert found.changes["change"].tolist() == ["moved"]  # to the same station, a minute later
-    assert found.changes["cause"].tolist() == ["key: other interval or link"]
+    assert found.changes["cause"].tolist() == ["window: another one, start +60 s, end +60 s"]
+    assert row["change_keys"] == pytest.approx(-40_000 / 256, abs=0.01)
+    assert found.cost_keys == pytest.approx(156.25, abs=0.01)
+    (price,) = found.edits.itertuples()
+    assert (price.Index, price.edit, price.candidates) == ("p", "ban", 1)
+    assert (price.cost, price.cost_keys) == (found.cost, found.cost_keys)
+
+
+PASS = "S/PQSAT/20270301T200000Z"
+
+
+@pytest.fixture(scope="module")
+def pair_offers(study, scenario):
+    """Two ways to Prague and, of one pass over Warsaw, a window of a whole and a part, and a second window."""
+    pair = with_policy(only(scenario, "government Warsaw-Prague"), backups=False)
+    table = offers(
+        (f"{PASS}/1", "PQSAT", at(0), 200, 100_000, 1.0, f"{PASS}/1"),
+        (f"{PASS}/1@200000-200100", "PQSAT", at(0), 60, 40_000, 1.0, f"{PASS}/1"),
+        (f"{PASS}/2", "PQSAT", at(0, 6), 60, 30_000, 1.0, f"{PASS}/2"),
+        ("late", "PQSAT", at(1), 200, 20_000), ("prague", "ONDREJOV", at(2), 200, 90_000),
+        ("rival", "GRAZ", at(0, 2), 60, 1000),
+    )  # fmt: skip
+    return pair, table, schedule_contacts(table, pair, network=study.network)
+
+
+@pytest.mark.parametrize("name", [f"{PASS}/1", f"{PASS}/1@200000-200100", f"{PASS}/2", PASS, f"window:{PASS}/2"])
+def test_a_ban_bans_the_whole_pass(study, pair_offers, name):
+    """Warsaw gets 100,000 + 30,000 + 20,000 bits of which 90,000 are used, without the pass 20,000: 70,000 lost."""
+    pair, table, base = pair_offers
+    assert {f"{PASS}/1", f"{PASS}/2", "late", "prague"} <= chosen(base)
+    found = edit_plan(base, table, pair, ban=[name], network=study.network)
+    assert chosen(found.plan) == {"late", "prague", "rival"}
+    assert found.cost_keys == pytest.approx(70_000 / 256, abs=0.01)
+    assert found.edits["candidates"].tolist() == [3]
+
+
+def test_a_contact_is_known_by_its_own_name_too(study, pair_offers):
+    """A plan made earlier has another id for the contact; its pass is the same."""
+    pair, table, base = pair_offers
+    old = replace(base, contacts=base.contacts.rename(index={f"{PASS}/1": "kept from yesterday"}))
+    found = edit_plan(old, table, pair, ban=["kept from yesterday"], network=study.network)
+    assert chosen(found.plan) == {"late", "prague", "rival"}
+    pinned = edit_plan(old, table, pair, pin=["kept from yesterday"], network=study.network)
+    assert pinned.cost == pytest.approx(0, abs=1e-6)
+
+
+def test_a_pin_of_a_pass_or_window_leaves_the_part_open(study, pair_offers):
+    """Graz 20:02 to 20:03 excludes all of the pass but the first minute and the second window; pins keep both."""
+    pair, table, base = pair_offers
+
+    def taken(**edits):
+        return edit_plan(base, table, pair, network=study.network, **edits)
+
+    alone = taken(pin=["rival"])
+    assert f"{PASS}/1" not in chosen(alone.plan)
+    parted = taken(pin=[f"window:{PASS}/1", "rival"], each=False)
+    assert {f"{PASS}/1@200000-200100", "rival"} <= chosen(parted.plan)
+    with pytest.raises(InfeasibleError, match=f"'{PASS}/1' and 'rival' need 2 of satellite EAGLE1-LIKE"):
+        taken(pin=[f"{PASS}/1", "rival"])
+    early = pd.concat([table, offers(("early", "GRAZ", at(0, 0.5), 60, 1000))]).sort_values("start")
+    with pytest.raises(InfeasibleError, match=f"no candidate of 'window:{PASS}/1' fits beside the other pins"):
+        edit_plan(base, early, pair, pin=[f"window:{PASS}/1", "early"], network=study.network)
+    both = edit_plan(base, early, pair, force=[f"window:{PASS}/1"], pin=["early"], network=study.network, each=False)
+    assert {f"{PASS}/1", "early"} <= chosen(both.plan)
+    assert both.plan.notes[0].startswith("forced against a rule: ")
+    other = taken(pin=[PASS, "rival"], each=False)
+    assert chosen(other.plan) & {f"{PASS}/2", f"{PASS}/1@200000-200100"}
+
+
+def test_force_takes_what_a_rule_forbids_and_says_which(study, pair_offers):
+    pair, table, base = pair_offers
+    found = edit_plan(base, table, pair, pin=["rival"], force=[f"{PASS}/1"], network=study.network, each=False)
+    assert {"rival", f"{PASS}/1"} <= chosen(found.plan)
+    assert found.plan.notes[0] == (
+        f"forced against a rule: '{PASS}/1' and 'rival' need 2 of satellite EAGLE1-LIKE, which has 1"
+    )
+    assert f"{PASS}/1@200000-200100" not in chosen(found.plan)  # the window still gives one contact
+    plain = edit_plan(base, table, pair, force=[f"{PASS}/1"], network=study.network)
+    assert plain.plan.notes == base.notes
+    with pytest.raises(InfeasibleError, match=f"the pins '{PASS}/1' and 'rival' need 2"):
+        edit_plan(base, table, pair, pin=["rival", f"{PASS}/1"], force=[f"{PASS}/2"], network=study.network)
+
+
+def test_force_against_a_duty_is_named(study, pair_offers):
+    """The satellite may be used for 100 s a day; the contact takes 200."""
+    pair, table, _ = pair_offers
+    tired = pair.satellites[0].model_copy(update={"duty_s_per_day": 100.0})
+    limited = pair.model_copy(update={"satellites": (tired,)})
+    base = schedule_contacts(table, limited, network=study.network)
+    assert "late" not in chosen(base)
+    with pytest.raises(InfeasibleError, match="the pins 'late' need 200 of duty of EAGLE1-LIKE"):
+        edit_plan(base, table, limited, pin=["late"], network=study.network)
+    found = edit_plan(base, table, limited, force=["late"], network=study.network)
+    assert "late" in chosen(found.plan)
+    assert found.plan.notes[0] == (
+        "forced against a rule: 'late' need 200 of duty of EAGLE1-LIKE in the day from 2027-03-02 12:00, which has 100"
+    )
+
+
+def test_each_of_several_edits_has_its_price(study, pair_offers):
+    """Without the pass 20,000 bits are left, without the late contact too none: 50 of 90 kbit and 20 of them."""
+    pair, table, base = pair_offers
+    found = edit_plan(base, table, pair, ban=[PASS, "late"], network=study.network)
+    assert found.cost_keys == pytest.approx(90_000 / 256, abs=0.01)
+    assert found.edits["cost_keys"].to_dict() == pytest.approx({PASS: 90_000 / 256, "late": 20_000 / 256}, abs=0.01)
+    quick = edit_plan(base, table, pair, ban=[PASS, "late"], network=study.network, each=False)
+    assert quick.edits["cost_keys"].isna().all()
 
 
 def test_edit_of_a_reoptimised_plan_shows_the_edit_alone(study, scenario):
@@ -189,10 +304,17 @@ def test_backups_are_no_part_of_a_diff(base):
     ("new", "change", "cause"),
     [
         (("n", "PQSAT", at(0), 200, 1e5, 0.5), "", ""),
-        (("n", "PQSAT", at(0), 200, 1e5, 0.7), "key", "forecast: chance of a clear sky 0.50 to 0.70"),
-        (("n", "PQSAT", at(0), 200, 2e5, 0.5), "key", "key: other interval or link"),
-        (("n", "PQSAT", at(0, 1), 200, 1e5, 0.5), "moved", "choice"),
-        (("n", "PQSAT", at(0, 1), 200, 2e5, 0.5), "moved", "key: other interval or link"),
+        (("n", "PQSAT", at(0), 200, 1e5, 0.7), "key", "forecast: chance of a clear sky 0.5 to 0.7"),
+        (("n", "PQSAT", at(0), 200, 1e5, 0.5004), "key", "forecast: chance of a clear sky 0.5 to 0.5"),
+        (("n", "PQSAT", at(0), 200, 2e5, 0.5), "key", "key: 100 kbit to 200 kbit in a clear sky"),
+        (
+            ("n", "PQSAT", at(0), 200, 2e5, 0.7),
+            "key",
+            "forecast: chance of a clear sky 0.5 to 0.7; key: 100 kbit to 200 kbit in a clear sky",
+        ),
+        (("n", "PQSAT", at(0, 1), 200, 1e5, 0.5), "moved", "window: another one, start +60 s, end +60 s"),
+        (("n", "PQSAT", at(0), 170, 2e5, 0.5), "moved", "window: another one, start +0 s, end -30 s"),
+        (("n", "PQSAT", at(0, 1), 100, 5e4, 0.5, "o"), "moved", "choice: another part of the window"),
         (("n", "PQSAT", at(0, 1), 100, 5e4, 0.45, "o"), "moved", "choice: another part of the window"),
         (("n", "PQSAT", at(0, 0.01), 200, 1e5, 0.5), "", ""),
     ],
@@ -217,6 +339,54 @@ def test_dropped_and_added_contacts_name_each_other(base):
     assert table["expected_bit_old"].tolist() == [1e5, 0, 0]
     assert table["expected_bit_new"].tolist() == [0, 2e5, 1e5]
     assert table["start_new"].isna().tolist() == [True, False, False]
+
+
+def test_a_contact_that_both_plans_have_is_no_replacement(base, scenario):
+    """Prague five minutes after Warsaw is in both plans: Warsaw was dropped for Trauen, Graz added where room was."""
+    kept = ("k", "ONDREJOV", at(0, 5), 200, 1e5)
+    old = plan_of(base, ("o", "PQSAT", at(0), 200, 1e5), kept)
+    new = plan_of(base, ("n", "DLR-TRAUEN", at(0, 1), 100, 2e5), kept, ("g", "GRAZ", at(0, 10), 60, 1e4))
+    for given in (None, scenario):
+        table = diff_plans(old, new, given)
+        assert table["change"].tolist() == ["dropped", "added", "added"]
+        assert table["cause"].tolist() == [
+            "choice: replaced by EAGLE1-LIKE over DLR-TRAUEN", "choice: in place of EAGLE1-LIKE over PQSAT", "choice",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("start", "station", "satellite", "replaced"),
+    [
+        (at(0, 4), "GRAZ", "EAGLE1-LIKE", True),  # 40 s after 20:03:20, the slew takes 60
+        (at(0, 4.5), "GRAZ", "EAGLE1-LIKE", False),
+        (at(0, 5), "PQSAT", "SECOND", True),  # 100 s after, the turnaround takes 120
+        (at(0, 5.5), "PQSAT", "SECOND", False),
+        (at(0), "GRAZ", "SECOND", False),
+    ],
+)
+def test_slew_and_turnaround_take_a_place_with_the_scenario(base, scenario, start, station, satellite, replaced):
+    second = scenario.satellites[0].model_copy(update={"name": "SECOND"})
+    both = scenario.model_copy(update={"satellites": (*scenario.satellites, second)})
+    old = plan_of(base, ("o", "PQSAT", at(0), 200, 1e5))
+    new = plan_of(base, ("n", station, start, 200, 2e5, 1.0, "n", satellite))
+    named = f"choice: replaced by {satellite} over {station}" if replaced else "choice"
+    assert diff_plans(old, new, both)["cause"].tolist()[:1] == [named]
+    assert diff_plans(old, new)["cause"].tolist()[:1] == ["choice"]  # nothing overlaps
+    roomy = both.model_copy(update={
+        "satellites": tuple(s.model_copy(update={"terminals": 2}) for s in both.satellites),
+        "stations": {o: s.model_copy(update={"telescopes": 2}) for o, s in both.stations.items()},
+    })  # fmt: skip
+    assert diff_plans(old, new, roomy)["cause"].tolist()[:1] == ["choice"]
+
+
+def test_a_contact_that_moved_into_the_time_took_the_place(base, scenario):
+    """Graz is served from 20:06 on, then from 20:02 on: Warsaw to 20:03:20 has no room any more."""
+    old = plan_of(base, ("o", "PQSAT", at(0), 200, 1e5), ("g", "GRAZ", at(0, 6), 120, 1e5, 1.0, "G"))
+    new = plan_of(base, ("h", "GRAZ", at(0, 2), 360, 3e5, 1.0, "G"))
+    table = diff_plans(old, new, scenario)
+    assert table["cause"].tolist() == [
+        "choice: replaced by EAGLE1-LIKE over GRAZ", "choice: another part of the window",
+    ]  # fmt: skip
 
 
 def test_contacts_are_matched_by_place_and_time_not_by_id(base):

@@ -32,12 +32,12 @@ def test_taken_pass_says_when_and_how_much(run):
     """1,400,842 bits clear, 25 % of them expected."""
     head, line = explain(run, TAKEN).split("\n")
     assert head == (
-        "EAGLE1-LIKE/PQSAT/20270301T200508Z: EAGLE1-LIKE over PQSAT, 2027-03-01 20:05:08 to 20:09:50 UTC, "
+        "EAGLE1-LIKE/PQSAT/20270301T200508Z: EAGLE1-LIKE over PQSAT, 2027-03-01 20:05:08 to 20:09:51 UTC, "
         f"culmination {run.tables['passes'].loc[TAKEN, 'max_elevation_deg']:.0f} deg"
     )
     assert line == (
-        "taken: 20:05:08 to 20:09:50 UTC, 354 kbit expected (1.4 Mbit in a clear sky, 25% clear); "
-        "chosen over DLR-TRAUEN, GRAZ, ONDREJOV"
+        "taken: 20:05:08 to 20:09:51 UTC, 354 kbit expected (1.4 Mbit in a clear sky, 25% clear); "
+        "chosen over DLR-TRAUEN, GRAZ, ONDREJOV (same satellite)"
     )
 
 

@@ -12,6 +12,8 @@ from eqci_space.schedule.verify import verify_plan
 TABLE = offers(
     ("w", "PQSAT", at(0), 200, 1e5), ("p", "ONDREJOV", at(0, 90), 300, 1e5), ("b", "DLR-OP", at(0, 91), 100, 1e5),
     ("w2", "PQSAT", at(1), 250, 1e5), ("late", "PQSAT", at(0, 6), 60, 1e5, 1.0, "w"),
+    ("soon", "GRAZ", at(0, 93 + 1 / 3), 60, 1e5), ("turn", "PQSAT", at(0, 5), 60, 1e5, 1.0, "turn", "SECOND"),
+    ("night", "GRAZ", at(0, 300), 100, 1e5),
 )  # fmt: skip
 WINDOWS = TABLE.reset_index()[["window_id", "satellite", "ogs", "start", "end"]]
 DAY_0 = pd.Timestamp("2027-03-01T12:00Z")
@@ -28,7 +30,9 @@ def plan_of(*names, backup_of=None):
 
 
 def with_satellite(scenario, **changes):
-    return scenario.model_copy(update={"satellites": (scenario.satellites[0].model_copy(update=changes),)})
+    first = scenario.satellites[0]
+    second = first.model_copy(update={"name": "SECOND"})
+    return scenario.model_copy(update={"satellites": (first.model_copy(update=changes), second)})
 
 
 def booked(name, satellite=None, station=None):
@@ -48,6 +52,9 @@ def test_a_plan_within_all_rules_passes(scenario):
     [
         (("w", "late"), {}, "'w', 'late' share window 'w', which gives one contact"),
         (("p", "b"), {}, "satellite 'EAGLE1-LIKE' is free from .* but 'b' begins at"),
+        (("b", "soon"), {}, "satellite 'EAGLE1-LIKE' is free from .* but 'soon' begins"),  # 40 s, of 60 to slew
+        (("w", "turn"), {}, "ogs 'PQSAT' is free from .* but 'turn' begins at"),  # 100 s, of 120 to turn around
+        (("w", "night"), {"duty_s_per_day": 299.0}, "'w', 'night' use 300 of the daily duty"),  # the day is a night
         (("w", "p"), {"duty_s_per_day": 499.0}, "'w', 'p' use 500 of the daily duty of EAGLE1-LIKE, which has 499"),
         (("p",), {"duty_s_per_orbit": 299.0}, "'p' use 300 of the duty of EAGLE1-LIKE per orbit, which has 299"),
         (("w",), {"booking": ("satellite", SATELLITE)}, "contact 'w' lies in a booking of 'EAGLE1-LIKE'"),

@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import logit
 
 from eqci_space.data import data_path
 from eqci_space.errors import DataError, TableError
 from eqci_space.scenario import Weather
 from eqci_space.weather.climatology import (
+    _altitude_share,
+    _on_a_mountain,
     cloud_cover,
     monthly_cover,
     nearest_climate,
@@ -245,3 +248,45 @@ def test_missing_column_is_named(scenario):
 def test_unknown_station_is_refused(scenario):
     with pytest.raises(TableError, match="NOWHERE"):
         clear_probability(_samples([30.0], ogs="NOWHERE"), scenario)
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), [(52.2, 35.0), (40.0, -20.0), (64.0, 40.0)])
+def test_distance_east_and_west_is_that_of_the_great_circle_too(latitude, longitude):
+    table = pd.read_csv(data_path("weather", "ogs_cloud_fraction_estimates.csv"))
+    points = [
+        np.stack([np.cos(p) * np.cos(q), np.cos(p) * np.sin(q), np.sin(p)])
+        for p, q in (
+            np.radians(table[["lat_deg", "lon_deg"]].to_numpy().T), np.radians([latitude, longitude])
+        )
+    ]  # fmt: skip
+    distances = 6371 * np.arccos(points[1] @ points[0])
+    site, distance_km = nearest_climate(latitude, longitude)
+    assert site == table["site"].iloc[int(np.argmin(distances))]
+    assert_allclose(distance_km, distances.min(), rtol=1e-9)
+
+
+def test_the_daily_course_follows_the_sun(scenario):
+    """Fifteen degrees of longitude are one hour."""
+    flat = scenario.stations["PQSAT"].model_copy(update={"cloud_fraction_by_month": (0.6,) * 12})
+    east, west = (flat.model_copy(update={"longitude_deg": degrees}) for degrees in (25.0, 10.0))
+    hours = pd.date_range("2027-07-15", periods=24, freq="h", tz="UTC")
+    late = cloud_cover(west, hours + pd.Timedelta(hours=1))
+    assert_allclose(cloud_cover(east, hours), late, atol=3e-4)
+    assert np.ptp(late) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("latitude", "height", "share"),
+    [(28.3, 2393.0, 0.55), (36.0, 1500.0, 1 - 0.45 * 0.25), (28.3, 900.0, 1.0), (45.0, 3000.0, 1.0)],
+)
+def test_share_of_the_cloud_above_the_inversion(latitude, height, share):
+    """0.55 (assumed) south of 30 deg above 2000 m, the whole north of 42 deg and below 1000 m, linear between."""
+    assert_allclose(_altitude_share(latitude, height), share)
+
+
+def test_a_summit_half_as_high_above_the_valleys_has_half_the_course_of_the_highest():
+    """1000 to 3106 m (Sonnblick), in the logit: at 2053 m one half."""
+    flat = np.full(12, 0.6)
+    half, whole = (logit(_on_a_mountain(flat, 47.0, h)) - logit(0.6) for h in (2053.0, 3106.0))
+    assert_allclose(half, whole / 2, atol=1e-12)
+    assert np.ptp(whole) > 0.3

@@ -15,6 +15,7 @@ from eqci_space.errors import DataError
 from eqci_space.machine.deprecation import once_first
 from eqci_space.report.release import Released
 from eqci_space.schedule.diff import match_contacts
+from eqci_space.words import whole_seconds
 
 __all__ = ["CANCELLED_FILE", "write_calendar"]
 
@@ -162,7 +163,7 @@ def _event(released: Released, satellite: str, ogs: str, start: datetime, end: d
 
 
 def _entry(contact_id: str, row: pd.Series, released: Released) -> _Entry:
-    start, end = (row[c].to_pydatetime().astimezone(UTC).replace(microsecond=0) for c in ("start", "end"))
+    start, end = (t.to_pydatetime().astimezone(UTC) for t in whole_seconds(row["start"], row["end"]))
     place = _place(row, released)
     real = place["status_class"] == "operational"
     note = "" if real else f" ({place['status_class']} station)"

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.exports.file_names import file_stems
 from eqci_space.report.release import Released
+from eqci_space.words import whole_seconds
 
 __all__ = ["write_crew_sheets"]
 
@@ -25,8 +26,8 @@ _ANGLES = (
 def write_crew_sheets(released: Released, directory: Path) -> list[Path]:
     """Write ``crew-<station>.html`` and ``.csv`` for every station with a contact; return their paths.
 
-    Times stand in UTC and in the station's local time, with its offset, to the second. Without released pointing
-    nothing is written, for a crew sheet shows where a station stands.
+    Times stand in UTC and in the station's local time, with its offset, to the second (`whole_seconds`). Without
+    released pointing nothing is written, for a crew sheet shows where a station stands.
     """
     if "crew" not in released.tables:
         return []
@@ -48,7 +49,7 @@ def _sheet_table(table: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for column in table.columns:
         if column in _TIMES:
-            times = table[column].dt.round("1s")
+            times = _shown(table[column], column)
             columns[f"{column}_utc"] = times.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
             columns[f"{column}_local"] = times.map(lambda t: "" if pd.isna(t) else t.tz_convert(zone).isoformat())
         else:
@@ -64,11 +65,17 @@ def _page(ogs: str, table: pd.DataFrame, released: Released) -> str:
     return environment.from_string(template).render(
         scenario=released.name, ogs=ogs, status=status, zone=table["timezone"].iloc[0],
         zone_source=table["timezone_source"].iloc[0], start=released.start, end=released.end,
-        contacts=table.to_dict("records"), utc=lambda t: f"{t.round('1s'):%H:%M:%S}",
-        local=lambda t: f"{t.round('1s').tz_convert(zone):%H:%M:%S}",
+        contacts=table.assign(**{c: _shown(table[c], c) for c in _TIMES}).to_dict("records"),
+        utc=lambda t: f"{t:%H:%M:%S}", local=lambda t: f"{t.tz_convert(zone):%H:%M:%S}",
         night=_night, offset=lambda t: f"{t.tz_convert(zone):UTC%z}", long=lambda t: f"{t:%Y-%m-%d %H:%M} UTC",
         long_local=lambda t: f"{t.tz_convert(zone):%Y-%m-%d %H:%M}",
     )  # fmt: skip
+
+
+def _shown(times: pd.Series, column: str) -> pd.Series:
+    """Times of a column in whole seconds."""
+    start, end = whole_seconds(times, times)
+    return end if column == "end" else start
 
 
 def _night(time: pd.Timestamp) -> str:

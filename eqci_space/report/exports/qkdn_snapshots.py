@@ -22,6 +22,7 @@ import pandas as pd
 from eqci_space.machine.deprecation import once_first
 from eqci_space.report.release import Released
 from eqci_space.tables import planned_contacts
+from eqci_space.words import whole_seconds
 
 __all__ = ["network_snapshots", "write_snapshots"]
 
@@ -157,7 +158,8 @@ class _Builder:
                 "PHYS", name, str(satellite), self._node_of[ogs], "ACTIVE" if len(mine) else "PASSIVE", **more,
                 performance=self._performance(name, start, end, bit), eqci_expected_bit=math.floor(bit),
                 eqci_windows=[
-                    {"start": _time(a), "end": _time(b)} for a, b in zip(mine["start"], mine["end"], strict=True)
+                    {"start": _time(a), "end": _time(b)}
+                    for a, b in zip(*whole_seconds(mine["start"], mine["end"]), strict=True)
                 ],
             )  # fmt: skip
 

@@ -12,6 +12,7 @@ from eqci_space.errors import DataError
 from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.release import Released
 from eqci_space.report.run_io import TABLE_NAMES
+from eqci_space.words import whole_seconds
 
 __all__ = ["NOT_READ_OR_WRITTEN", "write_contact_list", "write_geopackage", "write_parquet"]
 
@@ -30,10 +31,10 @@ def write_parquet(released: Released, directory: Path) -> None:
 
 @once_first("path")
 def write_contact_list(released: Released, path: Path) -> None:
-    """CONTACTS as CSV with the stations' status, times in ISO 8601 UTC to the second."""
+    """CONTACTS as CSV with the stations' status, times in ISO 8601 UTC to the second (`whole_seconds`)."""
     table, status = released.tables["contacts"].copy(), released.tables["sites"]["status_class"]
-    for column in ("start", "end"):
-        table[column] = table[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for column, times in zip(("start", "end"), whole_seconds(table["start"], table["end"]), strict=True):
+        table[column] = times.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     status = status[~status.index.duplicated()]
     table.insert(table.columns.get_loc("ogs") + 1, "ogs_status", table["ogs"].map(status))
     for column in ("skl_bit", "expected_skl_bit"):

@@ -20,6 +20,7 @@ from eqci_space.machine.deprecation import once_first
 from eqci_space.report.exports.crew import CREW_COLUMNS
 from eqci_space.report.release import Released
 from eqci_space.tables import TABLES
+from eqci_space.words import whole_seconds
 
 __all__ = ["unit_of", "write_workbook"]
 
@@ -36,6 +37,8 @@ _UNITS = {
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _TIME_FORMAT, _STEP = "yyyy-mm-dd hh:mm:ss", " → "
 _WIDEST, _NARROWEST = 60, 9
+_ENDS = {"end", "los", "usable_end", "valid_to", "available_at", ("deposits", "time")}
+"""Columns of times that end an interval, or from which something may be used; the others begin one."""
 
 
 def unit_of(column: str) -> str:
@@ -53,7 +56,8 @@ def unit_of(column: str) -> str:
 def write_workbook(released: Released, path: Path) -> None:
     """Write all released tables; the same tables give the same bytes.
 
-    Times are UTC without a zone, for Excel knows none, and their columns end in ``_utc``. Lists are joined by arrows,
+    Times are UTC in whole seconds (`whole_seconds`) without a zone, for Excel knows none, and their columns end in
+    ``_utc``. Lists are joined by arrows,
     shapes are left out. A table of more than 100 000 rows is named on the first sheet and left out.
     """
     book = Workbook(write_only=True)
@@ -75,7 +79,8 @@ def _readme(book: Workbook, released: Released, names: list[str]) -> None:
         (f"{released.name}: tables of the plan",),
         (f"Period {released.start:%Y-%m-%d %H:%M} to {released.end:%Y-%m-%d %H:%M} UTC.",),
         (f"Release: {released.level}.{withheld}",),
-        ("All times are UTC; their columns end in _utc. Losses are positive dB. Capacities only: no key is in here.",),
+        ("All times are UTC in whole seconds, starts rounded down and ends up; their columns end in _utc.",),
+        ("Losses are positive dB. Capacities only: no key is in here.",),
         (),
         ("sheet", "rows", "column", "unit", "meaning"),
     ]
@@ -92,7 +97,7 @@ def _readme(book: Workbook, released: Released, names: list[str]) -> None:
     for letter, width in zip("ABCDE", (14, 9, 28, 10, 80), strict=True):
         sheet.column_dimensions[letter].width = width
     for number, row in enumerate(rows):
-        sheet.append([_cell(sheet, value, bold=number in (0, 5)) for value in row])
+        sheet.append([_cell(sheet, value, bold=number in (0, 6)) for value in row])
 
 
 def _meanings(name: str) -> dict[str, str]:
@@ -110,7 +115,7 @@ def _sheet(book: Workbook, name: str, table: pd.DataFrame) -> None:
     sheet = book.create_sheet(name)
     sheet.freeze_panes = "A2"
     heads = [_shown(str(c), table[c]) for c in table.columns]
-    columns = [_values(table[c]) for c in table.columns]
+    columns = [_values(table[c], ends=bool(_ENDS & {c, (name, c)})) for c in table.columns]
     for number, (head, values) in enumerate(zip(heads, columns, strict=True), start=1):
         longest = max([len(head), *(19 if isinstance(v, datetime) else len(str(v)) for v in values[:200])])
         sheet.column_dimensions[get_column_letter(number)].width = min(_WIDEST, max(_NARROWEST, longest + 2))
@@ -132,10 +137,11 @@ def _shown(column: str, series: pd.Series) -> str:
     return f"{column}_utc" if timed and not column.endswith("_utc") else column
 
 
-def _values(series: pd.Series) -> list[Any]:
-    """Values as Excel can hold them."""
+def _values(series: pd.Series, *, ends: bool) -> list[Any]:
+    """Values as Excel can hold them; times are ends of intervals, or starts."""
     if isinstance(series.dtype, pd.DatetimeTZDtype):
-        naive = series.dt.tz_convert("UTC").dt.round("1s").dt.tz_localize(None)
+        utc = series.dt.tz_convert("UTC").dt.tz_localize(None)
+        naive = whole_seconds(utc, utc)[ends]
         return [None if pd.isna(t) else t.to_pydatetime() for t in naive]
     return [_value(v) for v in series.tolist()]
 

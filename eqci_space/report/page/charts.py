@@ -25,6 +25,7 @@ from eqci_space.report.page.network_map import map_figure
 from eqci_space.report.plots.labels import station_label
 from eqci_space.report.plots.schedule import MANY_WINDOWS, joined_windows, night_label
 from eqci_space.report.plots.style import BLUE, GREY, NIGHT, ORANGE, PURPLE, SKY, key_unit
+from eqci_space.words import whole_seconds
 
 __all__ = ["CHARTS", "Spec"]
 
@@ -128,7 +129,7 @@ def _gantt(f: Findings, _: Exposures) -> Spec:
         length_ms = (table["end"] - table["start"]).dt.total_seconds() * 1e3
         words = [
             f"{i if name != 'windows' else 'windows'}: {a:%Y-%m-%d %H:%M:%S} to {b:%H:%M:%S}"
-            for i, a, b in zip(table.index, table["start"], table["end"], strict=True)
+            for i, a, b in zip(table.index, *whole_seconds(table["start"], table["end"]), strict=True)
         ]
         data.append({
             "type": "bar", "orientation": "h", "name": name, "y": [stations[o] for o in table["ogs"]],

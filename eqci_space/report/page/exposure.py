@@ -90,14 +90,20 @@ def delivery_table(f: Findings, seen: pd.DataFrame) -> Table:
         rows.append((
             str(name), row["assurance"], format_bits(row["asked_bit"]), format_bits(row["delivered_bit"]),
             format_bits(row["asked_bit"] - row["delivered_bit"]), percent(row["space_share"]),
-            f"{row['trusted_nodes']:.1f}", path + (f" ({reason})" if reason else ""),
+            f"{row['trusted_nodes']:.1f}", _probability(f.manifest["failure_probability"].get(name)),
+            path + (f" ({reason})" if reason else ""),
         ))  # fmt: skip
-    head = ("demand", "=class", ">asked", ">delivered", ">short", ">by space", ">nodes", "main path, and why short")
+    head = ("demand", "=class", ">asked", ">delivered", ">short", ">by space", ">nodes", ">failure probability",
+            "main path, and why short")  # fmt: skip
     caption = (
         "Whole period, expected key. “Nodes” counts trusted nodes on the ground between the ends, averaged over bits; "
-        "stations count as nodes."
+        "stations count as nodes. The failure probability is that of any of the key: all blocks of all hops together."
     )
     return Table(caption, head, rows)
+
+
+def _probability(value: float | None) -> str:
+    return "not stated" if value is None else f"{value:.1e}" if value else "–"
 
 
 def _path_words(nodes: list[str]) -> str:
@@ -110,7 +116,7 @@ def _path_words(nodes: list[str]) -> str:
 
 def _shortage(name: str, row: pd.Series, f: Findings) -> str:
     if name in f.relay.unreachable:
-        return f"no path fulfils the class {row['assurance']}"
+        return f.manifest["unreachable_reasons"].get(name, f"no path fulfils the class {row['assurance']}")
     if row["delivered_bit"] >= SERVED_IN_FULL * row["asked_bit"]:
         return ""
     return "stores start empty, contacts are few" if row["space_share"] > 0 else "spans on the path are full"

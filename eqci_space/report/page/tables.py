@@ -14,7 +14,7 @@ from eqci_space.report.page.figures import clear_chances, costly
 from eqci_space.report.page.findings import Findings, Table
 from eqci_space.report.plots.labels import station_label
 from eqci_space.scenario import Scenario, Station, assumed_values, dated_stations, overlaid_values
-from eqci_space.words import format_bits, percent, short_list
+from eqci_space.words import format_bits, percent, short_list, whole_seconds
 
 __all__ = [
     "MOST_CONTACTS",
@@ -126,10 +126,11 @@ def contact_table(f: Findings) -> Table | None:
         caption = f"The {len(contacts)} planned contacts with most expected key, in order of time"
     contacts = contacts.sort_values(["start", "status"], ascending=[True, False], kind="stable")
     rows = [
-        (f"{c['start']:%Y-%m-%d %H:%M:%S}", f"{c['end']:%H:%M:%S}", c["satellite"], station_label(c["ogs"], f.scenario),
+        (f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}", c["satellite"], station_label(c["ogs"], f.scenario),
          c["status"], format_bits(c["skl_bit"]), percent(c["p_clear"]), format_bits(c["expected_skl_bit"]),
          short_list(c["reason"].split(", ")))
-        for _, c in contacts.iterrows()
+        for (_, c), start, end in zip(
+            contacts.iterrows(), *whole_seconds(contacts["start"], contacts["end"]), strict=True)
     ]  # fmt: skip
     head = ("=start (UTC)", "=end", "satellite", "station", "status", ">clear-sky key", ">chance of clear sky",
             ">expected key", "~why")  # fmt: skip

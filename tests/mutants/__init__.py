@@ -1,0 +1,1 @@
+"""Seeded faults: does the suite notice a wrong constant, sign, index or bound?"""
