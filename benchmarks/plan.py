@@ -51,7 +51,7 @@ def _quant_gpicz() -> list[Row]:
     """Candidates given: the time that the planner takes, to its proof."""
     study = eq.Study(eq.load_scenario("quant-gpicz"))
     inside = usable_candidates(study.candidates, study.scenario)
-    offers = candidate_problem(flow_problem(study.scenario, study.network), inside, study.scenario)
+    offers = candidate_problem(flow_problem(study.network, study.scenario), inside, study.scenario)
     times = []
     for _ in range(3):
         begin = time.perf_counter()

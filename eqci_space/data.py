@@ -36,9 +36,9 @@ def data_path(*parts: str) -> Path:
     return path
 
 
-def shipped_names(folder: str, suffix: str) -> list[str]:
-    """Names (without suffix) of the shipped files of a folder, or of its folders when `suffix` is empty."""
-    root = data_path(folder)
+def shipped_names(directory: str, suffix: str) -> list[str]:
+    """Names (without suffix) of the shipped files of a directory, or of its directories when `suffix` is empty."""
+    root = data_path(directory)
     if not suffix:
         return sorted(p.name for p in root.iterdir() if p.is_dir())
     return sorted(p.name.removesuffix(suffix) for p in root.glob(f"*{suffix}"))

@@ -16,7 +16,8 @@
     ├── BadRecordWarning        malformed records of a file were skipped on request
     ├── StaleElementsWarning    elements are far from the times asked for
     ├── ModelValidityWarning    a formula is used outside its stated range
-    └── UndatedOrbitWarning     a designed orbit without epoch restarts with the scenario
+    ├── UndatedOrbitWarning     a designed orbit without epoch restarts with the scenario
+    └── EqciDeprecationWarning  a spelling that goes with the next minor version but one (`machine.deprecation`)
 
 Every message says what failed, where, what was found, what was expected and how to mend it.
 """
@@ -30,6 +31,7 @@ __all__ = [
     "BadRecordWarning",
     "DataError",
     "ElementsError",
+    "EqciDeprecationWarning",
     "EqciError",
     "EqciWarning",
     "InfeasibleError",
@@ -122,6 +124,10 @@ class ModelValidityWarning(EqciWarning):
 
 class UndatedOrbitWarning(EqciWarning):
     """A designed orbit states no epoch and takes the start of its scenario, with which it moves."""
+
+
+class EqciDeprecationWarning(EqciWarning, DeprecationWarning):
+    """A name or an order of arguments of yesterday, which still works for one minor version."""
 
 
 def close_names(name: str, known: Iterable[str]) -> list[str]:

@@ -15,6 +15,7 @@ from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
 from eqci_space.fiber.verify import verify_relay
 from eqci_space.files.atomic import replaced_file
 from eqci_space.linkbudget.budget import link_budget
+from eqci_space.machine.deprecation import once_named
 from eqci_space.machine.progress import shown_bar
 from eqci_space.ogs.sampling import sample_windows
 from eqci_space.ogs.windows import observable_windows
@@ -124,7 +125,7 @@ class Study:
     def plan(self) -> Plan:
         """The plan, checked by `verify_plan`."""
         large = len(self.candidates) > _SHOWN_FROM
-        with shown_bar("planning", 1, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
+        with shown_bar("planning", total=1, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
             plan = schedule_contacts(self.candidates, self.scenario, network=self.network)
             verify_plan(plan, self.windows, self.scenario)
             advance(1)
@@ -176,9 +177,9 @@ class Study:
         return Run(
             tables,
             run_manifest(
-                self.scenario,
                 self.plan,
                 self.relay,
+                self.scenario,
                 passes=self.passes,
                 windows=self.windows,
                 candidates=self.candidates,
@@ -186,6 +187,7 @@ class Study:
             ),
         )
 
+    @once_named(workers="jobs")
     def save(
         self,
         directory: str | Path,
@@ -193,7 +195,7 @@ class Study:
         level: Level = "internal",
         previous: str | Path | None = None,
         trials: int = 0,
-        workers: int = 1,
+        jobs: int = 1,
         progress: Callable[[str], None] | None = None,
     ) -> Run:
         """Compute everything and write tables, exports, report and manifest to a directory, all or nothing.
@@ -208,7 +210,7 @@ class Study:
             Directory of the run that this one re-plans; its calendar is carried on.
         trials : int
             Sampled worlds in which the plan is replayed (`simulate_plan`) for the band of the report; 0 for none.
-        workers : int
+        jobs : int
             Processes for them.
         progress : callable, optional
             Called with the name of each stage as it begins.
@@ -221,7 +223,7 @@ class Study:
         require_target(Path(directory))
         if previous is not None:
             load_run(previous)
-        wall_s = self._compute(progress, trials, workers)
+        wall_s = self._compute(progress, trials, jobs)
         if progress:
             progress("report")
         manifest = {**self.run.manifest, "wall_s": wall_s}
@@ -231,25 +233,26 @@ class Study:
         write_directory(Path(directory), lambda folder: self._write(folder, run, level, previous))
         return run
 
+    @once_named(workers="jobs")
     def report(
         self,
         path: str | Path,
         *,
         previous: str | Path | None = None,
         trials: int = 0,
-        workers: int = 1,
+        jobs: int = 1,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         """Compute everything and write the report alone; parameters as in `save`."""
         if previous is not None:
             load_run(previous)
-        self._compute(progress, trials, workers)
+        self._compute(progress, trials, jobs)
         if progress:
             progress("report")
         with replaced_file(Path(path)) as work:
-            write_report(work, self._findings(previous))
+            write_report(self._findings(previous), work)
 
-    def _compute(self, progress: Callable[[str], None] | None, trials: int, workers: int) -> dict[str, float]:
+    def _compute(self, progress: Callable[[str], None] | None, trials: int, jobs: int) -> dict[str, float]:
         """Every stage, and the simulation if there are trials; returns the wall time of each [s]."""
         wall_s: dict[str, float] = {}
         for stage in (*STAGES, *(["simulation"] if trials else [])):
@@ -259,7 +262,7 @@ class Study:
             if stage == "simulation":
                 self._simulation = simulate_plan(
                     self.plan, self.budget, self.contact_keys, self.scenario, network=self.network, trials=trials,
-                    workers=workers,
+                    jobs=jobs,
                 )  # fmt: skip
             else:
                 getattr(self, stage)
@@ -268,11 +271,11 @@ class Study:
 
     def _write(self, folder: Path, run: Run, level: Level, previous: str | Path | None) -> None:
         material = export_material(
-            self.scenario, run.tables, run.manifest, network=self.network, prices=self.relay.prices
+            run.tables, run.manifest, self.scenario, network=self.network, prices=self.relay.prices
         )
-        write_exports(folder, release(material, level), earlier=previous)
+        write_exports(release(material, level=level), folder, earlier=previous)
         if level == "internal":
-            write_report(folder / "report.html", self._findings(previous))
+            write_report(self._findings(previous), folder / "report.html")
 
     def _findings(self, previous: str | Path | None = None) -> Findings:
         found = Findings(

@@ -105,13 +105,13 @@ eq.plot.windows_per_night(nightly).figure
 
 # %%
 shipped = eq.read_elements(eq.data_path("orbits", "synthetic_constellations.omm.json"))
-eq.write_omm(out / "constellation.csv", shipped)
+eq.write_omm(shipped, out / "constellation.csv")
 sets = eq.read_elements(out / "constellation.csv")
 start = datetime(2027, 1, 2, tzinfo=UTC)
 orbit = make_ephemeris(sets[0], start, start + timedelta(days=1))
 times = [60.0 * i for i in range(1441)]
 positions, velocities = motion(orbit, times)
-eq.write_oem(out / "day.oem", sets[0].name, start, times, positions, velocities, frame="EME2000")
+eq.write_oem(sets[0].name, start, times, positions, velocities, out / "day.oem", frame="EME2000")
 print((out / "day.oem").read_text()[:620])
 
 # %% [markdown]

@@ -42,7 +42,7 @@ budget_terms()
 
 # %%
 best = budget.loc[budget["total_loss_db"].idxmin(), "window_id"]
-waterfall_table(budget, best, scn).round(2)
+waterfall_table(budget, scn, best).round(2)
 
 # %%
 eq.plot.waterfall(budget, best).figure

@@ -69,7 +69,7 @@ pd.Series({
 
 # %%
 diversity = analysis.site_diversity(scn.stations, month=3)
-eq.plot.diversity_map(scn.stations, diversity, availability[3]).figure
+eq.plot.diversity_map(diversity, availability[3], scn.stations).figure
 
 # %% [markdown]
 # ## Droughts size the key stores

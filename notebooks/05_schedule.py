@@ -104,7 +104,7 @@ eq.plot.night_keys(plan, scn).figure
 whole_passes = with_schedule(scn, hand_over_step_s=0.0)
 whole_offers = eq.contact_candidates(study.budget, study.keys, whole_passes)
 whole = eq.schedule_contacts(whole_offers, whole_passes, network=study.network)
-problem = offered_problem(flow_problem(scn, study.network), offered_candidates(offers, scn), scn)
+problem = offered_problem(flow_problem(study.network, scn), offered_candidates(offers, scn), scn)
 greedy = {f"greedy {name}": value_of_choice(problem, rule(problem)).objective for name, rule in BASELINES.items()}
 reached = {"optimum with hand-over": plan.objective, "optimum of whole passes": whole.objective, **greedy}
 gains = pd.Series(reached) - plan.without_space

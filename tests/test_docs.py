@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import matplotlib.image
+import matplotlib.pyplot
 import pandas as pd
 import pytest
 
@@ -114,6 +115,20 @@ def test_pages_name_what_the_package_has():
             assert importlib.util.find_spec(module), f"{page.name}: {module}"
 
 
+NOT_THERE = {"eqci_space/weather/okta_io.py"}  # the new reader of the worked example in CONTRIBUTING
+
+
+def test_pages_name_files_and_modules_that_exist():
+    rooms = "|".join(m.name for m in pkgutil.iter_modules(eq.__path__) if m.ispkg)
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for path in re.findall(r"`((?:eqci_space|tests|docs|data|benchmarks|notebooks)/[\w./-]*)`", text):
+            assert (ROOT / path).exists() or path in NOT_THERE, f"{page.name}: {path}"
+        for name in re.findall(rf"`(?:eqci_space\.)?((?:{rooms})\.[a-z_]+(?:\.\w+)*)(?:\(.*?\))?`", text):
+            if name != "report.html":
+                assert pkgutil.resolve_name(f"eqci_space.{name}"), f"{page.name}: {name}"
+
+
 def test_python_examples_parse_and_import_what_exists():
     examples = [(page, code) for page in PAGES for code in blocks(page, "python")]
     assert len(examples) >= 10
@@ -124,12 +139,61 @@ def test_python_examples_parse_and_import_what_exists():
                 assert all(hasattr(module, alias.name) for alias in node.names), f"{page.name}: {ast.unparse(node)}"
 
 
+def test_every_public_name_has_a_place_in_a_guide():
+    """Pages made of the code do not count: a name that no page explains is one that nobody looks for."""
+    guides = [p for p in PAGES if p.name != "nomenclature.md" and p.parent.name != "api"]
+    text = "\n".join(p.read_text(encoding="utf-8") for p in [*guides, *(ROOT / "notebooks").glob("*.py")])
+    missing = [n for n in eq.__all__ if not re.search(rf"\beq\.{n}\b|`{n}(\(|`)", text) and n != "__version__"]
+    assert missing == []
+
+
+RUNNABLE = {  # pages whose Python needs no file of the reader's own; blocks with these words are left out all the same
+    "coverage": ("coverage_map(",), "demands": (), "fibre": (), "nightly": ("run.json",), "stations": (),
+    "what-if": (), "read-a-run": ("geopandas", 'load_run("out/quant-gpicz")'),
+    "weather": ("read_weather",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", RUNNABLE)
+def test_python_examples_of_how_to_pages_run(page, tmp_path, monkeypatch, day_studies):
+    """Each block by itself, as a reader would paste it, with the shipped scenario cut to one day."""
+    load, study = day_studies
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(eq, "load_scenario", load)
+    monkeypatch.setattr(eq, "Study", study)
+    if page == "read-a-run":
+        study(load("quant-gpicz")).save(tmp_path / "out" / "a")
+        shutil.copytree(tmp_path / "out" / "a", tmp_path / "out" / "b")
+    left_out = RUNNABLE[page]
+    done = [code for code in blocks(DOCS / "how-to" / f"{page}.md", "python") if not any(w in code for w in left_out)]
+    assert done
+    for code in done:
+        exec(compile(code, f"{page}.md", "exec"), {})
+    matplotlib.pyplot.close("all")
+
+
+@pytest.fixture(scope="module")
+def day_studies(tmp_path_factory):
+    """`load_scenario` of one day, and a `Study` that is made but once per scenario."""
+    overlay = tmp_path_factory.mktemp("day") / "day.toml"
+    overlay.write_text("end = 2027-03-02T12:00:00Z\n", encoding="utf-8")
+    load_scenario, make, made = eq.load_scenario, eq.Study, {}
+
+    def load(name):
+        return load_scenario(name, overlays=[overlay])
+
+    def study(scenario):
+        return made.setdefault(scenario.model_dump_json(), make(scenario))
+
+    return load, study
+
+
 def scenario_folder(folder):
     """A folder with the shipped scenario and every file that the how-to pages name."""
     shutil.copyfile(data_path("scenarios", "quant-gpicz.toml"), folder / "base.toml")
     shipped = eq.read_elements(data_path("orbits", "synthetic_constellations.omm.json"))[0]
     new = {"catalogue_number": 799_501_299, "epoch": datetime(2027, 3, 1, tzinfo=UTC)}
-    eq.write_omm(folder / "my-satellites.omm.json", [shipped.model_copy(update=new)])
+    eq.write_omm([shipped.model_copy(update=new)], folder / "my-satellites.omm.json")
     text = (DOCS / "how-to" / "stations.md").read_text(encoding="utf-8")
     needed = re.search(r"at least the columns\s+`([\w ]+)`", text)[1].split()
     sites = pd.read_csv(data_path("sites", "euroqci.csv"), keep_default_na=False)

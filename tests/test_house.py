@@ -16,6 +16,16 @@ import eqci_space
 
 ROOT = Path(__file__).parents[1]
 
+MOST_ROOMS, MOST_FILES, MOST_LINES, MOST_CODE_LINES, MOST_PARAMETERS = 16, 8, 450, 60, 9
+TAKES_MORE = {  # at most five with the longer modules, each with its reason
+    "cli/runs.py run": "a parameter is an option of the command line",
+    "cli/studies.py sweep": "a parameter is an option of the command line",
+    "schedule/simulate.py simulate_plan": "four tables, and every option is a choice of the user's own",
+}
+LONGER = {
+    "qkd/blocks.py": "kernels and records of one table of blocks, with the docstrings of formulas",
+    "qkd/decoy.py": "one proof from counts to key length, with the docstrings of formulas",
+}
 HEAVY = ("numpy", "pandas", "astropy", "geopandas", "matplotlib", "numba", "scipy", "skyfield", "highspy")
 MODULES = sorted(m.name for m in pkgutil.walk_packages(eqci_space.__path__, "eqci_space."))
 
@@ -73,3 +83,35 @@ def test_no_print_socket_or_pickle_in_the_package():
                 assert node.module.split(".")[0] not in banned, path
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("eval", "exec"), path
+
+
+def test_rooms_and_files_at_the_top_can_be_seen_at_once():
+    entries = [p for p in (ROOT / "eqci_space").iterdir() if p.name not in ("__pycache__", "_data")]
+    rooms = [p.name for p in entries if p.is_dir()]
+    assert len(rooms) <= MOST_ROOMS, rooms
+    assert len(entries) - len(rooms) <= MOST_FILES, sorted(p.name for p in entries if p.is_file())
+
+
+def sizes(path):
+    """Name, lines of code (docstring apart) and number of parameters (self apart) of functions, nested ones too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            docstring = first.end_lineno - first.lineno + 1 if ast.get_docstring(node, clean=False) is not None else 0
+            a = node.args
+            taken = [*a.posonlyargs, *a.args, *a.kwonlyargs, *(x for x in (a.vararg, a.kwarg) if x)]
+            own = [x for x in taken if x.arg not in ("self", "cls")]
+            yield node.name, node.end_lineno - node.lineno + 1 - docstring, len(own)
+
+
+def test_modules_and_functions_fit_on_a_screen():
+    files = {str(p.relative_to(ROOT / "eqci_space")): p for p in (ROOT / "eqci_space").rglob("*.py")}
+    lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in files.items()}
+    long = {name: n for name, n in lines.items() if n > MOST_LINES}
+    assert set(long) == set(LONGER), long
+    found = [(f"{name} {function}", *size) for name, path in files.items() for function, *size in sizes(path)]
+    assert len(found) > 1500
+    assert [f for f in found if f[1] > MOST_CODE_LINES] == []
+    many = {name: parameters for name, _, parameters in found if parameters > MOST_PARAMETERS}
+    assert set(many) == set(TAKES_MORE), many
+    assert len(TAKES_MORE) + len(LONGER) <= 5

@@ -60,7 +60,7 @@ def test_the_scenario_example_loads_with_its_files_and_gives_windows(tmp_path):
     (tmp_path / "example.toml").write_text(HEAD + example + TAIL, encoding="utf-8")
     shipped = eq.read_elements(data_path("orbits", "synthetic_constellations.omm.json"))[0]
     new = {"catalogue_number": 799_501_299, "epoch": datetime(2027, 3, 1, tzinfo=UTC)}
-    eq.write_omm(tmp_path / "catalogue.csv", [shipped.model_copy(update=new)])
+    eq.write_omm([shipped.model_copy(update=new)], tmp_path / "catalogue.csv")
     with (tmp_path / "catalogue.csv").open("a", encoding="utf-8") as stream:
         stream.write("broken,record\n")
     (tmp_path / "trees.csv").write_text("azimuth_deg,elevation_deg\n0,12\n70,25\n180,10\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from eqci_space.cli import questions, runs, stages, start, worlds
+from eqci_space.cli import inputs, installation, questions, runs, simulation, stages, studies
 
 __all__ = ["app", "main"]
 
@@ -26,12 +26,12 @@ app = typer.Typer(
 _data = typer.Typer(help="What is known of the data that plans rest on.", no_args_is_help=True)
 
 _PANELS = {
-    "Plan": (runs.run, runs.report, worlds.simulate, worlds.sweep, worlds.coverage),
-    "Ask": (questions.check, questions.explain, questions.whatif, questions.compare),
+    "Plan": (runs.run, runs.report, simulation.simulate, studies.sweep, studies.coverage),
+    "Ask": (inputs.check, questions.explain, questions.whatif, questions.compare),
     "One stage each": (
         stages.passes, stages.windows, stages.budget, stages.keys, stages.schedule, stages.relay,
     ),
-    "Set up": (start.init, start.schema, start.doctor),
+    "Set up": (inputs.init, inputs.schema, installation.doctor),
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def _common(
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
-_data.command(name="status")(start.status)
+_data.command(name="status")(inputs.status)
 app.add_typer(_data, name="data", rich_help_panel="Set up")
 
 

@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from eqci_space.cli.options import (
-    AsJson,
-    Overlays,
-    ScenarioArgument,
-    StrictData,
-    check_inputs,
-    command,
-    load,
-    refuse_stale,
-    show_input_ages,
-)
+from eqci_space.cli.options import AsJson, ScenarioArgument, command, load
 from eqci_space.cli.output import Output
 from eqci_space.cli.records import rows_of
-from eqci_space.errors import DataError, PlanError, ScenarioError, near_matches
+from eqci_space.errors import DataError, PlanError, near_matches
 
 if TYPE_CHECKING:
     from eqci_space.fiber.resilience import OutageAnswer
@@ -29,70 +19,10 @@ if TYPE_CHECKING:
     from eqci_space.scenario import Scenario
     from eqci_space.schedule.edits import EditedPlan
 
-__all__ = ["check", "compare", "explain", "whatif"]
+__all__ = ["compare", "explain", "whatif"]
 
 _NAMED = "Contact, candidate, window or pass"
 _NEEDED = ("passes", "windows", "keys", "candidates", "contacts", "routes", "delivery", "prices")
-
-
-@command
-def check(
-    output: Output,
-    scenario: ScenarioArgument,
-    strict_data: StrictData = False,
-    as_json: AsJson = False,
-    overlays: Overlays = None,
-) -> None:
-    """Validate a scenario with its element sets and network; list input ages, assumptions and what overlays change."""
-    output.strict = strict_data
-    try:
-        loaded = load(scenario, overlays)
-    except ScenarioError as error:
-        if as_json:
-            problems = [{"path": path, "message": message} for path, message in error.problems]
-            output.document("check", valid=False, problems=problems)
-        raise
-    check_inputs(loaded)
-    from eqci_space.report.input_ages import age_records, input_ages
-
-    ages = input_ages(loaded)
-    for row in ages[ages["stale"]].itertuples():
-        output.warn(f"{row.input}: {row.state}")
-    assumed, changed = _noted(loaded)
-    if as_json:
-        output.document(
-            "check", loaded, valid=True, problems=[], satellites=len(loaded.satellites), stations=len(loaded.stations),
-            demands=len(loaded.demands), input_ages=age_records(ages), assumed=assumed, changed=changed,
-        )  # fmt: skip
-    else:
-        output.result(
-            f"{loaded.name}: valid; {_counted(len(loaded.satellites), 'satellite')}, "
-            f"{_counted(len(loaded.stations), 'station')}, {_counted(len(loaded.demands), 'demand')}, "
-            f"{_counted((loaded.end - loaded.start).total_seconds() / 86400, 'day')}"
-        )
-        show_input_ages(output.result, ages)
-        for word, entries in (("assumed", assumed), ("changed", changed)):
-            for entry in entries:
-                output.result(f"  {word}: {entry['path']} = {entry['value']} ({entry['source']})")
-    if strict_data:
-        refuse_stale(output, ages)
-
-
-def _counted(number: float, noun: str) -> str:
-    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
-
-
-def _noted(scenario: Scenario) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """Values that are assumed, as the report counts them, and others that an overlay changed, with their sources."""
-    from eqci_space.scenario import assumed_values, overlaid_values
-
-    assumed = assumed_values(scenario)
-    changed = [entry for entry in overlaid_values(scenario) if entry not in set(assumed)]
-    return _entries(assumed), _entries(changed)
-
-
-def _entries(values: list[tuple[str, str, str]]) -> list[dict[str, str]]:
-    return [{"path": path, "value": value, "source": source} for path, value, source in values]
 
 
 @command

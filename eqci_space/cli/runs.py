@@ -71,7 +71,7 @@ def run(
 
     with output.progress(len(STAGES) + 1 + bool(trials)) as advance:
         result = study.save(
-            out, level=release, previous=previous, trials=trials, workers=processes(trials), progress=advance
+            out, level=release, previous=previous, trials=trials, jobs=processes(trials), progress=advance
         )
     for warning in result.manifest.get("simulation", {}).get("warnings", []):
         output.warn(warning)
@@ -104,7 +104,7 @@ def report(
     from eqci_space.study import STAGES
 
     with output.progress(len(STAGES) + 1 + bool(trials)) as advance:
-        study.report(out, previous=previous, trials=trials, workers=processes(trials), progress=advance)
+        study.report(out, previous=previous, trials=trials, jobs=processes(trials), progress=advance)
     output.result(f"report: {out}")
 
 

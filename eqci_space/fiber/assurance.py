@@ -108,7 +108,7 @@ class RuleBook:
         return {str(self.nation[self.graph.number[end]]) for end in demand.between if end in self.graph.number}
 
 
-def rule_book(edges: pd.DataFrame, scenario: Scenario, network: Network) -> RuleBook:
+def rule_book(edges: pd.DataFrame, network: Network, scenario: Scenario) -> RuleBook:
     """Key graph of `key_edges` with the owners of its nodes and its borders."""
     graph = KeyGraph(tuple(zip(edges.index, edges["a"], edges["b"], strict=True)))
     owners = node_owners(network, scenario).reindex(list(graph.number)).fillna("")
@@ -128,19 +128,19 @@ def combined_rule(rules: Sequence[Rule], graph: KeyGraph, demand: Demand) -> Pat
     return PathRule(arcs.tobytes(), limits, max((rule.shares for rule in rules), default=1))
 
 
-def path_rules(edges: pd.DataFrame, scenario: Scenario, network: Network) -> list[PathRule]:
+def path_rules(edges: pd.DataFrame, network: Network, scenario: Scenario) -> list[PathRule]:
     """What the classes and prohibitions of every demand ask of its paths, in order of the demands.
 
     Parameters
     ----------
     edges : DataFrame
         Of `fiber.edges.key_edges`.
-    scenario : Scenario
-        Demands, satellites and agreements between domains.
     network : Network
         Owners of the ground nodes.
+    scenario : Scenario
+        Demands, satellites and agreements between domains.
     """
-    book = rule_book(edges, scenario, network)
+    book = rule_book(edges, network, scenario)
     return [combined_rule(book.rules(demand), book.graph, demand) for demand in scenario.demands]
 
 

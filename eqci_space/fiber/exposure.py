@@ -159,10 +159,10 @@ def exposure_frontier(
     chosen = classes or _CLASSES
     alone = [named[demand].model_copy(update={"assurance": c, "name": f"{i}"}) for i, c in enumerate(chosen)]
     apart = scenario.model_copy(update={"demands": tuple(alone)})
-    problem = flow_problem(apart, network)
+    problem = flow_problem(network, apart)
     # A demand that asks for more than there is gets the most that its class admits.
     plenty = np.full_like(problem.asked_bit, 10.0 * max(problem.supply_bit.max(), problem.initial_bit.max(), 1.0))
-    rules = path_rules(key_edges(network, apart), apart, network)
+    rules = path_rules(key_edges(network, apart), network, apart)
     rows = []
     for k, text in enumerate(chosen):
         one = replace(

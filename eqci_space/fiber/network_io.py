@@ -63,7 +63,7 @@ def _read(path: Path, key: str, columns: list[str]) -> pd.DataFrame:
         raise DataError(
             f"read_network: no file '{path.name}' in '{path.parent.name}'; a network has nodes.csv and links.csv"
         )
-    rows = keyed_rows(path, key, columns)
+    rows = keyed_rows(path, key, columns=columns)
     if not rows:
         raise DataError(f"{path.name}: no row; expected at least one {key}")
     return pd.DataFrame(list(rows.values()), dtype=str).set_index(key)

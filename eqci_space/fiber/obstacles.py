@@ -42,24 +42,24 @@ class Obstacle:
     text: str
 
 
-def unreachable_reasons(scenario: Scenario, network: Network) -> dict[str, str]:
+def unreachable_reasons(network: Network, scenario: Scenario) -> dict[str, str]:
     """Why each demand without any admissible path has none, by demand; empty where all have one.
 
     Whether key reaches the stores along a path is not asked here.
 
     Parameters
     ----------
-    scenario : Scenario
-        Demands with their rules, satellites, agreements.
     network : Network
         Spans with their rates.
+    scenario : Scenario
+        Demands with their rules, satellites, agreements.
 
     Returns
     -------
     dict of str to str
         A line of text per demand.
     """
-    book = rule_book(key_edges(network, scenario), scenario, network)
+    book = rule_book(key_edges(network, scenario), network, scenario)
     demands = scenario.demands
     rules = [combined_rule(book.rules(d), book.graph, d) for d in demands]
     cost = np.ones(2 * len(book.edges))
@@ -68,19 +68,19 @@ def unreachable_reasons(scenario: Scenario, network: Network) -> dict[str, str]:
     return {name: obstacle.text for name, obstacle in found.items() if obstacle is not None}
 
 
-def blocking_rule(demand: Demand, scenario: Scenario, network: Network) -> Obstacle | None:
+def blocking_rule(demand: Demand, network: Network, scenario: Scenario) -> Obstacle | None:
     """The rule, or the fewest rules together, that leave a demand without a path; None if it has one.
 
     Parameters
     ----------
     demand : Demand
         One of the scenario, or any other between its nodes.
-    scenario : Scenario
-        Satellites and agreements.
     network : Network
         Spans with their rates.
+    scenario : Scenario
+        Satellites and agreements.
     """
-    return _obstacle(demand, rule_book(key_edges(network, scenario), scenario, network), network)
+    return _obstacle(demand, rule_book(key_edges(network, scenario), network, scenario), network)
 
 
 def _obstacle(demand: Demand, book: RuleBook, network: Network) -> Obstacle | None:

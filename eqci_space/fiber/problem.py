@@ -70,7 +70,7 @@ def demand_table(scenario: Scenario) -> pd.DataFrame:
     return check_table(pd.DataFrame(rows).set_index("demand"), "DEMANDS", "demand_table")
 
 
-def flow_problem(scenario: Scenario, network: Network) -> KeyFlowProblem:
+def flow_problem(network: Network, scenario: Scenario) -> KeyFlowProblem:
     """Relay problem of a scenario with its fibre supply and no contact yet."""
     edges, bins = key_edges(network, scenario), list(pairwise(bin_edges(scenario)))
     nominal = nominal_edges(scenario)
@@ -89,7 +89,7 @@ def flow_problem(scenario: Scenario, network: Network) -> KeyFlowProblem:
         ends=[d.between for d in scenario.demands],
         weights=demands["weight"].to_numpy(dtype=float),
         asked_bit=np.outer(demands["asked_bit_per_day"], lengths_s / 86400.0),
-        rules=path_rules(edges, scenario, network),
+        rules=path_rules(edges, network, scenario),
         closed=closed if closed.any() else np.empty((0, 0), dtype=bool),
         parent_bin=np.array([bisect_right(nominal, start) - 1 for start, _ in bins]),
         quota_of_arc=quota_of_arc,

@@ -150,7 +150,7 @@ def relay_keys(
     if goal not in _GOALS:
         raise PlanError(f"relay_keys: objective '{goal}'; {near_matches(goal, _GOALS)}")
     network = network or build_network(scenario)
-    problem = with_deposits(flow_problem(scenario, network), deposits, scenario)
+    problem = with_deposits(flow_problem(network, scenario), deposits, scenario)
     flow, share = _GOALS[goal](problem)
     return _relay(flow, share, problem, scenario, network)
 
@@ -171,7 +171,7 @@ def relay_bin_by_bin(deposits: pd.DataFrame, scenario: Scenario, *, network: Net
     """
     check_table(deposits, "DEPOSITS", "relay_bin_by_bin")
     network = network or build_network(scenario)
-    problem = with_deposits(flow_problem(scenario, network), deposits, scenario)
+    problem = with_deposits(flow_problem(network, scenario), deposits, scenario)
     n_bins = problem.asked_bit.shape[1]
     used, price = np.zeros(problem.supply_bit.shape), np.zeros(problem.supply_bit.shape)
     stock, paths, objective, rounds = problem.initial_bit, [], 0.0, 0

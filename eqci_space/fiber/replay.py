@@ -91,7 +91,7 @@ def replay_routes(
         The step does not divide the bins.
     """
     check_table(deposits, "DEPOSITS", "replay_routes")
-    problem = flow_problem(scenario, relay.network)
+    problem = flow_problem(relay.network, scenario)
     step_s = pd.Timedelta(step).total_seconds()
     first = _first_steps(scenario, step_s)
     events = _deposit_events(deposits, problem, scenario, step_s, int(first[-1]))

@@ -58,7 +58,7 @@ def single_failures(
         weighted objective, lost_at_ends_bit (of demands that end at the failed node), worst_demand and its share left.
     """
     network = network or build_network(scenario)
-    problem = with_deposits(flow_problem(scenario, network), deposits, scenario)
+    problem = with_deposits(flow_problem(network, scenario), deposits, scenario)
     whole = _Base.of(problem)
     screened = _Base.of(_one_bin(problem)) if one_bin else whole
     cases = _cases(problem, scenario, network, kinds)

@@ -28,7 +28,7 @@ def sound_text(path: Path) -> str:
     return text
 
 
-def numbered_rows(path: Path, required: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
+def numbered_rows(path: Path, *, required: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
     """Rows of a CSV file with the number of the line on which each ends; lines that begin with # are comments."""
     numbers: list[int] = []
 
@@ -52,7 +52,7 @@ def numbered_rows(path: Path, required: Sequence[str] = ()) -> list[tuple[int, d
         raise DataError(f"{path.name}: not valid CSV: {error}") from error
 
 
-def keyed_rows(path: Path, key: str, columns: Sequence[str] = ()) -> dict[str, dict[str, str]]:
+def keyed_rows(path: Path, key: str, *, columns: Sequence[str] = ()) -> dict[str, dict[str, str]]:
     """Rows of a CSV file by the column `key`; the file is read again only when it has changed.
 
     Parameters
@@ -78,7 +78,7 @@ def keyed_rows(path: Path, key: str, columns: Sequence[str] = ()) -> dict[str, d
 @lru_cache(maxsize=8)
 def _keyed_rows(path: Path, key: str, columns: tuple[str, ...], stamp: tuple[int, int]) -> dict[str, dict[str, str]]:
     rows: dict[str, dict[str, str]] = {}
-    for number, row in numbered_rows(path, (key, *columns)):
+    for number, row in numbered_rows(path, required=(key, *columns)):
         problem = name_problem(row[key])
         if problem:
             raise DataError(f"{path.name} line {number}: {key} {problem}")
@@ -90,4 +90,4 @@ def _keyed_rows(path: Path, key: str, columns: tuple[str, ...], stamp: tuple[int
 
 def row_lines(path: Path, key: str) -> dict[str, int]:
     """Number of the line of each row of a CSV file by the column `key`, which it has."""
-    return {row[key]: number for number, row in numbered_rows(path, (key,))}
+    return {row[key]: number for number, row in numbered_rows(path, required=(key,))}

@@ -128,17 +128,17 @@ def tree_problems(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
             left += [(f"{path}.{i}", item, depth + 1) for i, item in enumerate(value)]
 
 
-def file_beside(folder: Path, name: str) -> Path:
-    """Path of a file that a scenario in `folder` names: relative, and not out of that folder.
+def file_beside(directory: Path, name: str) -> Path:
+    """Path of a file that a scenario in `directory` names: relative, and not out of that folder.
 
     Raises
     ------
     DataError
         The name is absolute, leads out of the folder (links followed), or can be no name.
     """
-    path = folder / name
+    path = directory / name
     try:
-        inside = path.resolve().is_relative_to(folder.resolve())
+        inside = path.resolve().is_relative_to(directory.resolve())
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(f"'{name[:LONGEST_NAME]}' can be no file name: {error}; mend it") from error
     if not inside or Path(name).is_absolute() or PureWindowsPath(name).drive:

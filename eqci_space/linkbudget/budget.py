@@ -186,7 +186,7 @@ def budget_terms() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["column", "label", "model", "valid_where", "source"]).set_index("column")
 
 
-def waterfall_table(budget: pd.DataFrame, window_id: str, scenario: Scenario) -> pd.DataFrame:
+def waterfall_table(budget: pd.DataFrame, scenario: Scenario, window_id: str) -> pd.DataFrame:
     """The terms of a window at its culmination, each with its loss, validity, model and source; the total last.
 
     Parameters

@@ -24,7 +24,7 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def notebook_bar(what: str, total: Callable[..., int] | None = None) -> Callable[[Function], Function]:
+def notebook_bar(what: str, *, total: Callable[..., int] | None = None) -> Callable[[Function], Function]:
     """Let a function with an argument `progress` show a bar in a notebook unless it gets one; ``False`` shows none.
 
     Parameters
@@ -44,7 +44,7 @@ def notebook_bar(what: str, total: Callable[..., int] | None = None) -> Callable
             if progress is not None or not _may_show():
                 return function(*args, **kwargs, progress=progress or None)
             count = total(**signature.bind(*args, **kwargs).arguments) if total else None
-            with shown_bar(what, count) as advance:
+            with shown_bar(what, total=count) as advance:
                 return function(*args, **kwargs, progress=advance)
 
         return wrapped  # type: ignore[return-value]
@@ -53,7 +53,7 @@ def notebook_bar(what: str, total: Callable[..., int] | None = None) -> Callable
 
 
 @contextmanager
-def shown_bar(what: str, total: int | None = None, *, delay_s: float = _DELAY_S) -> Iterator[Callable[..., None]]:
+def shown_bar(what: str, *, total: int | None = None, delay_s: float = _DELAY_S) -> Iterator[Callable[..., None]]:
     """A bar for the time of the block, in a notebook; ``advance(done)`` adds, ``advance(done, total)`` sets.
 
     It appears with the first step after `delay_s`, and what runs inside shows no bar of its own.

@@ -22,9 +22,9 @@ def threads_per_process() -> int:
     return max(1, int(stated)) if stated.isdecimal() else os.cpu_count() or 1
 
 
-def spawned_pool(workers: int) -> ProcessPoolExecutor:
+def spawned_pool(jobs: int) -> ProcessPoolExecutor:
     """A pool of processes that share nothing with this one, and do not outlive it."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
 
 
 def _begin_worker() -> None:

@@ -64,7 +64,7 @@ class BadRecord:
     catalogue_number: int | None = None
 
 
-def build_elements(values: dict[str, Any], where: str, names: Mapping[str, str] | None = None) -> ElementSet:
+def build_elements(values: dict[str, Any], where: str, *, names: Mapping[str, str] | None = None) -> ElementSet:
     """Element set of field values.
 
     Parameters

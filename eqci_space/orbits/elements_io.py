@@ -11,6 +11,7 @@ from typing import Literal
 from eqci_space.errors import BadRecordWarning, ElementsError, near_matches
 from eqci_space.files.atomic import write_atomically
 from eqci_space.files.limits import ORBIT_BYTES, oversize
+from eqci_space.machine.deprecation import once_first
 from eqci_space.orbits import omm_io
 from eqci_space.orbits.elements import BadRecord, ElementSet
 from eqci_space.orbits.tle_io import parse_tle
@@ -83,7 +84,7 @@ def read_records(path: Path) -> list[ElementSet | BadRecord]:
 
 
 def sound_sets(
-    records: Sequence[ElementSet | BadRecord], file: str, bad_records: Literal["raise", "skip"]
+    records: Sequence[ElementSet | BadRecord], source: str, bad_records: Literal["raise", "skip"]
 ) -> list[ElementSet]:
     """The element sets among the records of a file; malformed ones raise or are skipped as in `read_elements`."""
     problems = [r.message for r in records if isinstance(r, BadRecord)]
@@ -98,25 +99,25 @@ def sound_sets(
         warnings.warn(f"{len(problems)} of {len(records)} records skipped: {message}", BadRecordWarning, stacklevel=3)
     if not sets and problems:
         raise ElementsError(
-            f"{file}: no element set found; every record was skipped as malformed: {message}; mend the file"
+            f"{source}: no element set found; every record was skipped as malformed: {message}; mend the file"
         )
     if not sets:
-        raise ElementsError(f"{file}: no element set found; expected OMM (JSON, CSV, XML, KVN) or TLE")
+        raise ElementsError(f"{source}: no element set found; expected OMM (JSON, CSV, XML, KVN) or TLE")
     return sets
 
 
-def _parser(text: str, file: str) -> omm_io.Parsed:
+def _parser(text: str, source: str) -> omm_io.Parsed:
     start = text.lstrip()
     if start[0] in "[{":
-        return omm_io.parse_json(text, file)
+        return omm_io.parse_json(text, source)
     if start[0] == "<":
-        return omm_io.parse_xml(text, file)
+        return omm_io.parse_xml(text, source)
     first = start.splitlines()[0]
     if "," in first and "EPOCH" in first:
-        return omm_io.parse_csv(text, file)
+        return omm_io.parse_csv(text, source)
     if start.startswith(("CCSDS_OMM_VERS", "COMMENT", "OBJECT_NAME")) and "=" in start:
-        return omm_io.parse_kvn(text, file)
-    return parse_tle(text, file)
+        return omm_io.parse_kvn(text, source)
+    return parse_tle(text, source)
 
 
 def select_elements(
@@ -185,7 +186,8 @@ _FORMATS = {
 }
 
 
-def write_omm(path: str | Path, sets: list[ElementSet], *, created: datetime | None = None) -> None:
+@once_first("path")
+def write_omm(sets: list[ElementSet], path: str | Path, *, created: datetime | None = None) -> None:
     """Write element sets as OMM in the form of the suffix: .json, .csv, .xml or .kvn.
 
     Numbers read back exactly.

@@ -11,6 +11,7 @@ import numpy as np
 
 from eqci_space.errors import ElementsError
 from eqci_space.files.atomic import write_atomically
+from eqci_space.machine.deprecation import once_first
 from eqci_space.orbits.earth import julian_date, to_earth_fixed
 from eqci_space.orbits.elements_io import read_text
 from eqci_space.orbits.omm_io import key_value_lines, parse_epoch
@@ -199,13 +200,14 @@ def interpolated_km(segment: OemSegment, seconds: np.ndarray) -> np.ndarray:
     return value
 
 
+@once_first("path")
 def write_oem(
-    path: str | Path,
     name: str,
     start: datetime,
     seconds: np.ndarray,
     positions_m: np.ndarray,
     velocities_m_s: np.ndarray,
+    path: str | Path,
     *,
     frame: str = "EME2000",
     object_id: str = "",
@@ -215,7 +217,6 @@ def write_oem(
 
     Parameters
     ----------
-    path : path
     name, object_id : str
     start : datetime
         Aware; `seconds` count from it.
@@ -223,6 +224,7 @@ def write_oem(
         [s], rising, at least eight.
     positions_m, velocities_m_s : (n, 3) arrays
         Earth-fixed and relative to the turning Earth, as `motion` gives them.
+    path : path
     frame : str
         EME2000, GCRF, ICRF, TEME or ITRF2020.
     created : datetime, optional

@@ -89,7 +89,7 @@ def _element_set(record: Any, where: str) -> ElementSet:
     values["epoch"] = parse_epoch(record["EPOCH"], where)
     values["name"] = str(record.get("OBJECT_NAME") or record["NORAD_CAT_ID"])
     values["object_id"] = str(record.get("OBJECT_ID") or "")
-    return build_elements(values, where, _KEYWORDS)
+    return build_elements(values, where, names=_KEYWORDS)
 
 
 def parse_epoch(value: Any, where: str) -> datetime:
@@ -121,23 +121,23 @@ def _day_of_year(text: str) -> datetime:
     return datetime.fromisoformat(f"{day.isoformat()}T{clock}")
 
 
-def parse_json(text: str, file: str) -> Parsed:
+def parse_json(text: str, source: str) -> Parsed:
     """Records of a JSON list or object; values may be numbers or strings."""
     try:
         records = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ElementsError(f"{file}: not valid JSON: {error}") from error
+        raise ElementsError(f"{source}: not valid JSON: {error}") from error
     for i, record in enumerate([records] if isinstance(records, dict) else records, start=1):
-        yield _attempt(record, f"{file} record {i}")
+        yield _attempt(record, f"{source} record {i}")
 
 
-def parse_csv(text: str, file: str) -> Parsed:
+def parse_csv(text: str, source: str) -> Parsed:
     """Rows under a header of OMM keywords."""
     blank = len(text[: len(text) - len(text.lstrip())].splitlines())
     reader = csv.DictReader(io.StringIO(text.lstrip()), skipinitialspace=True)
     try:
         for row in reader:
-            where = f"{file} line {blank + reader.line_num}"
+            where = f"{source} line {blank + reader.line_num}"
             if None in row or None in row.values():
                 got = sum(v is not None for k, v in row.items() if k is not None) + len(row.get(None) or [])
                 problem = f"{where}: {got} fields; expected {len(reader.fieldnames or [])} as in the header"
@@ -146,10 +146,10 @@ def parse_csv(text: str, file: str) -> Parsed:
             record = {str(k).strip(): v.strip() for k, v in row.items() if isinstance(v, str)}
             yield _attempt(record, where, problem)
     except csv.Error as error:
-        raise ElementsError(f"{file} line {reader.line_num}: not valid CSV: {error}") from error
+        raise ElementsError(f"{source} line {reader.line_num}: not valid CSV: {error}") from error
 
 
-def key_value_lines(text: str, file: str) -> Iterator[tuple[str, str, str]]:
+def key_value_lines(text: str, source: str) -> Iterator[tuple[str, str, str]]:
     """Place, keyword and value of each ``KEYWORD = value`` line; other lines have an empty keyword.
 
     Comments and empty lines are left out.
@@ -159,14 +159,14 @@ def key_value_lines(text: str, file: str) -> Iterator[tuple[str, str, str]]:
         if not line or line.split()[0] == "COMMENT":
             continue
         key, equals, value = line.partition("=")
-        yield f"{file} line {number}", key.strip() if equals else "", value.strip() if equals else line
+        yield f"{source} line {number}", key.strip() if equals else "", value.strip() if equals else line
 
 
-def parse_kvn(text: str, file: str) -> Parsed:
+def parse_kvn(text: str, source: str) -> Parsed:
     """Messages of ``KEYWORD = value [unit]`` lines; each begins with CCSDS_OMM_VERS or a repeated OBJECT_NAME."""
     record: dict[str, str] = {}
-    begin, problem = file, None
-    for where, key, value in key_value_lines(text, file):
+    begin, problem = source, None
+    for where, key, value in key_value_lines(text, source):
         if record and (key == "CCSDS_OMM_VERS" or (key == "OBJECT_NAME" and key in record)):
             yield _attempt(record, begin, problem)
             record, problem = {}, None
@@ -191,7 +191,7 @@ def _wrong_unit(key: str, unit: str, where: str) -> str | None:
     return f"{where}: {key} is in [{unit}]; expected [{expected}]"
 
 
-def parse_xml(text: str, file: str) -> Parsed:
+def parse_xml(text: str, source: str) -> Parsed:
     """``omm`` elements of an XML document, alone or combined. Document types and entities are refused."""
     records: list[tuple[str, dict[str, str], str | None]] = []
     inside = False
@@ -199,12 +199,12 @@ def parse_xml(text: str, file: str) -> Parsed:
     parser = expat.ParserCreate()
 
     def refuse(*_: object) -> None:
-        raise ElementsError(f"{file} line {parser.CurrentLineNumber}: a document type or entity; remove it")
+        raise ElementsError(f"{source} line {parser.CurrentLineNumber}: a document type or entity; remove it")
 
     def begin(tag: str, attributes: dict[str, str]) -> None:
         nonlocal inside
         words.clear()
-        where = f"{file} line {parser.CurrentLineNumber}"
+        where = f"{source} line {parser.CurrentLineNumber}"
         if tag == "omm":
             records.append((where, {}, None))
             inside = True
@@ -222,7 +222,7 @@ def parse_xml(text: str, file: str) -> Parsed:
             return
         place, record, problem = records[-1]
         if tag in record and tag in _FIELDS:
-            twice = f"{file} line {parser.CurrentLineNumber}: {tag} is given twice"
+            twice = f"{source} line {parser.CurrentLineNumber}: {tag} is given twice"
             records[-1] = (place, record, problem or twice)
         record[tag] = content
 
@@ -231,7 +231,7 @@ def parse_xml(text: str, file: str) -> Parsed:
     try:
         parser.Parse(text.encode("utf-8"), True)
     except (expat.ExpatError, LookupError, ValueError) as error:
-        raise ElementsError(f"{file}: not valid XML: {error}") from error
+        raise ElementsError(f"{source}: not valid XML: {error}") from error
     for where, record, problem in records:
         yield _attempt(record, where, problem)
 

@@ -29,7 +29,7 @@ _FIELDS = {
 _BLANKS_1, _BLANKS_2 = (1, 8, 17, 32, 43, 52, 61, 63), (1, 7, 16, 25, 33, 42, 51)
 
 
-def parse_tle(text: str, file: str) -> Iterator[ElementSet | BadRecord]:
+def parse_tle(text: str, source: str) -> Iterator[ElementSet | BadRecord]:
     """Element sets of two- or three-line records, in order; a malformed record gives what is wrong instead.
 
     Lines that begin with # are comments.
@@ -41,7 +41,7 @@ def parse_tle(text: str, file: str) -> Iterator[ElementSet | BadRecord]:
     title, i = "", 0
     while i < len(lines):
         number, line = lines[i]
-        where = f"{file} line {number}"
+        where = f"{source} line {number}"
         following = lines[i + 1][1] if i + 1 < len(lines) else ""
         i += 1
         if _is_element_line(line, "1"):
@@ -101,7 +101,7 @@ def _pair(name: str, line1: str, line2: str, where: str) -> ElementSet:
     except ValueError as error:
         raise ElementsError(f"{where}: a field is no number ({error})") from error
     values["name"] = name or str(values["catalogue_number"])
-    return build_elements(values, where, _FIELDS)
+    return build_elements(values, where, names=_FIELDS)
 
 
 def _values(line1: str, line2: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pandas as pd
 import pyogrio
 
 from eqci_space.errors import DataError
+from eqci_space.machine.deprecation import once_named
 from eqci_space.report.exports.tables import NOT_READ_OR_WRITTEN
 
 __all__ = ["read_coverage", "write_coverage"]
@@ -27,8 +28,9 @@ _DIGITS = {
 }
 
 
-def write_coverage(coverage: gpd.GeoDataFrame, folder: Path | str, *, name: str = "coverage") -> tuple[Path, Path]:
-    """Write ``<name>.gpkg`` and ``<name>.csv`` into a folder, made if need be; existing files are replaced whole.
+@once_named(folder="directory")
+def write_coverage(coverage: gpd.GeoDataFrame, directory: Path | str, *, name: str = "coverage") -> tuple[Path, Path]:
+    """Write ``<name>.gpkg`` and ``<name>.csv`` into a directory, made if need be; existing files are replaced whole.
 
     The GeoPackage has the layer `coverage` (cells, EPSG:4326) and the table `about`, one row per attribute as JSON. The
     CSV has the middles of the cells and numbers as they are read: whole bits, chances to four digits.
@@ -46,9 +48,9 @@ def write_coverage(coverage: gpd.GeoDataFrame, folder: Path | str, *, name: str 
     Raises
     ------
     DataError
-        The disk is full or the folder cannot be written; no file is left behind.
+        The disk is full or the directory cannot be written; no file is left behind.
     """
-    target = Path(folder)
+    target = Path(directory)
     gpkg, csv = target / f"{name}.gpkg", target / f"{name}.csv"
     part = target / f".{name}.{os.getpid()}.gpkg"  # GDAL warns of any other ending
     try:

@@ -38,9 +38,9 @@ _VERSIONS = (
 
 
 def run_manifest(
-    scenario: Scenario,
     plan: Plan,
     relay: Relay,
+    scenario: Scenario,
     *,
     passes: pd.DataFrame,
     windows: pd.DataFrame,
@@ -51,9 +51,9 @@ def run_manifest(
 
     Parameters
     ----------
-    scenario : Scenario
     plan : Plan
     relay : Relay
+    scenario : Scenario
     passes, windows, candidates : DataFrame
         PASSES, WINDOWS and CANDIDATES, of which the rows are counted.
     ages : DataFrame, optional
@@ -90,7 +90,7 @@ def run_manifest(
         },
         "unreachable_demands": list(relay.unreachable),
         "failure_probability": _probabilities(relay, plan, scenario),
-        "unreachable_reasons": unreachable_reasons(scenario, relay.network),
+        "unreachable_reasons": unreachable_reasons(relay.network, scenario),
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
     }  # fmt: skip
 

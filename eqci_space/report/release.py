@@ -20,6 +20,7 @@ import pandas as pd
 from eqci_space.errors import DataError, near_matches
 from eqci_space.fiber.network import Network, build_network, station_node
 from eqci_space.fiber.problem import bin_edges, demand_table
+from eqci_space.machine.deprecation import once_by_position, once_first
 from eqci_space.ogs.sites import station_table
 from eqci_space.orbits.ephemeris import Ephemeris, ephemerides
 from eqci_space.report.exports.crew import crew_table
@@ -87,10 +88,11 @@ class Released:
     withheld: tuple[str, ...] = ()
 
 
+@once_first("scenario", Scenario)
 def export_material(
-    scenario: Scenario,
     tables: Mapping[str, pd.DataFrame],
     manifest: Mapping[str, Any],
+    scenario: Scenario,
     *,
     network: Network | None = None,
     prices: pd.DataFrame | None = None,
@@ -101,11 +103,11 @@ def export_material(
 
     Parameters
     ----------
-    scenario : Scenario
     tables : mapping of str to DataFrame
         Tables of the run by their lower-case names; contacts is needed.
     manifest : mapping
         As in `Run`.
+    scenario : Scenario
     network : Network, optional
         Default `build_network`.
     prices : DataFrame, optional
@@ -146,7 +148,8 @@ def _satellites(scenario: Scenario) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["satellite", "operator", "nation", "wavelength_nm"]).set_index("satellite")
 
 
-def release(material: Material, level: str = "internal") -> Released:
+@once_by_position("level")
+def release(material: Material, *, level: str = "internal") -> Released:
     """What readers of a level may see: everything (internal), or what may be published (public).
 
     The manifest of the result says the level, the tables that are there and what is withheld.

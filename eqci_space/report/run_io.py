@@ -100,46 +100,50 @@ def _manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def require_target(target: Path) -> None:
+def require_target(directory: Path) -> None:
     """Make sure, before anything is worked out, that a run can be written there.
 
     Raises
     ------
     DataError
-        `target` exists and is not a run, or no folder can be made there.
+        `directory` exists and is not a run, or no folder can be made there.
     """
-    if target.exists() and not (target / "run.json").is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise DataError(f"write_directory: '{target}' exists and holds no run; choose another --out")
+    if (
+        directory.exists()
+        and not (directory / "run.json").is_file()
+        and (not directory.is_dir() or any(directory.iterdir()))
+    ):
+        raise DataError(f"write_directory: '{directory}' exists and holds no run; choose another --out")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent)).rmdir()
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent)).rmdir()
     except OSError as error:
-        raise DataError(f"write_directory: cannot write to '{target.parent}': {error.strerror}") from error
+        raise DataError(f"write_directory: cannot write to '{directory.parent}': {error.strerror}") from error
 
 
-def write_directory(target: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary folder, then move it to `target` in one step.
+def write_directory(directory: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary folder, then move it to `directory` in one step.
 
-    An earlier run at `target` is replaced; anything else there is left alone.
+    An earlier run at `directory` is replaced; anything else there is left alone.
 
     Raises
     ------
     DataError
-        `target` exists and is not a run, no folder can be made there, or the disk is full.
+        `directory` exists and is not a run, no folder can be made there, or the disk is full.
     """
-    require_target(target)
+    require_target(directory)
     try:
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        work = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
         try:
             write(work)
             work.chmod(0o755)
-            _publish(work, target)
+            _publish(work, directory)
         finally:
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
         raise DataError(
-            f"write_directory: cannot write to '{target}': {error.strerror or error}; make room or choose another "
-            "folder; nothing was changed"
+            f"write_directory: cannot write to '{directory}': {error.strerror or error}; make room or choose another "
+            "directory; nothing was changed"
         ) from error
 
 

@@ -49,7 +49,7 @@ def read_maintenance(path: Path, start: datetime, end: datetime) -> list[dict[st
 
 def _csv_entries(path: Path) -> list[dict[str, Any]]:
     entries = []
-    for line, row in numbered_rows(path, ("start", "end")):
+    for line, row in numbered_rows(path, required=("start", "end")):
         times = {}
         for column in ("start", "end"):
             try:

@@ -25,7 +25,7 @@ def read_horizon_mask(path: Path) -> list[tuple[float, float]]:
         differ.
     """
     pairs: list[tuple[float, float]] = []
-    for line, row in numbered_rows(path, ("azimuth_deg", "elevation_deg")):
+    for line, row in numbered_rows(path, required=("azimuth_deg", "elevation_deg")):
         try:
             azimuth, elevation = float(row["azimuth_deg"]), float(row["elevation_deg"])
         except (TypeError, ValueError) as error:

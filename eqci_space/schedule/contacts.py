@@ -116,13 +116,13 @@ def schedule_contacts(
     """
     check_table(candidates, "CANDIDATES", "schedule_contacts")
     network = network or build_network(scenario)
-    problem = flow_problem(scenario, network)
+    problem = flow_problem(network, scenario)
     _check_names(candidates.index, {"pin": pin, "ban": ban, "force": force})
-    usable = usable_candidates(candidates, scenario, [*pin, *force])
+    usable = usable_candidates(candidates, scenario, pin=[*pin, *force])
     return plan_contacts(problem, usable, scenario, pin=pin, ban=ban, force=force)[0]
 
 
-def usable_candidates(candidates: pd.DataFrame, scenario: Scenario, pin: Sequence[str] = ()) -> pd.DataFrame:
+def usable_candidates(candidates: pd.DataFrame, scenario: Scenario, *, pin: Sequence[str] = ()) -> pd.DataFrame:
     """Candidates whose key can be used: available within the period, at a station that can deliver it, or pinned."""
     useful = (candidates["available_at"] < pd.Timestamp(scenario.end)) & candidates["ogs"].isin(_delivering(scenario))
     return candidates[useful | candidates.index.isin(pin)]

@@ -156,10 +156,12 @@ def _one_each(ground: _Ground, edits: Sequence[_Edit], kind: str, ban: Sequence[
     groups = [e for e in edits if e.kind == kind and len(e.candidates) > 1 and not set(e.candidates) & set(known)]
     if not groups:
         return sure[kind]
-    inside = usable_candidates(ground.candidates, ground.scenario, [*known, *(c for g in groups for c in g.candidates)])
+    inside = usable_candidates(
+        ground.candidates, ground.scenario, pin=[*known, *(c for g in groups for c in g.candidates)]
+    )
     wanted = inside.index.isin([c for g in groups for c in g.candidates])
     worth = (1.0 + 2.0 * abs(ground.base.bound)) * wanted
-    problem = flow_problem(ground.scenario, ground.network)
+    problem = flow_problem(ground.network, ground.scenario)
     plan, _ = plan_contacts(
         problem, inside, ground.scenario, pin=sure["pin"], ban=ban, force=sure["force"], worth=worth, compared=False
     )

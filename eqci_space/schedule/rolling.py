@@ -125,7 +125,7 @@ class _Rolled:
 
 def _problem(part: Scenario, network: Network, rolled: _Rolled) -> KeyFlowProblem:
     """The horizon's relay problem from the stocks handed on and the key on its way."""
-    problem = flow_problem(part, network)
+    problem = flow_problem(network, part)
     if rolled.vintage_bit is not None:
         problem = replace(problem, initial_bit=rolled.vintage_bit.sum(axis=1), vintage_bit=rolled.vintage_bit)
     return with_deposits(problem, rolled.late, part)
@@ -177,7 +177,7 @@ def _plan(
     planned = _planned(rolled)
     frozen = planned[planned["start"] < pd.Timestamp(now + timedelta(hours=part.schedule.freeze_h))]["candidate_id"]
     pin = [c for c in [*_recent(rolled, now), *frozen] if c in candidates.index]
-    usable = usable_candidates(candidates, part, pin)
+    usable = usable_candidates(candidates, part, pin=pin)
     kept = usable.index.isin(planned["candidate_id"]) & np.asarray(usable["start"] >= pd.Timestamp(now))
     plan, flow = plan_contacts(
         problem,

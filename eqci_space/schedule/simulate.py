@@ -20,6 +20,7 @@ from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.fiber.key_problem import Column, KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import bin_of, flow_problem
+from eqci_space.machine.deprecation import once_named
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.qkd.window_keys import part_responses
 from eqci_space.scenario import Scenario
@@ -76,6 +77,7 @@ class Simulation:
         return self.contact_bit.sum(axis=1).to_numpy()
 
 
+@once_named(workers="jobs")
 @notebook_bar("worlds", total=lambda trials=1000, **_: 2 * trials)
 def simulate_plan(
     plan: Plan,
@@ -86,11 +88,11 @@ def simulate_plan(
     candidates: pd.DataFrame | None = None,
     network: Network | None = None,
     trials: int = 1000,
-    rng: int | None = None,
     regret_trials: int = 0,
     model: SkyModel | None = None,
-    workers: int = 1,
+    jobs: int = 1,
     progress: Callable[[int], None] | None = None,
+    rng: int | None = None,
 ) -> Simulation:
     """Replay a plan in sampled worlds and deliver what arrives.
 
@@ -104,17 +106,17 @@ def simulate_plan(
         CANDIDATES, needed for the regret.
     trials : int
         At least 10.
-    rng : int, optional
-        Seed; default the scenario's.
     regret_trials : int
         Worlds in which the plan is made anew with the sky known.
     model : SkyModel, optional
         Correlation of the sky, such as `fit_sky` measures.
-    workers : int
+    jobs : int
         Processes; the result does not depend on it. More than one need a script whose own work stands under
         ``if __name__ == "__main__":``, for each process imports it.
     progress : callable, optional
         Called with the number of trials done since the last call.
+    rng : int, optional
+        Seed; default the scenario's.
 
     Raises
     ------
@@ -131,7 +133,7 @@ def simulate_plan(
     seed = scenario.seed if rng is None else rng
     network = network or build_network(scenario)
     responses = _responses(contacts, budget, keys, scenario)
-    problem = flow_problem(scenario, network)
+    problem = flow_problem(network, scenario)
     slots = _slots(contacts, scenario, problem)
     worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, model=model)
     weather = sample_worlds(contacts, scenario, trials=trials, rng=seed, only="sky", model=model)
@@ -140,9 +142,7 @@ def simulate_plan(
         "all_in": (arrived, worlds.fibre_factor),
         "weather_only": (_key_bit(responses, weather), weather.fibre_factor),
     }
-    delivered = {
-        name: _delivered(problem, slots, key, factor, workers, progress) for name, (key, factor) in parts.items()
-    }
+    delivered = {name: _delivered(problem, slots, key, factor, jobs, progress) for name, (key, factor) in parts.items()}
     names = [d.name for d in scenario.demands]
     frames = {name: pd.DataFrame(values, columns=names).rename_axis("trial") for name, values in delivered.items()}
     alone = _space_key_by_cause(responses, contacts, scenario, trials, seed, model)
@@ -200,7 +200,7 @@ def _delivered(
     slots: _Slots,
     key_bit: np.ndarray,
     fibre_factor: np.ndarray,
-    workers: int,
+    jobs: int,
     progress: Callable[[int], None] | None,
 ) -> np.ndarray:
     """Bits per trial and demand; tasks of 25 trials, in processes when there are many."""
@@ -209,18 +209,18 @@ def _delivered(
         for i in range(0, len(key_bit), _TRIALS_PER_TASK)
     ]
     parts = []
-    for part in _mapped(tasks, workers):
+    for part in _mapped(tasks, jobs):
         parts.append(part)
         if progress:
             progress(len(part))
     return np.concatenate(parts)
 
 
-def _mapped(tasks: list[tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray]], workers: int) -> Iterator[np.ndarray]:
-    if workers == 1:
+def _mapped(tasks: list[tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray]], jobs: int) -> Iterator[np.ndarray]:
+    if jobs == 1:
         yield from map(_solve, tasks)
         return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(_solve, tasks)
 
 
@@ -263,7 +263,7 @@ def _space_key_by_cause(
     alone = {}
     for cause in ("sky", *(str(u.quantity) for u in scenario.uncertainties)):
         if cause in CLIMATE_CAUSES:
-            shift = climate_shift(contacts, scenario, trials, seed, only=cause)
+            shift = climate_shift(contacts, scenario, trials=trials, only=cause, rng=seed)
             alone[cause] = (clear_bit * mean_clear(contacts, scenario, shift)).sum(axis=1)
             continue
         worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, only=cause, model=model)
@@ -325,7 +325,7 @@ def _regret(
     offered = candidates.assign(candidate_id=candidates.index)
     worlds = sample_worlds(offered, scenario, trials=trials, rng=seed, only="sky", model=model)
     realised = _key_bit(_responses(offered, budget, keys, scenario), worlds)
-    problem = flow_problem(scenario, network)
+    problem = flow_problem(network, scenario)
     mine = candidates.index.get_indexer(contacts["candidate_id"])
     base = _solve((problem, _slots(contacts, scenario, problem), realised[:, mine], np.ones(trials)))
     # The sky is known: nothing to hedge against.

@@ -32,9 +32,9 @@ def sample_worlds(
     scenario: Scenario,
     *,
     trials: int,
-    rng: int = 0,
     only: str | None = None,
     model: SkyModel | None = None,
+    rng: int = 0,
 ) -> Worlds:
     """Draw worlds for contacts; `only` keeps all but one cause at their usual values.
 
@@ -64,10 +64,10 @@ def _streams(seed: int) -> dict[str, np.random.Generator]:
 
 
 def climate_shift(
-    contacts: pd.DataFrame, scenario: Scenario, trials: int, seed: int, *, only: str | None = None
+    contacts: pd.DataFrame, scenario: Scenario, *, trials: int, only: str | None = None, rng: int
 ) -> np.ndarray:
     """Errors of the climate (trials, contacts) in logits as `sample_worlds` draws them."""
-    return _cover_shift(contacts, _drawn(scenario, only), _streams(seed), trials)
+    return _cover_shift(contacts, _drawn(scenario, only), _streams(rng), trials)
 
 
 def _cover_shift(

@@ -48,9 +48,9 @@ def sweep(
     executor: Any = None,
     jobs: int = 1,
     trials: int = 0,
-    rng: int | None = None,
     progress: Callable[[int], None] | None = None,
     checkpoint: str | Path | None = None,
+    rng: int | None = None,
 ) -> pd.DataFrame:
     """Results of a scenario under every combination of values.
 

@@ -228,9 +228,9 @@ def hourly_availability(
     times: pd.DatetimeIndex,
     *,
     trials: int,
-    rng: int = 0,
     elevation_deg: float = 45.0,
     model: SkyModel | None = None,
+    rng: int = 0,
 ) -> np.ndarray:
     """Clear hours of stations in sampled years: flags (trials, stations, hours).
 
@@ -270,8 +270,8 @@ def rank_stations(
     *,
     error_logit: float = 0.14,
     trials: int = 10_000,
-    rng: int = 0,
     elevation_deg: float = 45.0,
+    rng: int = 0,
 ) -> pd.DataFrame:
     """Stations by their mean availability over the nights of the year, with the chance that the order holds.
 

@@ -158,7 +158,7 @@ def sniffed(path: Path, name: str) -> str:
     )
 
 
-def read_text(path: Path, name: str, fallback: str | None = None) -> str:
+def read_text(path: Path, name: str, *, fallback: str | None = None) -> str:
     """Content of a text file of sane size; `fallback` is an encoding for files that are not UTF-8.
 
     Raises
@@ -181,7 +181,7 @@ def read_text(path: Path, name: str, fallback: str | None = None) -> str:
     return text
 
 
-def parse_number(text: str, where: str, missing: tuple[str, ...] = ()) -> float:
+def parse_number(text: str, where: str, *, missing: tuple[str, ...] = ()) -> float:
     """A finite number, NaN for the texts in `missing`.
 
     Raises

@@ -45,9 +45,9 @@ def sample_sky(
     scenario: Scenario,
     *,
     trials: int,
-    rng: np.random.Generator | int | None = None,
     model: SkyModel | None = None,
     cover_logit_shift: np.ndarray | None = None,
+    rng: np.random.Generator | int | None = None,
 ) -> SkySamples:
     """Draw skies over the candidates of a scenario.
 
@@ -64,9 +64,9 @@ def sample_sky(
         CANDIDATES or CONTACTS.
     trials : int
         At least 1; a trial does not depend on how many others are drawn.
-    rng : Generator or int
     cover_logit_shift : (trials, candidates) array, optional
         Shift of the mean cover in logits, such as errors of the climate table.
+    rng : Generator or int
 
     Raises
     ------

@@ -66,7 +66,7 @@ def with_elements(short):
         line = f'elements = "{name}"\ncatalogue_number = 99001\n\n'
         path.write_text(head + line + tail[tail.index("[stations]") :], encoding="utf-8")
         elements = read_elements(data_path("orbits", "synthetic_constellations.omm.json"))[0]
-        write_omm(path.parent / "mine.omm.json", [elements.model_copy(update={"epoch": epoch})])
+        write_omm([elements.model_copy(update={"epoch": epoch})], path.parent / "mine.omm.json")
         return path
 
     return write

@@ -1,21 +1,8 @@
-"""check, explain, whatif and compare."""
+"""explain, whatif and compare."""
 
 import pytest
 
 from eqci_space.report.run_io import load_run
-
-
-def test_check_lists_what_is_assumed_and_what_overlays_change(eqci, parsed, tmp_path):
-    (tmp_path / "narrow.toml").write_text("[stations]\nmin_elevation_deg = 30\n", encoding="utf-8")
-    done = eqci("check", "quant-gpicz", "--with", tmp_path / "narrow.toml")
-    assert done.exit_code == 0
-    assert "QUANT-GPICz: valid; 1 satellite, 5 stations, 10 demands, 7 days" in done.stdout
-    assert "assumed: satellite.0.orbit.ltan_h = 22.5" in done.stdout
-    assert "changed: stations.min_elevation_deg = 30 (overlay narrow.toml)" in done.stdout
-    document = parsed("check", "quant-gpicz", "--with", tmp_path / "narrow.toml")
-    assert document["valid"] is True
-    assert "satellite.0.orbit.ltan_h" in {entry["path"] for entry in document["assumed"]}
-    assert [entry["value"] for entry in document["changed"]] == ["30"]
 
 
 def test_explain_answers_for_passes_and_demands(eqci, parsed, short_run):

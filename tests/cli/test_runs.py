@@ -1,4 +1,4 @@
-"""Runs, reports, simulations, sweeps and coverage from the command line."""
+"""Runs and reports from the command line."""
 
 import json
 import re
@@ -97,38 +97,6 @@ def test_report_writes_the_report_alone(eqci, short, short_run, tmp_path):
     assert "Of the contacts of run and of this run" in text
     assert sorted(p.name for p in tmp_path.iterdir()) == ["edited.toml", "week.html"]
     assert eqci("report", short(), "--out", tmp_path / "week.pdf").exit_code == 2
-
-
-def test_simulate_prints_quantiles_and_writes_tables(parsed, short, tmp_path):
-    document = parsed("simulate", short(), "--trials", "20", "--regret", "0", "--seed", "3", "--out", tmp_path / "w")
-    assert (document["trials"], document["seed"], document["regret_bit"]) == (20, 3, None)
-    assert len(document["demands"]) == 10
-    assert {row["cause"] for row in document["causes"]} >= {"sky", "link_loss_bias_db"}
-    written = pd.read_csv(tmp_path / "w" / "demands.csv")
-    assert written["all_in_median_bit"].tolist() == [row["all_in_median_bit"] for row in document["demands"]]
-
-
-def test_simulate_in_words(eqci, short):
-    done = eqci("simulate", short(), "--trials", "10", "--regret", "0")
-    assert done.stdout.startswith("QUANT-GPICz: 10 worlds, contacts as planned")
-    assert "variance of the key from space, each cause alone:" in done.stdout
-    assert done.stderr.startswith("warning: only 1 of 10 trials")
-
-
-def test_sweep_tabulates_options(eqci, parsed, short):
-    document = parsed("sweep", short(), "--set", "satellite.0.orbit.ltan_h=22.5,10.5")
-    assert [row["satellite.0.orbit.ltan_h"] for row in document["rows"]] == [22.5, 10.5]
-    assert document["rows"][0]["windows"] > 0
-    assert eqci("sweep", short(), "--set", "seed").exit_code == 2
-    assert "stand in quotes" in " ".join(eqci("sweep", short(), "--set", "name=x").stderr.replace("│", " ").split())
-
-
-def test_coverage_counts_points_and_lists_maps(parsed, short, tmp_path):
-    document = parsed("coverage", short(), "--out", tmp_path / "maps", "--resolution", "5")
-    assert document["points"] == len(document["rows"]) > 20
-    assert all(path.endswith(".png") for path in document["maps"])
-    assert document["key_lookup_error"]["windows"] > 0
-    assert (tmp_path / "maps" / "coverage.gpkg").is_file()
 
 
 def test_a_run_in_chunks_is_the_run(eqci, short, short_run, tmp_path):

@@ -37,7 +37,7 @@ def paths_of(scenario, edges=None):
     edges = key_edges(network, scenario)
     graph = KeyGraph(tuple(zip(edges.index, edges["a"], edges["b"], strict=True)))
     ends = [d.between for d in scenario.demands]
-    rules = path_rules(edges, scenario, network)
+    rules = path_rules(edges, network, scenario)
     found = cheapest_routes(graph, ends, rules, range(len(ends)), np.ones(2 * len(edges)))
     names = list(graph.number)
     return [
@@ -237,7 +237,7 @@ def classed(scenario, shipped, ends, *classes):
     other = scenario.model_copy(update={"demands": wanted})
     edges = key_edges(shipped, other)
     graph = KeyGraph(tuple(zip(edges.index, edges["a"], edges["b"], strict=True)))
-    rules = path_rules(edges, other, shipped)
+    rules = path_rules(edges, shipped, other)
     found = cheapest_routes(graph, [ends] * len(classes), rules, range(len(classes)), np.ones(2 * len(edges)))
     names = list(graph.number)
     return edges, {k: [[names[v] for v in graph.path_nodes(s)] for s in route] for k, (route, _) in found.items()}

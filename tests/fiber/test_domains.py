@@ -171,10 +171,10 @@ def test_agreement_with_nodes_is_an_edge_of_its_own_rate(build):
 def test_two_agreements_for_one_border_are_named(build):
     scenario = build([between("A1", "B1")], agreement("old"), agreement("new", domains=("West", "East")))
     with pytest.raises(PlanError, match="'old' and 'new' both govern 'X'; give each its `links`"):
-        flow_problem(scenario, build_network(scenario))
+        flow_problem(build_network(scenario), scenario)
     over_links = build([between("A1", "B1")], agreement("old", links=("X", "Y")), agreement("new", links=("Y",)))
     with pytest.raises(PlanError, match="both govern 'Y'"):
-        flow_problem(over_links, build_network(over_links))
+        flow_problem(build_network(over_links), over_links)
 
 
 def test_spans_of_a_split_link_cross_where_the_domain_changes(build):

@@ -65,7 +65,7 @@ def test_one_nation_asks_satellites_to_be_of_it(crossroads):
         scenario = crossroads([demand("national_only", ends=("A", "F"))], {"nation": nation})
         network = build_network(scenario)
         edges = key_edges(network, scenario)
-        arcs = np.frombuffer(path_rules(edges, scenario, network)[0].arcs, dtype=bool).reshape(-1, 2)
+        arcs = np.frombuffer(path_rules(edges, network, scenario)[0].arcs, dtype=bool).reshape(-1, 2)
         assert arcs[edges.index.get_loc("S|X")].sum() == count
         assert arcs[edges.index.get_loc("S|Y")].sum() == 0  # Y stands at Polish P
 

@@ -21,7 +21,7 @@ def demand(assurance="any", ends=("A", "B"), **more):
 def obstacle(crossroads):
     def find(*args, satellite=None, changes=None, **more):
         scenario = crossroads([demand(*args, **more)], satellite, **(changes or {}))
-        return blocking_rule(scenario.demands[0], scenario, build_network(scenario))
+        return blocking_rule(scenario.demands[0], build_network(scenario), scenario)
 
     return find
 
@@ -107,11 +107,11 @@ def test_a_node_that_every_share_passes_is_named(hand_made):
         [f"{n} DE x" for n in "ABCDE"], ["AC A C", "AD A D", "CE C E", "DE D E", "EB E B"],
         [{**demand("two_disjoint")}],
     )  # fmt: skip
-    found = blocking_rule(scenario.demands[0], scenario, build_network(scenario))
+    found = blocking_rule(scenario.demands[0], build_network(scenario), scenario)
     assert (found.rules, found.where) == (("two_disjoint",), ("E",))
     assert found.text == "no path: two_disjoint (every path passes E) stands in the way"
     single = hand_made(["A DE x", "B DE x"], ["AB A B"], [demand("two_disjoint")])
-    found = blocking_rule(single.demands[0], single, build_network(single))
+    found = blocking_rule(single.demands[0], build_network(single), single)
     assert found.text == "no path: two_disjoint (no second path beside AB) stands in the way"
 
 
@@ -166,7 +166,7 @@ def test_missing_spans_are_named_whatever_the_rules(hand_made):
         [demand("national_only"), *({**demand(ends=e), "name": n} for n, e in ends.items())],
         links={"AB": LinkRules(reach_db=20.0)},
     )  # fmt: skip
-    reasons = unreachable_reasons(scenario, build_network(scenario))
+    reasons = unreachable_reasons(build_network(scenario), scenario)
     assert reasons == {
         "key": "no path: spans without key stand in the way, whatever the rules: "
         "'AB' (48.0 dB exceed the reach of 20 dB)",
@@ -188,7 +188,7 @@ def test_no_smaller_set_of_rules_opens_a_path(crossroads, seed):
     )
     scenario = crossroads([one], {"nation": str(rng.choice(["", "LU", "DE"]))})
     asked, network = Demand(**one), build_network(scenario)
-    book = rule_book(key_edges(network, scenario), scenario, network)
+    book = rule_book(key_edges(network, scenario), network, scenario)
     rules = book.rules(asked)
 
     def opens(gone):
@@ -197,7 +197,7 @@ def test_no_smaller_set_of_rules_opens_a_path(crossroads, seed):
 
     names = [r.name for r in rules]
     smallest = next(n for n in range(len(names) + 1) if any(map(opens, itertools.combinations(names, n))))
-    found = blocking_rule(asked, scenario, network)
+    found = blocking_rule(asked, network, scenario)
     assert (found is None) == (smallest == 0)
     if found is not None:
         assert opens(found.rules)

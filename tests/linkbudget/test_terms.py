@@ -63,7 +63,7 @@ def test_the_waterfall_table_adds_up_and_names_models(graz, scenario, statistic)
     other = changed(scenario)
     budget = link_budget(graz, other, statistic=statistic)
     window = budget["window_id"].iloc[0]
-    table = waterfall_table(budget, window, other)
+    table = waterfall_table(budget, other, window)
     top = budget.loc[budget.loc[budget["window_id"] == window, "elevation_deg"].idxmax()]
     losses = [*LOSS_TERMS, *(["fade_loss_db"] if statistic == "quantile" else []), "total_loss_db"]
     assert list(table.index) == losses
@@ -74,7 +74,7 @@ def test_the_waterfall_table_adds_up_and_names_models(graz, scenario, statistic)
     assert (table["model"].iloc[:-1].map(len) > 2).all()
     assert (table["source"].iloc[:-1].map(len) > 2).all()
     with pytest.raises(TableError, match="waterfall_table: no window 'none'"):
-        waterfall_table(budget, "none", other)
+        waterfall_table(budget, other, "none")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_each_term_says_where_it_holds(graz, scenario, change, elevation_deg, br
         budget = link_budget(graz.head(3).assign(elevation_deg=elevation_deg), other)
     assert len(caught) == 1
     assert not budget["valid"].any()
-    table = waterfall_table(budget, budget["window_id"].iloc[0], other)
+    table = waterfall_table(budget, other, budget["window_id"].iloc[0])
     assert set(table.index[~table["valid"]]) == broken | {"total_loss_db"}
 
 

@@ -101,12 +101,12 @@ def test_the_real_bar_says_nothing_before_two_seconds(capsys, monkeypatch):
     kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "tqdm.auto", importlib.import_module("tqdm.std"))
-    with shown_bar("windows", 3) as advance:
+    with shown_bar("windows", total=3) as advance:
         advance(1)
         advance(3, 3)
     found = capsys.readouterr()
     assert found.out == ""
     assert "windows" not in found.err
-    with shown_bar("windows", 3, delay_s=0.0) as advance:
+    with shown_bar("windows", total=3, delay_s=0.0) as advance:
         advance(3)
     assert "windows" in capsys.readouterr().err

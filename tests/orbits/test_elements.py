@@ -431,7 +431,7 @@ def test_a_scenario_says_that_the_record_of_its_satellite_was_skipped(with_satel
         lines[1] = lines[1].replace("27001.", "27002.")
         (tmp_path / "sets.tle").write_text("\n".join(lines), encoding="utf-8")
     else:
-        write_omm(tmp_path / f"sets.{form}", sets)
+        write_omm(sets, tmp_path / f"sets.{form}")
         text = (tmp_path / f"sets.{form}").read_text(encoding="utf-8")
         value = repr(sets[0].inclination_deg)
         assert value in text

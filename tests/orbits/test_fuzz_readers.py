@@ -52,12 +52,12 @@ def originals(tmp_path_factory):
     folder = tmp_path_factory.mktemp("valid")
     found, sets = {}, read_elements(OMM_FILE)[:3]
     for form in FORMS[:4]:
-        write_omm(folder / f"x.{form}", sets)
+        write_omm(sets, folder / f"x.{form}")
         found[form] = (folder / f"x.{form}").read_text(encoding="utf-8")
     found["tle"] = "\n".join(TLE_FILE.read_text().splitlines()[:9]) + "\n"
     start, seconds = datetime(2027, 1, 2, tzinfo=UTC), np.arange(12) * 60.0
     states = motion(make_ephemeris(sets[0], start, start + timedelta(minutes=20)), seconds)
-    write_oem(folder / "x.oem", "X", start, seconds, *states)
+    write_oem("X", start, seconds, *states, folder / "x.oem")
     found["oem"] = (folder / "x.oem").read_text(encoding="utf-8")
     return found
 

@@ -50,7 +50,7 @@ def texts(low_orbit, tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("oem"), {}
     for frame in FRAMES:
         path = folder / f"{frame}.oem"
-        write_oem(path, LOW, START, MINUTES_S, *motion(low_orbit, MINUTES_S), frame=frame, object_id="2027-999A")
+        write_oem(LOW, START, MINUTES_S, *motion(low_orbit, MINUTES_S), path, frame=frame, object_id="2027-999A")
         found[frame] = path.read_text(encoding="utf-8")
     return found
 
@@ -116,7 +116,7 @@ def test_an_orbit_reaches_the_edges_of_the_file_with_two_centimetres(texts, read
 @pytest.mark.parametrize("step_s", [30.0, 120.0, 180.0])
 def test_files_of_any_usual_step_give_the_same_orbit(low_orbit, tmp_path, step_s):
     seconds = np.arange(0.0, DAY_S + 1, step_s)
-    write_oem(tmp_path / "x.oem", "X", START, seconds, *motion(low_orbit, seconds), frame="GCRF")
+    write_oem("X", START, seconds, *motion(low_orbit, seconds), tmp_path / "x.oem", frame="GCRF")
     ephemeris = tabulated_ephemeris(read_oem(tmp_path / "x.oem"), START + 0.1 * DAY, START + 0.9 * DAY)
     inside = np.linspace(0.0, 0.8 * DAY_S, 20_011)
     assert distance_m(ephemeris, low_orbit, inside, 0.1 * DAY_S).max() < 1e-3
@@ -125,7 +125,7 @@ def test_files_of_any_usual_step_give_the_same_orbit(low_orbit, tmp_path, step_s
 def test_times_between_microseconds_cost_millimetres(low_orbit, tmp_path):
     # Times are written in microseconds: half of one is 3.8 mm at 7.6 km/s, and interpolation adds a little.
     seconds = np.linspace(0.0, DAY_S, 1_000)
-    write_oem(tmp_path / "x.oem", "X", START, seconds, *motion(low_orbit, seconds))
+    write_oem("X", START, seconds, *motion(low_orbit, seconds), tmp_path / "x.oem")
     ephemeris = tabulated_ephemeris(read_oem(tmp_path / "x.oem"), START + 0.1 * DAY, START + 0.9 * DAY)
     inside = np.linspace(0.0, 0.8 * DAY_S, 20_011)
     assert distance_m(ephemeris, low_orbit, inside, 0.1 * DAY_S).max() < 6e-3
@@ -135,7 +135,7 @@ def test_a_highly_eccentric_orbit_is_kept(tmp_path):
     # Both ends of the file are at perigee, where the stencils are the worst. Measured: 2 mm inside, 0.16 m in the
     # outermost grid interval.
     direct = make_ephemeris(MOLNIYA, START, START + DAY)
-    write_oem(tmp_path / "x.oem", "MOLNIYA", START, MINUTES_S, *motion(direct, MINUTES_S), frame="GCRF")
+    write_oem("MOLNIYA", START, MINUTES_S, *motion(direct, MINUTES_S), tmp_path / "x.oem", frame="GCRF")
     ephemeris = tabulated_ephemeris(read_oem(tmp_path / "x.oem"), START, START + DAY)
     seconds = np.linspace(0.0, DAY_S, 40_011)
     error = distance_m(ephemeris, direct, seconds)
@@ -148,7 +148,7 @@ def test_a_highly_eccentric_orbit_is_kept(tmp_path):
 @pytest.mark.parametrize("frame", ["GCRF", "ITRF2020"])
 def test_bounds_on_speed_acceleration_and_radius_hold(tmp_path, synthetic_sets, elements, frame):
     direct = make_ephemeris(synthetic_sets[LOW] if elements == "low" else MOLNIYA, START, START + DAY)
-    write_oem(tmp_path / "x.oem", "X", START, MINUTES_S, *motion(direct, MINUTES_S), frame=frame)
+    write_oem("X", START, MINUTES_S, *motion(direct, MINUTES_S), tmp_path / "x.oem", frame=frame)
     ephemeris = tabulated_ephemeris(read_oem(tmp_path / "x.oem"), START, START + DAY)
     seconds = np.linspace(1.0, DAY_S - 1.0, 20_011)
     before, here, after = (positions_m(direct, seconds + d) for d in (-1.0, 0.0, 1.0))
@@ -255,7 +255,7 @@ def test_velocities_are_the_derivatives_of_the_positions(low_orbit, read_text, t
     states = {}
     for shift in (-0.1, 0.0, 0.1):
         path = tmp_path / f"{shift}.oem"
-        write_oem(path, "X", START, seconds + shift, *motion(low_orbit, seconds + shift), frame=frame)
+        write_oem("X", START, seconds + shift, *motion(low_orbit, seconds + shift), path, frame=frame)
         states[shift] = states_of(read_text, path.read_text())
     difference = (states[0.1][0] - states[-0.1][0]) / 0.2
     assert np.abs(states[0.0][1] - difference).max() < 5e-5
@@ -276,9 +276,9 @@ def test_the_file_holds_what_the_standard_asks_for(texts):
 
 def test_the_same_states_give_the_same_bytes(low_orbit, tmp_path):
     for name in ("a", "b"):
-        write_oem(tmp_path / name, "X", START, MINUTES_S, *motion(low_orbit, MINUTES_S))
+        write_oem("X", START, MINUTES_S, *motion(low_orbit, MINUTES_S), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    write_oem(tmp_path / "c", "X", START, MINUTES_S, *motion(low_orbit, MINUTES_S), created=START + DAY)
+    write_oem("X", START, MINUTES_S, *motion(low_orbit, MINUTES_S), tmp_path / "c", created=START + DAY)
     assert "CREATION_DATE = 2027-01-03T00:00:00.000000\n" in (tmp_path / "c").read_text()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c"]
 
@@ -286,7 +286,7 @@ def test_the_same_states_give_the_same_bytes(low_orbit, tmp_path):
 @pytest.mark.parametrize("name", ["A & B <C>", "Ünïcödé 量子", "X = Y", "SAT [DTC]", "COMMENT", "META_STOP"])
 def test_names_are_written_and_read_back(low_orbit, tmp_path, name):
     seconds = MINUTES_S[:10]
-    write_oem(tmp_path / "x.oem", name, START, seconds, *motion(low_orbit, seconds), object_id="1-1A")
+    write_oem(name, START, seconds, *motion(low_orbit, seconds), tmp_path / "x.oem", object_id="1-1A")
     (segment,) = read_oem(tmp_path / "x.oem")
     assert (segment.object_name, segment.object_id) == (name, "1-1A")
 
@@ -294,12 +294,12 @@ def test_names_are_written_and_read_back(low_orbit, tmp_path, name):
 def test_writing_refuses_unknown_frames_and_too_few_states_and_leaves_no_file(low_orbit, tmp_path):
     states = motion(low_orbit, MINUTES_S[:7])
     with pytest.raises(ElementsError, match="write_oem: 7 states; expected at least 8"):
-        write_oem(tmp_path / "x.oem", "X", START, MINUTES_S[:7], *states)
+        write_oem("X", START, MINUTES_S[:7], *states, tmp_path / "x.oem")
     states = motion(low_orbit, MINUTES_S[:8])
     with pytest.raises(ElementsError, match="write_oem: unknown reference frame 'MOD'"):
-        write_oem(tmp_path / "x.oem", "X", START, MINUTES_S[:8], *states, frame="MOD")
+        write_oem("X", START, MINUTES_S[:8], *states, tmp_path / "x.oem", frame="MOD")
     with pytest.raises(TimeError, match="no time zone"):
-        write_oem(tmp_path / "x.oem", "X", START.replace(tzinfo=None), MINUTES_S[:8], *states)
+        write_oem("X", START.replace(tzinfo=None), MINUTES_S[:8], *states, tmp_path / "x.oem")
     assert not list(tmp_path.iterdir())
 
 
@@ -729,7 +729,7 @@ def write_scenario_orbit(scenario, path, name="X", frame="EME2000", margin=timed
     begin, end = scenario.start - margin, scenario.end + margin
     direct = make_ephemeris(satellite_elements(scenario.satellites[0], scenario), begin, end)
     seconds = np.arange(0.0, (end - begin).total_seconds() + 1, 120.0)
-    write_oem(path, name, begin, seconds, *motion(direct, seconds), frame=frame)
+    write_oem(name, begin, seconds, *motion(direct, seconds), path, frame=frame)
 
 
 @pytest.mark.parametrize("frame", ["EME2000", "ITRF2020"])

@@ -570,7 +570,7 @@ def sets_to_write():
 def test_the_shipped_sets_are_written_and_read_back_exactly(tmp_path, form):
     shipped = read_elements(OMM_FILE)
     path = tmp_path / f"out.{form}"
-    write_omm(path, shipped)
+    write_omm(shipped, path)
     assert read_elements(path) == shipped
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
@@ -579,14 +579,14 @@ def test_the_shipped_sets_are_written_and_read_back_exactly(tmp_path, form):
 @pytest.mark.parametrize("elements", sets_to_write(), ids=lambda e: ascii(e.name)[:30])
 def test_sets_of_any_name_number_and_epoch_are_written_and_read_back_exactly(tmp_path, form, elements):
     path = tmp_path / f"out.{form}"
-    write_omm(path, [elements])
+    write_omm([elements], path)
     assert read_elements(path) == [elements]
 
 
 def test_all_forms_chain_without_loss(tmp_path):
     sets = read_elements(OMM_FILE)
     for form in (*FORMS, *FORMS[::-1]):
-        write_omm(tmp_path / f"chain.{form}", sets)
+        write_omm(sets, tmp_path / f"chain.{form}")
         sets = read_elements(tmp_path / f"chain.{form}")
     assert sets == read_elements(OMM_FILE)
 
@@ -595,7 +595,7 @@ def test_all_forms_chain_without_loss(tmp_path):
 def test_the_same_sets_give_the_same_bytes(tmp_path, form):
     shipped = read_elements(OMM_FILE)
     for name in ("a", "b"):
-        write_omm(tmp_path / f"{name}.{form}", shipped)
+        write_omm(shipped, tmp_path / f"{name}.{form}")
     first, second = ((tmp_path / f"{name}.{form}").read_bytes() for name in ("a", "b"))
     assert first == second
     assert b"\r" not in first
@@ -607,28 +607,28 @@ def test_the_creation_date_is_the_newest_epoch_or_as_given(tmp_path, form):
     first, second = read_elements(OMM_FILE)[:2]
     later = second.model_copy(update={"epoch": first.epoch + timedelta(days=2)})
     path = tmp_path / f"out.{form}"
-    write_omm(path, [later, first])
+    write_omm([later, first], path)
     assert path.read_text().count("2027-01-03T00:00:00.000000") == 3  # two headers and one epoch
-    write_omm(path, [first], created=datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC))
+    write_omm([first], path, created=datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC))
     assert path.read_text().count("2030-05-06T07:08:09.000000") == 1
 
 
 def test_written_epochs_are_in_utc(tmp_path, read_omm):
     (found,) = read_omm(EPOCH="2027-02-03T05:05:06+01:00")
-    write_omm(tmp_path / "out.json", [found])
+    write_omm([found], tmp_path / "out.json")
     assert json.loads((tmp_path / "out.json").read_text())[0]["EPOCH"] == "2027-02-03T04:05:06.000000"
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out", "out.tle", "json"])
 def test_an_unknown_suffix_raises_and_writes_nothing(tmp_path, name):
     with pytest.raises(ElementsError, match=f"write_omm: '{name}' ends in none of .json, .csv, .xml, .kvn"):
-        write_omm(tmp_path / name, read_elements(OMM_FILE))
+        write_omm(read_elements(OMM_FILE), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_empty_list_raises_and_writes_nothing(tmp_path):
     with pytest.raises(ElementsError, match="write_omm: no element set to write"):
-        write_omm(tmp_path / "out.json", [])
+        write_omm([], tmp_path / "out.json")
     assert not list(tmp_path.iterdir())
 
 
@@ -636,10 +636,10 @@ def test_an_empty_list_raises_and_writes_nothing(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path, form):
     shipped = read_elements(OMM_FILE)
     path = tmp_path / f"out.{form}"
-    write_omm(path, shipped)
+    write_omm(shipped, path)
     before = path.read_bytes()
     with pytest.raises((ElementsError, UnicodeError)):
-        write_omm(path, [shipped[0].model_copy(update={"name": "\ud800"})])  # a lone surrogate is no text
+        write_omm([shipped[0].model_copy(update={"name": "\ud800"})], path)  # a lone surrogate is no text
     assert path.read_bytes() == before
 
 

@@ -36,10 +36,8 @@ def contacts(study):
 
 @pytest.fixture(scope="session")
 def material(study, contacts):
-    return export_material(
-        study.scenario, {**study.run.tables, "contacts": contacts}, study.run.manifest, network=study.network,
-        prices=study.relay.prices,
-    )  # fmt: skip
+    tables = {**study.run.tables, "contacts": contacts}
+    return export_material(tables, study.run.manifest, study.scenario, network=study.network, prices=study.relay.prices)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +45,7 @@ def exported(material, tmp_path_factory):
     """Directories with all exports, by level."""
     folders = {level: tmp_path_factory.mktemp(level) for level in ("internal", "public")}
     for level, folder in folders.items():
-        write_exports(folder, release(material, level))
+        write_exports(release(material, level=level), folder)
     return folders
 
 

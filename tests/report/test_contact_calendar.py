@@ -17,7 +17,7 @@ G3 = {"contact_id": "old-3", "start": "2027-03-02T02:00:00Z", "end": "2027-03-02
 
 def written(folder, released, earlier=None):
     folder.mkdir()
-    write_calendar(folder / "contacts.ics", released, earlier=earlier)
+    write_calendar(released, folder / "contacts.ics", earlier=earlier)
     return folder
 
 
@@ -79,8 +79,8 @@ def test_backups_and_cancelled_contacts_say_so_and_do_not_block_time(small, with
 def test_what_is_no_calendar_of_ours_is_refused(small, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"no contacts\.ics in the earlier run 'empty'"):
-        write_calendar(tmp_path / "contacts.ics", small, earlier=tmp_path / "empty")
+        write_calendar(small, tmp_path / "contacts.ics", earlier=tmp_path / "empty")
     foreign = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     (tmp_path / "empty" / "contacts.ics").write_text(foreign, encoding="utf-8")
     with pytest.raises(DataError, match="is no calendar of this tool"):
-        write_calendar(tmp_path / "contacts.ics", small, earlier=tmp_path / "empty")
+        write_calendar(small, tmp_path / "contacts.ics", earlier=tmp_path / "empty")

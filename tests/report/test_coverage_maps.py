@@ -159,7 +159,7 @@ def test_unreadable_files_are_named(table, tmp_path):
 def test_saved_maps_are_named_by_what_they_show(table, change, scenario, tmp_path):
     several = pd.concat([table, table.assign(month="2027-04")])
     several.attrs = table.attrs
-    paths = [*save_maps(several, tmp_path, scenario), *save_maps(change, tmp_path)]
+    paths = [*save_maps(several, tmp_path, scenario=scenario), *save_maps(change, tmp_path)]
     quantities = ("windows_per_night", "clear_sky_key_bit", "expected_key_bit")
     wanted = [f"coverage-{q}-2027-0{m}.png" for m in (3, 4) for q in quantities]
     assert [p.name for p in paths] == wanted + [f"difference-{q}-2027-03.png" for q in quantities]

@@ -141,11 +141,11 @@ def test_sheets_of_a_station_say_the_same_as_page_and_table(exported, material):
 
 def test_names_are_escaped_and_nothing_is_written_without_pointing(small, material, tmp_path):
     crew = material.tables["crew"].iloc[:1].assign(ogs="G", when_clouded="<script>x</script>")
-    write_crew_sheets(tmp_path, replace(small, name="<b>", tables={**small.tables, "crew": crew}))
+    write_crew_sheets(replace(small, name="<b>", tables={**small.tables, "crew": crew}), tmp_path)
     html = (tmp_path / "crew-G.html").read_text(encoding="utf-8")
     assert "<script>" not in html
     assert "&lt;script&gt;x" in html
-    assert write_crew_sheets(tmp_path, small) == []
+    assert write_crew_sheets(small, tmp_path) == []
 
 
 @pytest.mark.parametrize(

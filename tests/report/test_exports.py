@@ -53,7 +53,7 @@ def test_same_inputs_give_the_same_bytes(exported, material, tmp_path, monkeypat
 
     monkeypatch.setattr("openpyxl.writer.excel.datetime", SimpleNamespace(datetime=Later, timezone=timezone))
     monkeypatch.setattr("time.time", lambda: 1.9e9)
-    write_exports(tmp_path, release(material, "internal"))
+    write_exports(release(material, level="internal"), tmp_path)
     names = sorted(p.name for p in exported["internal"].iterdir())
     assert names == sorted(p.name for p in tmp_path.iterdir())
     for name in names:
@@ -129,13 +129,13 @@ def test_whole_seconds_of_hand_made_times(small, with_contacts, tmp_path):
         {"start": "2027-03-01T21:00:00.000Z", "end": "2027-03-01T21:05:00.000Z"},
         {"start": "2027-03-01T21:05:00.000Z", "end": "2027-03-01T21:09:59.999999Z"},
     ]
-    write_contact_list(tmp_path / "contacts.csv", with_contacts(small, *rows))
+    write_contact_list(with_contacts(small, *rows), tmp_path / "contacts.csv")
     found = pd.read_csv(tmp_path / "contacts.csv")
     assert [t[11:19] for t in found["start"]] == ["20:05:08", "21:00:00", "21:05:00"]
     assert [t[11:19] for t in found["end"]] == ["20:10:01", "21:05:00", "21:10:00"]
     made = pd.Timestamp("2027-03-01T20:00:00.5Z")
     bins = pd.DataFrame({"time": [made]})
-    write_workbook(tmp_path / "t.xlsx", replace(small, tables={"deposits": bins, "bins": bins}))
+    write_workbook(replace(small, tables={"deposits": bins, "bins": bins}), tmp_path / "t.xlsx")
     book = openpyxl.load_workbook(tmp_path / "t.xlsx")
     seconds = {name: book[name]["A2"].value.second for name in ("deposits", "bins")}
     assert seconds == {"deposits": 1, "bins": 0}  # key is not promised before it can be used
@@ -143,7 +143,7 @@ def test_whole_seconds_of_hand_made_times(small, with_contacts, tmp_path):
 
 def test_text_in_the_workbook_stays_text(small, with_contacts, tmp_path):
     evil = '=HYPERLINK("x")\x07'
-    write_workbook(tmp_path / "t.xlsx", with_contacts(small, {"reason": evil, "skl_bit": np.inf}))
+    write_workbook(with_contacts(small, {"reason": evil, "skl_bit": np.inf}), tmp_path / "t.xlsx")
     head, row = openpyxl.load_workbook(tmp_path / "t.xlsx")["contacts"].iter_rows()
     cell = row[[c.value for c in head].index("reason")]
     assert (cell.data_type, cell.value) == ("s", '=HYPERLINK("x")\ufffd')
@@ -156,7 +156,7 @@ def test_text_in_the_workbook_stays_text(small, with_contacts, tmp_path):
 
 def test_a_table_longer_than_a_sheet_is_named_and_left_out(small, tmp_path, monkeypatch):
     monkeypatch.setattr("eqci_space.report.exports.workbook._MOST_ROWS", 1)
-    write_workbook(tmp_path / "t.xlsx", small)
+    write_workbook(small, tmp_path / "t.xlsx")
     book = openpyxl.load_workbook(io.BytesIO((tmp_path / "t.xlsx").read_bytes()))
     assert "contacts" in book.sheetnames
     assert "links" not in book.sheetnames
@@ -236,7 +236,7 @@ def test_a_year_is_sampled_for_a_month(small, with_contacts, material, tmp_path)
     assert sampled_end(small) == small.end
     rows = ({"satellite": "EAGLE1-LIKE"}, {"satellite": "EAGLE1-LIKE", "start": last, "end": last})
     orbits = {"EAGLE1-LIKE": replace(material.orbits["EAGLE1-LIKE"], step_s=2000.0)}
-    write_czml(tmp_path / "s.czml", replace(with_contacts(long, *rows), orbits=orbits), step_s=3600.0)
+    write_czml(replace(with_contacts(long, *rows), orbits=orbits), tmp_path / "s.czml", step_s=3600.0)
     packets = json.loads((tmp_path / "s.czml").read_text(encoding="utf-8"))
     check_czml(packets)
     assert packets[0]["clock"]["interval"].endswith("/2027-04-01T12:00:00.000000Z")
@@ -248,7 +248,7 @@ def test_names_with_marks_of_the_reference_syntax_still_resolve(small, with_cont
     name = "S#1\\x"
     strange = with_contacts(small, {"satellite": name})
     orbit = replace(material.orbits["EAGLE1-LIKE"], satellite=name)
-    write_czml(tmp_path / "s.czml", replace(strange, orbits={name: orbit}))
+    write_czml(replace(strange, orbits={name: orbit}), tmp_path / "s.czml")
     packets = json.loads((tmp_path / "s.czml").read_text(encoding="utf-8"))
     check_czml(packets)
     assert packets[-1]["polyline"]["positions"]["references"][0] == "satellite/S\\#1\\\\x#position"

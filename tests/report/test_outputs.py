@@ -85,7 +85,7 @@ def test_calendar_holds_the_places_of_a_mobile_station_at_the_time(study, tmp_pa
     positions = [StationPosition(**p, height_ellipsoid_m=1, height_msl_m=1, node="WAW") for p in places]
     station = study.scenario.stations["PQSAT"].model_copy(update={"positions": tuple(positions)})
     scenario = study.scenario.model_copy(update={"stations": {**study.scenario.stations, "PQSAT": station}})
-    write_calendar(tmp_path / "c.ics", release(export_material(scenario, {"contacts": contacts}, {})))
+    write_calendar(release(export_material({"contacts": contacts}, {}, scenario)), tmp_path / "c.ics")
     found = sorted((e.decoded("dtstart"), e) for ogs, e in events(tmp_path / "c.ics") if ogs == "PQSAT")
     assert len(found) == len(mine) >= 3
     where = [(e["geo"].latitude, e["geo"].longitude, str(e["location"])) for _, e in found]
@@ -114,7 +114,7 @@ def test_manifest_lists_inputs_with_checksum_and_ephemerides_with_frame_and_span
     begin, end = scenario.start - timedelta(hours=1), scenario.end + timedelta(hours=1)
     seconds = np.arange(0.0, (end - begin).total_seconds() + 1, 60.0)
     orbit = make_ephemeris(satellite_elements(scenario.satellites[0], scenario), begin, end)
-    write_oem(tmp_path / "leo.oem", "X", begin, seconds, *motion(orbit, seconds), frame="ITRF2020")
+    write_oem("X", begin, seconds, *motion(orbit, seconds), tmp_path / "leo.oem", frame="ITRF2020")
     (tmp_path / "trees.csv").write_text("azimuth_deg,elevation_deg\n0,12\n", encoding="utf-8")
     text = data_path("scenarios", "quant-gpicz.toml").read_text(encoding="utf-8")
     change = (text[text.index("[satellite.orbit]") : text.index("[stations]")], 'ephemeris = "leo.oem"\n\n')

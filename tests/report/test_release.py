@@ -100,7 +100,7 @@ def test_only_listed_columns_are_released_whatever_is_added_later(material):
     extra = {n: pd.DataFrame(t).assign(vault="x") for n, t in material.tables.items()}
     grown = type(material)(material.name, material.start, material.end, {**extra, "vaults": extra["bins"]},
                            {**material.manifest, "vault": 1}, material.orbits)  # fmt: skip
-    public = release(grown, "public")
+    public = release(grown, level="public")
     filled = {"contacts": {"candidate_id", "window_id", "reason"}}
     assert {n: set(t.columns) - filled.get(n, set()) for n, t in public.tables.items()} == {
         n: set(c) for n, c in PUBLIC_COLUMNS.items()
@@ -113,7 +113,7 @@ def test_only_listed_columns_are_released_whatever_is_added_later(material):
 
 
 def test_public_times_are_whole_minutes_around_the_contact(material):
-    contacts, public = material.tables["contacts"], release(material, "public").tables["contacts"]
+    contacts, public = material.tables["contacts"], release(material, level="public").tables["contacts"]
     assert ((contacts["start"].array - public["start"].array) < pd.Timedelta(minutes=1)).all()
     assert (public["start"].array <= contacts["start"].array).all()
     assert (public["end"].array >= contacts["end"].array).all()
@@ -158,7 +158,7 @@ def test_public_report_escapes_names_and_stands_without_contacts(material, tmp_p
     delivery = material.tables["delivery"].replace("government Berlin-Warsaw", evil)
     tables = {**material.tables, "contacts": contacts, "delivery": delivery}
     changed = replace(material, name=evil, tables=tables)
-    write_public_report(tmp_path / "r.html", release(changed, "public"))
+    write_public_report(release(changed, level="public"), tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert f"<td>{html.escape(evil)}</td>" in page
     assert "<b>" not in page
@@ -168,4 +168,4 @@ def test_public_report_escapes_names_and_stands_without_contacts(material, tmp_p
 
 def test_an_unknown_level_is_refused(material):
     with pytest.raises(DataError, match="level 'publik'; did you mean 'public'"):
-        release(material, "publik")
+        release(material, level="publik")

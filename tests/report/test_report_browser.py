@@ -97,7 +97,7 @@ def reports(study, tmp_path_factory):
     findings = replace(study._findings(), simulation=simulation)
     folder = tmp_path_factory.mktemp("reports")
     for name, interactive in (("svg", False), ("interactive", True)):
-        write_report(folder / f"{name}.html", findings, interactive=interactive)
+        write_report(findings, folder / f"{name}.html", interactive=interactive)
     return folder
 
 

@@ -124,7 +124,7 @@ def earlier(study):
 
 
 def written(path, findings, **options):
-    write_report(path, findings, **options)
+    write_report(findings, path, **options)
     return path.read_text(encoding="utf-8")
 
 
@@ -220,7 +220,7 @@ def test_resilience_lists_the_ten_failures_that_cost_most_keys(page, findings):
 
 def test_the_three_assumptions_on_which_most_key_rests(findings):
     """Shares by hand: presets 1 - worst/best, clouds 1 - expected/clear, stations and orbits by their contacts."""
-    lines = largest_assumptions(findings, 9)
+    lines = largest_assumptions(findings, count=9)
     shares = [float(re.search(r"\((\d+) %\)$", line)[1]) for line in lines]
     assert shares == sorted(shares, reverse=True)
     planned = findings.planned
@@ -388,7 +388,7 @@ def test_figures_are_interactive_only_where_plotly_is_installed(findings, tmp_pa
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "plotly" else found(name, *a))
     assert Page(written(tmp_path / "r.html", findings)).scripts == []
     with pytest.raises(DataError, match=r"need plotly, which is missing; install eqci-space\[report\]"):
-        write_report(tmp_path / "r.html", findings, interactive=True)
+        write_report(findings, tmp_path / "r.html", interactive=True)
 
 
 def test_exposures_relax_only_the_demands_that_fibre_alone_leaves_without_key(findings):

@@ -196,6 +196,6 @@ def test_comparison_has_a_bar_and_a_number_for_every_value():
 
 def test_hypothetical_stations_are_named_while_they_are_few(scenario):
     assert hypothetical_note(scenario) == "; hypothetical: ONDREJOV"
-    assert hypothetical_note(scenario, ["GRAZ"]) == ""
+    assert hypothetical_note(scenario, shown=["GRAZ"]) == ""
     many = {f"X{i}": scenario.stations["ONDREJOV"] for i in range(5)}
     assert hypothetical_note(scenario.model_copy(update={"stations": many})) == "; 5 stations are hypothetical"

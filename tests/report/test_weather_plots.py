@@ -29,12 +29,12 @@ def test_matrix_has_a_number_for_every_station_and_month(scenario):
 def test_map_names_all_stations_and_the_best_pairs(scenario):
     month = availability(scenario.stations)[3]
     pairs = site_diversity(scenario.stations, month=3)
-    axes = eq.plot.diversity_map(scenario.stations, pairs, month)
+    axes = eq.plot.diversity_map(pairs, month, scenario.stations)
     assert {t.get_text().split()[0] for t in axes.texts} == set(scenario.stations)
     best = pairs[pairs["count"] == 2].iloc[0]
     assert axes.get_legend().get_texts()[0].get_text() == f"{best['stations']}: {100 * best['p_any_clear']:.0f} %"
     with pytest.raises(TableError, match="expected pairs"):
-        eq.plot.diversity_map(scenario.stations, pairs[pairs["count"] == 1], month)
+        eq.plot.diversity_map(pairs[pairs["count"] == 1], month, scenario.stations)
 
 
 def test_droughts_are_survival_curves_in_days():

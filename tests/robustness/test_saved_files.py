@@ -233,7 +233,7 @@ table = small_coverage()"""
 @pytest.mark.parametrize(
     ("prepare", "write", "limit"),
     [
-        (PREPARE_OEM, "write_oem('x.oem', 'X', start, s, np.full((9, 3), 7e6), np.ones((9, 3)))", 500),
+        (PREPARE_OEM, "write_oem('X', start, s, np.full((9, 3), 7e6), np.ones((9, 3)), 'x.oem')", 500),
         (PREPARE_COVERAGE, "write_coverage(table, '.')", 20_000),
     ],
 )
@@ -283,11 +283,11 @@ def test_geodata_that_were_written_in_part_are_not_taken_for_whole(day_study, tm
     from eqci_space.report.release import export_material, release
 
     run = day_study.run
-    released = release(export_material(day_study.scenario, run.tables, run.manifest, network=day_study.network))
+    released = release(export_material(run.tables, run.manifest, day_study.scenario, network=day_study.network))
     whole = pyogrio.write_dataframe
     monkeypatch.setattr(pyogrio, "write_dataframe", lambda table, *a, **options: whole(table[:3], *a, **options))
     with pytest.raises(OSError, match="could not write all of it"):
-        write_geopackage(tmp_path / "n.gpkg", released)
+        write_geopackage(released, tmp_path / "n.gpkg")
 
 
 @pytest.mark.parametrize("name", ["x.json", "x.csv", "x.xml", "x.kvn"])
@@ -295,7 +295,7 @@ def test_element_sets_and_clouds_that_cannot_be_written_leave_what_was_there(tmp
     sets = read_elements(data_path("orbits", "synthetic_constellations.omm.json"))[:2]
     (tmp_path / "c.csv").write_text("site,time,cloud_fraction\nA,2027-03-01T00:00Z,0.5\n", encoding="utf-8")
     clouds = read_weather(tmp_path / "c.csv")
-    write_omm(tmp_path / name, sets)
+    write_omm(sets, tmp_path / name)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
     def full(self, content):
@@ -304,7 +304,7 @@ def test_element_sets_and_clouds_that_cannot_be_written_leave_what_was_there(tmp
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(DataError, match=f"cannot write '{name}' .* No space left on device; make room"):
-        write_omm(tmp_path / name, sets[:1])
+        write_omm(sets[:1], tmp_path / name)
     with pytest.raises(DataError, match=r"cannot write 'c\.csv'"):
         write_weather_csv(clouds, tmp_path / "c.csv")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before

@@ -14,7 +14,7 @@ from eqci_space.schedule.joint import solve_joint, value_of_choice
 @pytest.fixture(scope="module")
 def week(study, scenario):
     inside = usable_candidates(study.candidates, scenario)
-    return candidate_problem(flow_problem(scenario, study.network), inside, scenario)
+    return candidate_problem(flow_problem(study.network, scenario), inside, scenario)
 
 
 @pytest.mark.parametrize(("name", "value"), [("by bits", 105.998), ("by deficit", 111.200), ("by need", 111.200)])
@@ -33,18 +33,18 @@ def test_baselines_of_the_shipped_week_lie_between_fibre_and_the_plan(study, wee
 def test_baselines_fit_and_never_exceed_the_optimum(study, scenario, name, seed):
     few = with_policy(only(scenario, "government"), relative_gap=1e-6)
     table = study.candidates.sample(10, random_state=seed).sort_index()
-    problem = candidate_problem(flow_problem(few, study.network), table, few)
+    problem = candidate_problem(flow_problem(study.network, few), table, few)
     chosen = BASELINES[name](problem).astype(bool)
     sets = largest_sets(table, few)
     assert frozenset(table.index[chosen]) in sets  # nothing that still fits is left
     best = solve_joint(problem, relative_gap=1e-6).objective
     value = value_of_choice(problem, chosen).objective
-    bare = solve_key_flow(flow_problem(few, study.network)).objective
+    bare = solve_key_flow(flow_problem(study.network, few)).objective
     assert bare - 1e-9 <= value <= best * (1 + 1e-6) + 1e-9
 
 
 def problem_of(study, scenario, table):
-    return candidate_problem(flow_problem(scenario, study.network), table, scenario)
+    return candidate_problem(flow_problem(study.network, scenario), table, scenario)
 
 
 def taken(table, chosen):

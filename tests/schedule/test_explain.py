@@ -164,7 +164,7 @@ def test_a_run_holds_the_rule_that_leaves_a_demand_without_a_path(study):
         for d in study.scenario.demands
     )
     scenario = study.scenario.model_copy(update={"demands": demands})
-    text = unreachable_reasons(scenario, study.network)
+    text = unreachable_reasons(study.network, scenario)
     assert list(text) == ["government Berlin-Warsaw"]
     assert text["government Berlin-Warsaw"] == (
         "no path: forbidden_nations: PL (node OGS-PQSAT of PL) stands in the way"

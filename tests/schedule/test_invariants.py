@@ -233,7 +233,7 @@ def test_largest_common_share_is_at_most_the_ratio_of_every_cut(study, governmen
     plan = schedule_contacts(table, government, network=study.network)
     assert chosen(plan) == {"d", "p", "c"}
     deposits = key_deposits(plan, government)
-    problem = with_deposits(flow_problem(government, study.network), deposits, government)
+    problem = with_deposits(flow_problem(study.network, government), deposits, government)
     _, share = max_concurrent(problem)
     asked = 7 * ASKED
     cuts = [key / (2 * asked) for key in (60_000, 50_000, 40_000)]

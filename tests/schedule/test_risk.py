@@ -115,7 +115,7 @@ def test_certain_skies_give_the_plan_of_the_expectation(study, clear_sky, certai
     Small prices of routes count once per sky: 2e-4 per Mbit, twice more with three skies than with one.
     """
     plain = schedule_contacts(certain, clear_sky, network=study.network)
-    offers_in = candidate_problem(flow_problem(clear_sky, study.network), certain, clear_sky)
+    offers_in = candidate_problem(flow_problem(study.network, clear_sky), certain, clear_sky)
     problem = in_skies(offers_in, certain, clear_sky)
     problem = replace(problem, risk=replace(problem.risk, share=share))
     found = solve_joint(problem, relative_gap=1e-6)
@@ -131,7 +131,7 @@ def test_certain_skies_give_the_plan_of_the_expectation(study, clear_sky, certai
 def test_copies_hold_the_sampled_key_and_share_the_choice(study, scenario):
     table = study.candidates[~study.candidates.index.str.contains("@")].iloc[:14]
     policy = with_policy(only(scenario, "government"), cvar_skies=12, cvar_share=0.3)
-    plain = candidate_problem(flow_problem(policy, study.network), table, policy)
+    plain = candidate_problem(flow_problem(study.network, policy), table, policy)
     problem = in_skies(plain, table, policy)
     blocked = sample_sky(table, policy, trials=12, rng=policy.seed).blocked
     came = np.zeros((12, len(table)))
@@ -151,7 +151,7 @@ def test_rules_hold_in_their_own_sky(study, scenario):
     """Twelve skies, so that sky 10 stands before sky 2: each rule allows its own arcs, and counts its own nodes."""
     policy = with_policy(only(scenario, "government", "control"), cvar_skies=12, cvar_share=0.3)
     table = study.candidates.iloc[:2]
-    plain = candidate_problem(flow_problem(policy, study.network), table, policy)
+    plain = candidate_problem(flow_problem(study.network, policy), table, policy)
     problem = in_skies(plain, table, policy)
     names, copies = list(plain.graph.number), list(problem.graph.number)
     limit = np.zeros(len(names), dtype=bool)
@@ -175,7 +175,7 @@ def test_rules_hold_in_their_own_sky(study, scenario):
 def test_quotas_and_closures_are_those_of_each_sky(study, scenario):
     policy = with_policy(only(scenario, "government"), cvar_skies=3, cvar_share=0.3)
     table = study.candidates.iloc[:2]
-    plain = candidate_problem(flow_problem(policy, study.network), table, policy)
+    plain = candidate_problem(flow_problem(study.network, policy), table, policy)
     n = len(plain.edges)
     plain = replace(plain, quota_of_arc=np.array([-1, 0, 1]), quota_bit=np.array([[1.0] * 7, [2.0] * 7]),
                     closed=np.eye(n, 7, dtype=bool))  # fmt: skip

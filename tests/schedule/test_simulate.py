@@ -26,15 +26,13 @@ def certain(scenario):
 def result(study, scenario):
     return simulate_plan(
         study.plan, study.budget, study.contact_keys, scenario, candidates=study.candidates, network=study.network,
-        trials=60, rng=5, regret_trials=2, workers=1,
+        trials=60, rng=5, regret_trials=2, jobs=1,
     )  # fmt: skip
 
 
 def test_without_clouds_and_uncertainties_every_world_is_the_clear_sky_plan(study, scenario):
     clear = certain(scenario).model_copy(update={"weather": type(scenario.weather)(model="clear_sky")})
-    found = simulate_plan(
-        study.plan, study.budget, study.contact_keys, clear, network=study.network, trials=10, workers=1
-    )
+    found = simulate_plan(study.plan, study.budget, study.contact_keys, clear, network=study.network, trials=10, jobs=1)
     assert (found.delivered_bit.std() < 1).all()
     contacts = planned(study.plan)
     assert_allclose(found.space_key_bit, contacts["skl_bit"].sum(), rtol=2e-4)
@@ -183,7 +181,7 @@ def test_the_correlation_of_the_sky_can_be_that_of_a_fit(study, scenario):
 def test_result_does_not_depend_on_the_tasks(study, scenario, result, monkeypatch):
     monkeypatch.setattr(simulate, "_TRIALS_PER_TASK", 17)
     again = simulate_plan(
-        study.plan, study.budget, study.contact_keys, scenario, network=study.network, trials=60, rng=5, workers=2
+        study.plan, study.budget, study.contact_keys, scenario, network=study.network, trials=60, rng=5, jobs=2
     )
     pd.testing.assert_series_equal(again.delivered_bit.sum(axis=1), result.delivered_bit.sum(axis=1), rtol=1e-6)
     assert np.isnan(again.regret_bit)
@@ -224,6 +222,6 @@ def test_distributions_that_say_nothing_or_nonsense_are_refused(values, named):
 def test_plan_stays_as_it_was(study, scenario):
     before = study.plan.contacts.copy(deep=True)
     simulate_plan(
-        replace(study.plan), study.budget, study.contact_keys, scenario, network=study.network, trials=10, workers=1
+        replace(study.plan), study.budget, study.contact_keys, scenario, network=study.network, trials=10, jobs=1
     )
     pd.testing.assert_frame_equal(study.plan.contacts, before)

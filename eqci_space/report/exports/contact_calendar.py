@@ -12,6 +12,7 @@ import pandas as pd
 from icalendar import Alarm, Calendar, Event, vCalAddress
 
 from eqci_space.errors import DataError
+from eqci_space.machine.deprecation import once_first
 from eqci_space.report.release import Released
 from eqci_space.schedule.diff import match_contacts
 from eqci_space.words import whole_seconds
@@ -38,7 +39,8 @@ class _Entry:
     event: Event
 
 
-def write_calendar(path: Path, released: Released, *, earlier: Path | None = None) -> None:
+@once_first("path")
+def write_calendar(released: Released, path: Path, *, earlier: Path | None = None) -> None:
     """Write CONTACTS as a published calendar, tentative until confirmed; the stamp is the period's start.
 
     Place and position are those at the contact's start, for a mobile station where it then stands, and stand there
@@ -46,8 +48,8 @@ def write_calendar(path: Path, released: Released, *, earlier: Path | None = Non
 
     Parameters
     ----------
-    path : path
     released : Released
+    path : path
     earlier : path, optional
         Directory of the earlier run whose calendar this one replaces. A contact that overlaps one of the same satellite
         and station there keeps its UID, and its SEQUENCE rises if anything about it changed. What was planned to start

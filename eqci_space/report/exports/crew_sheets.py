@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
+from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.exports.file_names import file_stems
 from eqci_space.report.release import Released
 from eqci_space.words import whole_seconds
@@ -20,7 +21,9 @@ _ANGLES = (
 )  # fmt: skip
 
 
-def write_crew_sheets(folder: Path, released: Released) -> list[Path]:
+@once_named(folder="directory")
+@once_first("directory")
+def write_crew_sheets(released: Released, directory: Path) -> list[Path]:
     """Write ``crew-<station>.html`` and ``.csv`` for every station with a contact; return their paths.
 
     Times stand in UTC and in the station's local time, with its offset, to the second (`whole_seconds`). Without
@@ -33,7 +36,7 @@ def write_crew_sheets(folder: Path, released: Released) -> list[Path]:
     stems = file_stems(sorted(crew["ogs"].unique()))
     for ogs, stem in stems.items():
         table = crew[crew["ogs"] == ogs]
-        csv, html = folder / f"crew-{stem}.csv", folder / f"crew-{stem}.html"
+        csv, html = directory / f"crew-{stem}.csv", directory / f"crew-{stem}.html"
         _sheet_table(table).to_csv(csv, index=False, lineterminator="\n")
         html.write_text(_page(ogs, table, released), encoding="utf-8")
         paths += [csv, html]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eqci_space.machine.deprecation import once_first
 from eqci_space.orbits.ephemeris import Ephemeris, positions_m
 from eqci_space.report.exports.orbit_files import sampled_end
 from eqci_space.report.release import Released
@@ -29,7 +30,8 @@ _BLUE, _ORANGE, _GREY = [0, 114, 178, 255], [230, 159, 0, 255], [110, 110, 110, 
 _DARK, _WHITE = [30, 30, 30, 255], [255, 255, 255, 255]
 
 
-def write_czml(path: Path, released: Released, *, step_s: float = SAMPLE_STEP_S) -> bool:
+@once_first("path")
+def write_czml(released: Released, path: Path, *, step_s: float = SAMPLE_STEP_S) -> bool:
     """Write satellites, stations and contacts; return whether something was written.
 
     Positions are Earth-fixed, sampled every `step_s` [s] and interpolated by Lagrange polynomials of degree nine. The

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.exports.contact_calendar import write_calendar
 from eqci_space.report.exports.crew_sheets import write_crew_sheets
 from eqci_space.report.exports.czml import write_czml
@@ -18,14 +19,16 @@ from eqci_space.report.release import Released
 __all__ = ["write_exports"]
 
 
-def write_exports(folder: Path, released: Released, *, earlier: str | Path | None = None) -> None:
+@once_named(folder="directory")
+@once_first("directory")
+def write_exports(released: Released, directory: str | Path, *, earlier: str | Path | None = None) -> None:
     """Write every export that the release allows, and ``run.json``; of a public release ``report.html`` too.
 
     Parameters
     ----------
-    folder : path
-        An existing directory.
     released : Released
+    directory : path
+        One that exists.
     earlier : path, optional
         Directory of the run that this one re-plans; its calendar is carried on.
 
@@ -34,16 +37,17 @@ def write_exports(folder: Path, released: Released, *, earlier: str | Path | Non
     DataError
         The earlier directory has no calendar.
     """
-    write_parquet(folder, released)
-    write_contact_list(folder / "contacts.csv", released)
-    write_calendar(folder / "contacts.ics", released, earlier=None if earlier is None else Path(earlier))
-    write_workbook(folder / "tables.xlsx", released)
-    write_crew_sheets(folder, released)
-    write_geopackage(folder / "network.gpkg", released)
-    write_czml(folder / "scene.czml", released)
-    write_ephemerides(folder, released)
-    write_snapshots(folder / "qkdn.json", released)
+    directory = Path(directory)
+    write_parquet(released, directory)
+    write_contact_list(released, directory / "contacts.csv")
+    write_calendar(released, directory / "contacts.ics", earlier=None if earlier is None else Path(earlier))
+    write_workbook(released, directory / "tables.xlsx")
+    write_crew_sheets(released, directory)
+    write_geopackage(released, directory / "network.gpkg")
+    write_czml(released, directory / "scene.czml")
+    write_ephemerides(released, directory)
+    write_snapshots(released, directory / "qkdn.json")
     if released.level == "public":
-        write_public_report(folder / "report.html", released)
+        write_public_report(released, directory / "report.html")
     text = json.dumps(dict(released.manifest), indent=2, ensure_ascii=False)
-    (folder / "run.json").write_text(f"{text}\n", encoding="utf-8")
+    (directory / "run.json").write_text(f"{text}\n", encoding="utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.orbits.ephemeris import motion
 from eqci_space.orbits.oem_io import write_oem
 from eqci_space.report.exports.file_names import file_stems
@@ -26,7 +27,11 @@ def sampled_end(released: Released) -> pd.Timestamp:
     return min(released.end, released.start + _LONGEST)
 
 
-def write_ephemerides(folder: Path, released: Released, *, step_s: float = 60.0, frame: str = "EME2000") -> list[Path]:
+@once_named(folder="directory")
+@once_first("directory")
+def write_ephemerides(
+    released: Released, directory: Path, *, step_s: float = 60.0, frame: str = "EME2000"
+) -> list[Path]:
     """Write ``orbit-<satellite>.oem`` for every released ephemeris, a state every `step_s` [s].
 
     The period is covered, or the first month of it (`sampled_end`).
@@ -39,6 +44,6 @@ def write_ephemerides(folder: Path, released: Released, *, step_s: float = 60.0,
     for name, stem in file_stems(released.orbits).items():
         orbit = released.orbits[name]
         places, speeds = motion(orbit, seconds + (start - orbit.start).total_seconds())
-        paths.append(folder / f"orbit-{stem}.oem")
-        write_oem(paths[-1], name, start, seconds, places, speeds, frame=frame)
+        paths.append(directory / f"orbit-{stem}.oem")
+        write_oem(name, start, seconds, places, speeds, paths[-1], frame=frame)
     return paths

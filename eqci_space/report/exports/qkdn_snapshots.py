@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from eqci_space.machine.deprecation import once_first
 from eqci_space.report.release import Released
 from eqci_space.tables import planned_contacts
 from eqci_space.words import whole_seconds
@@ -32,7 +33,8 @@ _LARGEST_RATE = 2**32 - 1
 """Rates are uint32 in the standard."""
 
 
-def write_snapshots(path: Path, released: Released) -> None:
+@once_first("path")
+def write_snapshots(released: Released, path: Path) -> None:
     """Write all snapshots as one JSON document, a line each; the same tables give the same bytes."""
     head = {
         "standard": "ETSI GS QKD 015 V2.1.1 (shape)", "notice": _NOTICE, "name": released.name,

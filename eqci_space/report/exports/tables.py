@@ -9,6 +9,7 @@ import geopandas as gpd
 import pyogrio
 
 from eqci_space.errors import DataError
+from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.release import Released
 from eqci_space.report.run_io import TABLE_NAMES
 from eqci_space.words import whole_seconds
@@ -19,14 +20,17 @@ NOT_READ_OR_WRITTEN = (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerE
 """What GDAL raises on files that it cannot read or write."""
 
 
-def write_parquet(folder: Path, released: Released) -> None:
+@once_named(folder="directory")
+@once_first("directory")
+def write_parquet(released: Released, directory: Path) -> None:
     """Every released table of a run as ``<name>.parquet``, index included."""
     for name in TABLE_NAMES:
         if name in released.tables:
-            released.tables[name].to_parquet(folder / f"{name}.parquet", engine="pyarrow")
+            released.tables[name].to_parquet(directory / f"{name}.parquet", engine="pyarrow")
 
 
-def write_contact_list(path: Path, released: Released) -> None:
+@once_first("path")
+def write_contact_list(released: Released, path: Path) -> None:
     """CONTACTS as CSV with the stations' status, times in ISO 8601 UTC to the second (`whole_seconds`)."""
     table, status = released.tables["contacts"].copy(), released.tables["sites"]["status_class"]
     for column, times in zip(("start", "end"), whole_seconds(table["start"], table["end"]), strict=True):
@@ -39,7 +43,8 @@ def write_contact_list(path: Path, released: Released) -> None:
     table.to_csv(path, lineterminator="\n")
 
 
-def write_geopackage(path: Path, released: Released) -> bool:
+@once_first("path")
+def write_geopackage(released: Released, path: Path) -> bool:
     """GeoPackage with the layers nodes, links and stations, stamped with the period's start.
 
     Without released positions nothing is written; returns whether something was.

@@ -16,6 +16,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
+from eqci_space.machine.deprecation import once_first
 from eqci_space.report.exports.crew import CREW_COLUMNS
 from eqci_space.report.release import Released
 from eqci_space.tables import TABLES
@@ -51,7 +52,8 @@ def unit_of(column: str) -> str:
     return next((unit for end, unit in _UNITS.items() if column.endswith(f"_{end}")), "")
 
 
-def write_workbook(path: Path, released: Released) -> None:
+@once_first("path")
+def write_workbook(released: Released, path: Path) -> None:
     """Write all released tables; the same tables give the same bytes.
 
     Times are UTC in whole seconds (`whole_seconds`) without a zone, for Excel knows none, and their columns end in

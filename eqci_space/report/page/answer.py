@@ -123,7 +123,7 @@ def band_table(f: Findings) -> Table | None:
     return Table("The band: delivery in sampled worlds, all stated uncertainties counted", head, rows)
 
 
-def largest_assumptions(f: Findings, count: int = 3) -> list[str]:
+def largest_assumptions(f: Findings, *, count: int = 3) -> list[str]:
     """The assumptions on which the largest share of the key rests, the largest first, each with that share."""
     found = [*_hardware(f), *_weather(f), *_orbits(f), *_stations(f), *_nodes(f)]
     found.sort(key=lambda line: -line[0])

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from eqci_space.machine.deprecation import once_first
 from eqci_space.report.page import answer as words
 from eqci_space.report.page.exposure import exposures
 from eqci_space.report.page.figures import draw_figures
@@ -20,13 +21,14 @@ from eqci_space.report.page.sections import sections
 __all__ = ["Findings", "render_page", "write_report"]
 
 
-def write_report(path: Path, findings: Findings, *, interactive: bool | None = None) -> None:
+@once_first("path")
+def write_report(findings: Findings, path: Path, *, interactive: bool | None = None) -> None:
     """Write the report; every name from the scenario is escaped, and no script runs but the report's own.
 
     Parameters
     ----------
-    path : path
     findings : Findings
+    path : path
     interactive : bool, optional
         Default: where plotly is installed.
 

@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from eqci_space.machine.deprecation import once_first
 from eqci_space.report.page.document import render_page
 from eqci_space.report.page.figures import picture
 from eqci_space.report.page.findings import Section, Table
@@ -28,14 +29,15 @@ __all__ = ["write_public_report"]
 _MOST_LABELS, _SHOWN_SHARE = 16, 250
 
 
-def write_public_report(path: Path, released: Released) -> None:
+@once_first("path")
+def write_public_report(released: Released, path: Path) -> None:
     """Write what may be published of a run as one HTML file that opens offline, with SVG figures.
 
     Parameters
     ----------
-    path : path
     released : Released
         At any level; coordinates, routes, stocks and prices are not shown even if they are there.
+    path : path
     """
     total = _totals(released)
     text = render_page({

@@ -21,6 +21,7 @@ from shapely import LineString
 
 from eqci_space.errors import TableError, near_matches
 from eqci_space.fiber.network import build_network
+from eqci_space.machine.deprecation import once_by_position, once_named
 from eqci_space.ogs.sites import station_table
 from eqci_space.report.plots.labels import MapLabel, place_labels
 from eqci_space.report.plots.maps import CRS, frame_map
@@ -251,7 +252,9 @@ def _stations_and_backbone(ax: Axes, scenario: Scenario) -> tuple[list[MapLabel]
     return labels, [(line, 1.0) for line in long.geometry]
 
 
-def save_maps(coverage: gpd.GeoDataFrame, folder: Path | str, scenario: Scenario | None = None) -> list[Path]:
+@once_named(folder="directory")
+@once_by_position("scenario")
+def save_maps(coverage: gpd.GeoDataFrame, directory: Path | str, *, scenario: Scenario | None = None) -> list[Path]:
     """Maps of windows, clear-sky and expected key of every month as PNG; those of a difference are named so.
 
     Returns
@@ -261,7 +264,7 @@ def save_maps(coverage: gpd.GeoDataFrame, folder: Path | str, scenario: Scenario
     """
     change = "compared_with" in coverage.attrs
     draw, name = (coverage_difference_map, "difference") if change else (coverage_map, "coverage")
-    target = Path(folder)
+    target = Path(directory)
     target.mkdir(parents=True, exist_ok=True)
     written = []
     for month in sorted(set(coverage["month"])):

@@ -36,7 +36,7 @@ def station_label(ogs: str, scenario: Scenario) -> str:
     return ogs if status == "operational" else f"{ogs} ({status})"
 
 
-def hypothetical_note(scenario: Scenario, shown: Iterable[str] | None = None) -> str:
+def hypothetical_note(scenario: Scenario, *, shown: Iterable[str] | None = None) -> str:
     """What a title adds about the stations shown (default all) that are hypothetical; empty if none is."""
     names = [
         o

@@ -244,7 +244,7 @@ def store_levels(
     ax.xaxis.set_major_formatter(mdates.DateFormatter("%d %b", tz="UTC"))
     ax.set_xlabel("end of the bin (UTC, ticks at 00:00); dashed: the need of one day")
     shown = [ogs for ogs in scenario.stations if ogs in {satellite_and_station(edge)[1] for edge in chosen}]
-    ax.set_title(f"Key stores{hypothetical_note(scenario, shown)}", fontsize=10)
+    ax.set_title(f"Key stores{hypothetical_note(scenario, shown=shown)}", fontsize=10)
     ax.grid(color=GREY, alpha=0.15)
     ax.spines[["top", "right"]].set_visible(False)
     return ax

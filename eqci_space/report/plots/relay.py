@@ -61,7 +61,7 @@ def key_stores(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> A
     ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=4, maxticks=9))
     ax.xaxis.set_major_formatter(mdates.DateFormatter("%d %b", tz="UTC"))
     ax.set_xlabel("end of the bin (UTC, ticks at 00:00)")
-    note = hypothetical_note(scenario, most.index)
+    note = hypothetical_note(scenario, shown=most.index)
     ax.set_title(f"Key shared by stations and satellites (expected){note}", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
     return ax

@@ -351,7 +351,7 @@ def night_keys(plan: Plan, scenario: Scenario, *, ax: Axes | None = None) -> Axe
     ax.set_ylim(0, 1.12 * max(clear.max() / size, bottom.max()))
     ax.legend(title="expected, by station", fontsize=8, title_fontsize=8, frameon=False, loc="upper left",
               bbox_to_anchor=(1.0, 1.0))  # fmt: skip
-    ax.set_title(f"Key from space per night{hypothetical_note(scenario, totals.index)}", fontsize=10)
+    ax.set_title(f"Key from space per night{hypothetical_note(scenario, shown=totals.index)}", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from shapely import LineString, Point
 
 from eqci_space.errors import TableError
+from eqci_space.machine.deprecation import once_first
 from eqci_space.report.plots.labels import MapLabel, place_labels
 from eqci_space.report.plots.maps import CRS, frame_map
 from eqci_space.report.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes
@@ -60,8 +61,9 @@ def availability_matrix(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
+@once_first("stations", Mapping)
 def diversity_map(
-    stations: Mapping[str, Station], diversity: pd.DataFrame, availability: pd.Series, *, ax: Axes | None = None
+    diversity: pd.DataFrame, availability: pd.Series, stations: Mapping[str, Station], *, ax: Axes | None = None
 ) -> Axes:
     """Stations by their own chance of a clear sky, and the pairs that gain most from each other.
 

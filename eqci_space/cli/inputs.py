@@ -1,34 +1,33 @@
-"""Commands to begin with: a scenario of one's own, its schema, and whether data and installation are sound."""
+"""Commands for what plans are made from: a scenario of one's own, its schema, whether it and the data are sound."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eqci_space.cli.options import (
     AsJson,
     Overlays,
+    ScenarioArgument,
     StrictData,
+    check_inputs,
     command,
     complete_scenario,
     load,
     refuse_stale,
     show_input_ages,
 )
-from eqci_space.cli.output import INTERNAL, STALE, Output, aligned
+from eqci_space.cli.output import STALE, Output, aligned
 from eqci_space.data import data_path, shipped_files, shipped_names
-from eqci_space.errors import DataError
+from eqci_space.errors import DataError, ScenarioError
 
-__all__ = ["doctor", "init", "schema", "status"]
+if TYPE_CHECKING:
+    from eqci_space.scenario import Scenario
 
-_EXTRAS = {
-    "report": ("plotly",), "weather": ("xarray", "netCDF4", "cfgrib", "metar"), "scale": ("dask", "distributed"),
-    "notebook": ("jupyter",),
-}  # fmt: skip
-_SELF_TEST_LOSS_DB, _SELF_TEST_BIT_S = 16.4, 282_458.2
+__all__ = ["check", "init", "schema", "status"]
 
 
 def _complete_example(incomplete: str) -> list[str]:
@@ -73,6 +72,66 @@ def schema(output: Output) -> None:
 
 
 @command
+def check(
+    output: Output,
+    scenario: ScenarioArgument,
+    strict_data: StrictData = False,
+    as_json: AsJson = False,
+    overlays: Overlays = None,
+) -> None:
+    """Validate a scenario with its element sets and network; list input ages, assumptions and what overlays change."""
+    output.strict = strict_data
+    try:
+        loaded = load(scenario, overlays)
+    except ScenarioError as error:
+        if as_json:
+            problems = [{"path": path, "message": message} for path, message in error.problems]
+            output.document("check", valid=False, problems=problems)
+        raise
+    check_inputs(loaded)
+    from eqci_space.report.input_ages import age_records, input_ages
+
+    ages = input_ages(loaded)
+    for row in ages[ages["stale"]].itertuples():
+        output.warn(f"{row.input}: {row.state}")
+    assumed, changed = _noted(loaded)
+    if as_json:
+        output.document(
+            "check", loaded, valid=True, problems=[], satellites=len(loaded.satellites), stations=len(loaded.stations),
+            demands=len(loaded.demands), input_ages=age_records(ages), assumed=assumed, changed=changed,
+        )  # fmt: skip
+    else:
+        output.result(
+            f"{loaded.name}: valid; {_counted(len(loaded.satellites), 'satellite')}, "
+            f"{_counted(len(loaded.stations), 'station')}, {_counted(len(loaded.demands), 'demand')}, "
+            f"{_counted((loaded.end - loaded.start).total_seconds() / 86400, 'day')}"
+        )
+        show_input_ages(output.result, ages)
+        for word, entries in (("assumed", assumed), ("changed", changed)):
+            for entry in entries:
+                output.result(f"  {word}: {entry['path']} = {entry['value']} ({entry['source']})")
+    if strict_data:
+        refuse_stale(output, ages)
+
+
+def _counted(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
+
+
+def _noted(scenario: Scenario) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Values that are assumed, as the report counts them, and others that an overlay changed, with their sources."""
+    from eqci_space.scenario import assumed_values, overlaid_values
+
+    assumed = assumed_values(scenario)
+    changed = [entry for entry in overlaid_values(scenario) if entry not in set(assumed)]
+    return _entries(assumed), _entries(changed)
+
+
+def _entries(values: list[tuple[str, str, str]]) -> list[dict[str, str]]:
+    return [{"path": path, "value": value, "source": source} for path, value, source in values]
+
+
+@command
 def status(
     output: Output,
     scenario: Annotated[
@@ -110,54 +169,3 @@ def status(
     if strict_data and wrong:
         output.error(f"--strict-data: changed or missing: {', '.join(wrong)}; reinstall the package")
         raise typer.Exit(STALE)
-
-
-@command
-def doctor(output: Output, as_json: AsJson = False) -> None:
-    """Report versions and data, and compute one known key rate as a self-test."""
-    import importlib.metadata
-    import platform
-
-    from eqci_space.fiber.rates import fibre_key_rate_bit_s
-    from eqci_space.orbits.earth import orientation_end
-    from eqci_space.scenario import load_scenario
-
-    files = shipped_files()
-    wrong = [f["file"] for f in files if f["state"] != "as shipped"]
-    rate = fibre_key_rate_bit_s(_SELF_TEST_LOSS_DB, load_scenario("quant-gpicz").fiber.device)
-    right = abs(rate / _SELF_TEST_BIT_S - 1) < 1e-5
-    facts: dict[str, Any] = {
-        "version": importlib.metadata.version("eqci-space"), "python": platform.python_version(),
-        "platform": platform.platform(), "processors": os.cpu_count(),
-        "data": {"files": len(files), "changed": wrong}, "earth_orientation_until": orientation_end(),
-        "extras": {name: _lacking(modules) for name, modules in _EXTRAS.items()},
-        "self_test": {"loss_db": _SELF_TEST_LOSS_DB, "bit_s": rate, "expected_bit_s": _SELF_TEST_BIT_S, "right": right},
-        "well": right and not wrong,
-    }  # fmt: skip
-    if as_json:
-        output.document("doctor", **facts)
-    else:
-        _say_facts(output, facts)
-    if not facts["well"]:
-        raise typer.Exit(INTERNAL)
-
-
-def _lacking(modules: tuple[str, ...]) -> list[str]:
-    import importlib.util
-
-    return [module for module in modules if importlib.util.find_spec(module) is None]
-
-
-def _say_facts(output: Output, facts: dict[str, Any]) -> None:
-    data, test = facts["data"], facts["self_test"]
-    output.result(
-        f"eqci-space {facts['version']}, Python {facts['python']}, {facts['platform']}, "
-        f"{facts['processors']} processors"
-    )
-    state = f"changed or missing: {', '.join(data['changed'])}" if data["changed"] else "all checksums right"
-    output.result(f"data: {data['files']} files, {state}")
-    output.result(f"Earth orientation until {facts['earth_orientation_until']:%Y-%m-%d}")
-    for name, missing in facts["extras"].items():
-        output.result(f"extra {name}: {'lacks ' + ', '.join(missing) if missing else 'installed'}")
-    result = "as published" if test["right"] else f"expected {test['expected_bit_s']:.1f}"
-    output.result(f"self-test: {test['bit_s']:.1f} bit/s over {test['loss_db']} dB, {result}")

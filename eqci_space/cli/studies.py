@@ -1,4 +1,4 @@
-"""Commands over many worlds: sampled skies, varied values, every point of Europe."""
+"""Commands over many scenarios: varied values, every point of Europe."""
 
 from __future__ import annotations
 
@@ -17,103 +17,17 @@ from eqci_space.cli.options import (
     check_inputs,
     command,
     load,
-    processes,
 )
 from eqci_space.cli.output import Output
 from eqci_space.cli.records import chosen_format, rows_of
 from eqci_space.cli.stages import give_table
-from eqci_space.units import KEY_BIT
 
 if TYPE_CHECKING:
     import geopandas as gpd
-    import pandas as pd
 
     from eqci_space.scenario import Scenario
-    from eqci_space.schedule.simulate import Simulation
 
-__all__ = ["coverage", "simulate", "sweep"]
-
-_QUANTILES = ("exceeded_90pct", "median", "exceeded_10pct")
-
-
-@command
-def simulate(
-    output: Output,
-    scenario: ScenarioArgument,
-    trials: Annotated[int, typer.Option(min=10, help="Sampled worlds.")] = 1000,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed; default the scenario's.")] = None,
-    regret: Annotated[int, typer.Option(min=0, help="Worlds in which the plan is made anew, the sky known.")] = 5,
-    out: Annotated[Path | None, typer.Option(help="Folder for demands.csv, causes.csv and trials.parquet.")] = None,
-    as_json: AsJson = False,
-    overlays: Overlays = None,
-) -> None:
-    """Replay the plan of a scenario in sampled skies and under its stated uncertainties."""
-    loaded = load(scenario, overlays)
-    check_inputs(loaded)
-    if out is not None and out.exists() and not out.is_dir():
-        raise typer.BadParameter(f"'{out}' is not a folder")
-    from eqci_space.schedule.simulate import simulate_plan
-    from eqci_space.study import Study
-
-    study = Study(loaded)
-    with output.progress(2 * trials) as advance:
-        advance("planning", 0)
-        result = simulate_plan(
-            study.plan, study.budget, study.contact_keys, loaded, candidates=study.candidates, network=study.network,
-            trials=trials, rng=seed, regret_trials=regret, workers=processes(trials),
-            progress=lambda done: advance("worlds", done),
-        )  # fmt: skip
-    for warning in result.warnings:
-        output.warn(warning)
-    if as_json:
-        output.document(
-            "simulate", loaded, trials=trials, seed=loaded.seed if seed is None else seed,
-            demands=rows_of(result.demands), causes=rows_of(result.causes.rename_axis("cause")),
-            regret_trials=regret, regret_bit=result.regret_bit,
-        )  # fmt: skip
-    else:
-        _say_simulation(output, loaded, result, trials, regret)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        result.demands.to_csv(out / "demands.csv")
-        result.causes.to_csv(out / "causes.csv")
-        result.delivered_bit.to_parquet(out / "trials.parquet")
-
-
-def _say_simulation(output: Output, scenario: Scenario, result: Simulation, trials: int, regret: int) -> None:
-    from eqci_space.words import format_bits
-
-    output.result(f"{scenario.name}: {trials} worlds, contacts as planned, relay solved in each (an upper bound)")
-    output.result("delivered, exceeded in 90 % / 50 % / 10 % of the worlds: weather alone; all stated uncertainties")
-    output.result("(± one standard error of the sampling)")
-    for name, row in result.demands.iterrows():
-        _say_demand(output, str(name), row, list(result.causes.index), with_regret=regret > 0)
-    output.result("variance of the key from space, each cause alone:")
-    for cause, share in result.causes["share_of_variance"].items():
-        output.result(f"  {cause}: {100 * share:.0f} %")
-    if regret:
-        output.result(
-            f"regret against plans that knew the sky: {format_bits(result.regret_bit)}, "
-            f"{round(result.regret_bit / KEY_BIT):,} keys of 256 bit ({regret} worlds)"
-        )
-
-
-def _say_demand(output: Output, name: str, row: pd.Series, causes: list[str], *, with_regret: bool) -> None:
-    from eqci_space.words import format_bits
-
-    weather, everything = (
-        " / ".join(
-            f"{format_bits(row[f'{kind}_{c}_bit'])} ± {format_bits(row[f'{kind}_{c}_error_bit'])}" for c in _QUANTILES
-        )
-        for kind in ("weather_only", "all_in")
-    )
-    per_day = f"{row['all_in_exceeded_90pct_keys_per_day']:,.0f} keys of 256 bit a day in 90 %"
-    output.result(f"  {name}: {weather}; {everything} of {format_bits(row['asked_bit'])} ({per_day})")
-    large = [(c, row[f"share_{c}"]) for c in causes if row[f"share_{c}"] >= 0.005]
-    shares = ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in large)
-    lost = f"; regret {format_bits(row['regret_bit'])}, {round(row['regret_keys']):,} keys" if with_regret else ""
-    if shares or lost:
-        output.result(f"    variance by cause: {shares or 'none'}{lost}")
+__all__ = ["coverage", "sweep"]
 
 
 @command
@@ -182,12 +96,12 @@ def coverage(
 
     table = _covered(output, loaded, resolution, month, "coverage")
     write_coverage(table, out)
-    written = save_maps(table, out, loaded)
+    written = save_maps(table, out, scenario=loaded)
     if compare is not None:
         second = read_coverage(compare) if other is None else _covered(output, other, resolution, month, "comparison")
         change = compare_coverages(table, second)
         write_coverage(change, out, name="difference")
-        written += save_maps(change, out, loaded)
+        written += save_maps(change, out, scenario=loaded)
     _give_coverage(output, loaded, table, out, [str(path) for path in written], as_json)
 
 

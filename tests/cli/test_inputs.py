@@ -1,0 +1,85 @@
+"""eqci init, schema, check and data status."""
+
+import json
+import re
+
+import pytest
+
+from eqci_space.data import data_path
+from eqci_space.scenario import load_scenario
+
+
+def test_init_writes_a_scenario_that_runs_as_it_is(eqci, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = eqci("init")
+    assert (done.exit_code, done.stdout) == (0, "scenario.toml\n")
+    assert done.stderr.startswith("next: eqci check ./scenario.toml")
+    (tmp_path / "day.toml").write_text("end = 2027-03-02T12:00:00Z\n", encoding="utf-8")
+    assert eqci("check", "scenario.toml").exit_code == 0
+    done = eqci("run", "scenario.toml", "--with", "day.toml", "--out", "out/first")
+    assert done.exit_code == 0, done.stderr
+    assert re.match(r"My network 2027-03-01\.\.02: [1-9]\d* contacts", done.stdout)
+    assert (tmp_path / "out" / "first" / "report.html").is_file()
+
+
+def test_init_never_replaces_a_file_without_force(eqci, tmp_path):
+    mine = tmp_path / "sub" / "mine.toml"
+    assert eqci("init", mine, "-q").stderr == ""
+    mine.write_text("changed", encoding="utf-8")
+    done = eqci("init", mine)
+    assert done.exit_code == 2
+    assert "--force" in done.stderr
+    assert mine.read_text(encoding="utf-8") == "changed"
+    assert eqci("init", mine, "--force").exit_code == 0
+    assert mine.read_bytes() == data_path("templates", "scenario.toml").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["quant-gpicz", "euroqci"])
+def test_init_copies_an_example_that_loads(eqci, tmp_path, name):
+    assert eqci("init", tmp_path, "--example", name).exit_code == 0
+    copied = load_scenario(tmp_path / f"{name}.toml")
+    assert copied.model_dump() == load_scenario(name).model_dump()
+    done = eqci("init", tmp_path, "--example", "euroqcy")
+    assert done.exit_code == 2
+    assert "did you mean 'euroqci'" in done.stderr
+
+
+def test_what_the_template_comments_out_is_valid_too(tmp_path):
+    """Every commented key but those that name a file is taken in, table by table and line by line."""
+    text = data_path("templates", "scenario.toml").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not re.match(r"# (elements|catalogue_number) = ", line)]
+    taken = [re.sub(r"^# (?=\[\[?\w|\w+ = )", "", line) for line in lines]
+    assert sum(a != b for a, b in zip(lines, taken, strict=True)) >= 12
+    (tmp_path / "all.toml").write_text("\n".join(taken), encoding="utf-8")
+    scenario = load_scenario(tmp_path / "all.toml")
+    assert len(scenario.satellites) == 5
+    assert len(scenario.outages) == 1
+    assert scenario.stations["PQSAT"].horizon_mask
+
+
+def test_schema_is_json(eqci):
+    assert json.loads(eqci("schema").stdout)["title"] == "eqci_space scenario"
+
+
+def test_data_status_lists_every_file_and_ages(eqci, parsed):
+    done = eqci("data", "status", "--scenario", "quant-gpicz")
+    assert done.exit_code == 0
+    assert re.search(r"^scenarios/quant-gpicz\.toml +as shipped", done.stdout, re.MULTILINE)
+    assert re.search(r"^Earth orientation of \d{4}-\d\d-\d\d, until \d{4}-", done.stdout, re.MULTILINE)
+    assert "by design, has no age" in done.stdout
+    document = parsed("data", "status")
+    assert len(document["files"]) == len(data_path("SOURCES.csv").read_text(encoding="utf-8").splitlines()) - 1
+    assert document["input_ages"] == []
+
+
+def test_check_lists_what_is_assumed_and_what_overlays_change(eqci, parsed, tmp_path):
+    (tmp_path / "narrow.toml").write_text("[stations]\nmin_elevation_deg = 30\n", encoding="utf-8")
+    done = eqci("check", "quant-gpicz", "--with", tmp_path / "narrow.toml")
+    assert done.exit_code == 0
+    assert "QUANT-GPICz: valid; 1 satellite, 5 stations, 10 demands, 7 days" in done.stdout
+    assert "assumed: satellite.0.orbit.ltan_h = 22.5" in done.stdout
+    assert "changed: stations.min_elevation_deg = 30 (overlay narrow.toml)" in done.stdout
+    document = parsed("check", "quant-gpicz", "--with", tmp_path / "narrow.toml")
+    assert document["valid"] is True
+    assert "satellite.0.orbit.ltan_h" in {entry["path"] for entry in document["assumed"]}
+    assert [entry["value"] for entry in document["changed"]] == ["30"]
