@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.blocks import BlockTable
 from eqci_space.qkd.decoy import DecoyParameters, key_length
-from eqci_space.qkd.part_keys import part_keys, part_rows
-from eqci_space.qkd.protocols import security_parameters
+from eqci_space.qkd.optimiser import optimise_key
+from eqci_space.qkd.part_keys import part_keys
+from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.slots import nearest_edges, slot_edges, window_slots
-from eqci_space.qkd.window_keys import part_responses, window_keys, window_responses
+from eqci_space.qkd.window_keys import light_of, part_responses, window_responses
 
 WINDOW = "EAGLE1-LIKE/PQSAT/20270301T200508Z/1"
 
@@ -31,44 +31,60 @@ def table(*spans, window=WINDOW):
     }, index=[f"p{i}" for i in range(len(spans))])  # fmt: skip
 
 
-def by_slots(slots, keys, start, end, security):
-    """Floored key of the slots whose middle lies between two times, as one block at the window's parameters."""
+def best_of_slots(slots, keys, start, end, scenario):
+    """Floored key of the slots whose middle lies between two times, as one block: at its optimum, at the window's."""
+    security, limits = security_parameters(scenario.protocol), parameter_limits(scenario.protocol)
     inside = np.flatnonzero((slots.time >= start) & (slots.time < end))
     parameters = DecoyParameters(**json.loads(keys.loc[slots.window_id, "parameters"]))
-    running = slots.running(parameters.mean_photon_number)
-    each = np.diff(running, axis=0)[inside]
-    block = BlockTable(each.sum(axis=0), slots.receiver.afterpulse_probability)
-    return max(0, math.floor(key_length(block, parameters, security).length_bit - security.authentication_bit))
+    block = slots.block(inside[0], inside[-1] + 1, *light_of(parameters))
+    offered = key_length(block, parameters, security)
+    best = optimise_key(block, security, limits=limits)
+    light = light_of(best.parameters)  # whose dead time counts
+    best = key_length(slots.block(inside[0], inside[-1] + 1, *light), best.parameters, security)
+    return [max(0, math.floor(k.length_bit - security.authentication_bit)) for k in (best, offered)]
 
 
-def test_every_part_on_offer_is_the_key_of_its_slots(study, scenario):
-    """All 478 parts of the shipped week; sums in another order may move the last of a million bits."""
-    security = security_parameters(scenario.protocol)
+def test_every_part_on_offer_has_the_optimum_of_its_slots(study, scenario):
+    """The search from the window's parameters finds what the whole search finds, up to a bit in a hundred thousand."""
     parts = study.candidates[study.candidates.index.str.contains("@")]
     slots = {w.window_id: w for w in window_slots(study.budget, scenario)}
-    expected = [by_slots(slots[r.window_id], study.keys, r.start, r.end, security) for r in parts.itertuples()]
-    assert len(expected) == 478
-    assert np.abs(parts["skl_bit"].to_numpy() - expected).max() <= 1
+    assert len(parts) > 450
+    shown = parts.iloc[::9]
+    best, offered = np.array([
+        best_of_slots(slots[r.window_id], study.keys, r.start, r.end, scenario) for r in shown.itertuples()
+    ]).T  # fmt: skip
+    assert shown["skl_bit"].to_numpy() == pytest.approx(best, rel=1e-5, abs=2)
+    assert (shown["skl_bit"].to_numpy() >= offered - 1).all()
+    assert (best > 1.1 * offered).mean() > 0.2  # a session that adapts gains much where a part is unlike its window
 
 
 def test_key_of_known_parts(study, scenario):
-    """Minutes of one pass: near the culmination a minute gives four times the minute at the end."""
+    """Minutes of one pass: near the culmination a minute gives twice the minute at the end."""
     parts = table(
         ("20:07:00", "20:08:00"), ("20:08:00", "20:09:00"), ("20:05:00", "20:10:00"), ("20:05:08", "20:05:20")
     )
     found = part_keys(parts, study.budget, study.keys, scenario)
-    assert found.iloc[:2].tolist() == pytest.approx([329267, 74281], abs=2)
-    assert found.iloc[2] == pytest.approx(study.keys.loc[WINDOW, "skl_bit"], abs=2)
-    assert found.iloc[3] == 0
+    assert found["skl_bit"].iloc[:2].tolist() == pytest.approx([386419, 216836], abs=2)
+    assert found["skl_bit"].iloc[2] == pytest.approx(study.keys.loc[WINDOW, "skl_bit"], abs=2)
+    assert found["skl_bit"].iloc[3] == 0
+    assert found["reason"].iloc[3] != ""
     assert list(found.index) == list(parts.index)
-    assert found.name == "skl_bit"
+    assert found.index.name == "window_id"
 
 
 def test_key_is_superadditive_because_each_part_is_a_block(study, scenario):
-    """Two blocks of a minute give less than one of two minutes: 329,267 + 74,281 against 708,339 bits."""
-    both = part_keys(table(("20:07:00", "20:09:00")), study.budget, study.keys, scenario).iloc[0]
-    assert both == pytest.approx(708339, abs=2)
-    assert both > 329267 + 74281
+    """Two blocks of a minute give less than one of two minutes: 386,419 + 216,836 against 712,022 bits."""
+    both = part_keys(table(("20:07:00", "20:09:00")), study.budget, study.keys, scenario)["skl_bit"].iloc[0]
+    assert both == pytest.approx(712022, abs=2)
+    assert both > 386419 + 216836
+
+
+def test_a_part_of_a_common_protocol_sends_what_the_satellite_always_sends(study, scenario):
+    common = scenario.model_copy(update={"protocol": scenario.protocol.model_copy(update={"parameters": "common"})})
+    parts = table(("20:07:00", "20:08:00"))
+    found = part_keys(parts, study.budget, study.keys, common)
+    assert found["parameters"].iloc[0] == study.keys.loc[WINDOW, "parameters"]
+    assert found["skl_bit"].iloc[0] < 386419
 
 
 def test_edges_move_to_the_nearest_slot_edge(study, scenario, slots):
@@ -79,7 +95,7 @@ def test_edges_move_to_the_nearest_slot_edge(study, scenario, slots):
         0, len(slots.time)]  # fmt: skip
     exact = pd.DataFrame({"window_id": WINDOW, "start": [edges[60], edges[60] - third, edges[60] + third],
                           "end": [edges[200], edges[200] + third, edges[200] - third]})  # fmt: skip
-    key = part_keys(exact, study.budget, study.keys, scenario)
+    key = part_keys(exact, study.budget, study.keys, scenario)["skl_bit"]
     assert (key == key.iloc[0]).all()
     assert key.iloc[0] > 0
 
@@ -87,7 +103,7 @@ def test_edges_move_to_the_nearest_slot_edge(study, scenario, slots):
 def test_empty_part_has_no_key(study, scenario, slots):
     middle = slot_edges(slots)[50]
     parts = pd.DataFrame({"window_id": WINDOW, "start": [middle], "end": [middle]})
-    assert part_keys(parts, study.budget, study.keys, scenario).tolist() == [0]
+    assert part_keys(parts, study.budget, study.keys, scenario)["skl_bit"].tolist() == [0]
     none = part_keys(parts.iloc[:0], study.budget, study.keys, scenario)
     assert none.empty
 
@@ -105,46 +121,22 @@ def test_parts_without_key_or_protocol_are_refused(study, scenario):
         part_keys(parts, study.budget, study.keys, pairs)
 
 
-def test_rows_of_parts_are_those_of_their_slots(study):
-    parts = table(("20:07:00", "20:08:00"), ("20:05:00", "20:10:00"))
-    rows = part_rows(parts, study.budget)
-    counts = rows["window_id"].value_counts(sort=False)
-    assert counts.index.tolist() == ["p0", "p1"]
-    mine = study.budget[study.budget["window_id"] == WINDOW]
-    assert counts["p1"] == len(mine)
-    assert rows.loc[rows["window_id"] == "p0", "weight_s"].sum() == pytest.approx(60, abs=1.01)
-    assert (rows["time"].iloc[: counts["p0"]] >= parts["start"].iloc[0]).all()
-    pd.testing.assert_frame_equal(
-        rows[rows["window_id"] == "p1"].drop(columns="window_id").reset_index(drop=True),
-        mine.drop(columns="window_id").reset_index(drop=True),
-    )
-    assert part_rows(parts.iloc[:0], study.budget).empty
-
-
-def test_own_optimum_of_a_part_is_no_less_than_its_offer(study, scenario):
-    parts = table(("20:06:00", "20:07:00"), ("20:07:00", "20:08:00"), ("20:08:00", "20:09:50"))
-    offered = part_keys(parts, study.budget, study.keys, scenario)
-    own = window_keys(part_rows(parts, study.budget), scenario)["skl_bit"]
-    assert (own >= offered).all()
-    assert own.loc["p1"] < study.keys.loc[WINDOW, "skl_bit"]
-
-
 def test_response_of_a_part_starts_at_its_key_and_falls(study, scenario):
     parts = table(("20:07:00", "20:08:00"), ("20:05:00", "20:10:00"))
-    response = part_responses(parts, study.budget, study.keys, scenario, [-1.0, 0.0, 1.0, 3.0, 10.0])
-    assert response[0.0].tolist() == pytest.approx(part_keys(parts, study.budget, study.keys, scenario).tolist(), abs=2)
+    own = part_keys(parts, study.budget, study.keys, scenario)
+    both = pd.concat([study.keys, own])
+    response = part_responses(parts, study.budget, both, scenario, [-1.0, 0.0, 1.0, 3.0, 10.0])
+    assert response[0.0].tolist() == pytest.approx(own["skl_bit"].tolist(), abs=2)
     assert (np.diff(response.to_numpy(), axis=1) <= 0).all()
     assert (response[10.0] < 0.05 * response[0.0]).all()
     windows = window_responses(study.budget[study.budget["window_id"] == WINDOW], study.keys, scenario, [0.0, 3.0])
-    assert windows.loc[WINDOW].tolist() == pytest.approx(response.loc["p1", [0.0, 3.0]].tolist(), abs=2)
+    assert windows.loc[WINDOW].tolist() == pytest.approx(response.loc["p1", [0.0, 3.0]].tolist(), rel=1e-5)
 
 
 def test_response_of_a_part_takes_the_parts_own_parameters_where_it_has_any(study, scenario):
     parts = table(("20:07:00", "20:08:00"))
-    own = window_keys(part_rows(parts, study.budget), scenario)
-    both = pd.concat([study.keys, own])
+    both = pd.concat([study.keys, part_keys(parts, study.budget, study.keys, scenario)])
     response = part_responses(parts, study.budget, both, scenario, [0.0]).iloc[0, 0]
-    assert response == pytest.approx(own["skl_bit"].iloc[0], abs=2)
     assert response > part_responses(parts, study.budget, study.keys, scenario, [0.0]).iloc[0, 0]
     with pytest.raises(TableError, match="has no row in KEYS"):
         part_responses(parts, study.budget, study.keys.drop(index=WINDOW), scenario, [0.0])
