@@ -52,9 +52,7 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
         return empty_table("CANDIDATES")
     table["p_clear"] = _clear(table, budget, scenario)
     arrivals = contact_arrivals(table, scenario)
-    table = table.assign(
-        ogs_b="", block=table["candidate_id"], available_at=arrivals["time"], edge=arrivals["edge"].astype(object)
-    )
+    table = table.assign(ogs_b="", block=table["candidate_id"], available_at=arrivals["time"], edge=arrivals["edge"])
     for column in ("start", "end", "available_at"):
         table[column] = table[column].dt.as_unit("us")
     table = table.sort_values(["start", "candidate_id"]).set_index("candidate_id")

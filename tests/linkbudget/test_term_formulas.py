@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from eqci_space.linkbudget.terms import TERMS, Link
-from eqci_space.linkbudget.turbulence import bufton_wind_m_s, greenwood_frequency_hz, hufnagel_valley_layers
+from eqci_space.linkbudget.turbulence import hufnagel_valley_layers
+from eqci_space.linkbudget.winds import bufton_wind_m_s, greenwood_frequency_hz
 
 
 def link_of(scenario, **receiver):

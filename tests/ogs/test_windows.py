@@ -396,12 +396,12 @@ def fortnight(scenario, request):
         ogs: scenario.stations["DLR-OP"].model_copy(update=limits | {key: float(catalogue[ogs][key]) for key in place})
         for ogs in LTAN_PASSES
     }
-    first = scenario.satellites[0]
+    first, start = scenario.satellites[0], datetime(2027, request.param, 1, tzinfo=UTC)
     satellites = tuple(
-        first.model_copy(update={"name": str(h), "orbit": first.orbit.model_copy(update={"ltan_h": h})})
+        first.model_copy(update={"name": str(h), "orbit": first.orbit.model_copy(update={"ltan_h": h, "epoch": start})})
         for h in LTAN_NIGHT_S
     )
-    dated = from_day(scenario, datetime(2027, request.param, 1, tzinfo=UTC), 14)
+    dated = from_day(scenario, start, 14)
     dated = dated.model_copy(update={"stations": stations, "satellites": satellites})
     seen = find_passes(dated)
     return (1, 6).index(request.param), seen, observable_windows(seen, dated)

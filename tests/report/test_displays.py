@@ -115,7 +115,7 @@ def test_a_plan_shows_objective_bound_gap_gain_and_its_first_contacts(study):
     assert len(page.rows) == 11
     first = planned.iloc[0]
     assert page.rows[1] == [
-        f"{first['start']:%Y-%m-%d %H:%M:%S}", f"{first['end']:%H:%M:%S}", "EAGLE1-LIKE", first["ogs"],
+        f"{first['start']:%Y-%m-%d %H:%M:%S}", f"{first['end'].ceil('s'):%H:%M:%S}", "EAGLE1-LIKE", first["ogs"],
         format_bits(first["skl_bit"]), percent(first["p_clear"]), format_bits(first["expected_skl_bit"]),
     ]  # fmt: skip
     assert shown(replace(plan, contacts=planned.iloc[:0])).rows == []

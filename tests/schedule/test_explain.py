@@ -36,7 +36,7 @@ def test_taken_pass_says_when_and_how_much(run):
         f"culmination {run.tables['passes'].loc[TAKEN, 'max_elevation_deg']:.0f} deg"
     )
     assert line == (
-        "taken: 20:05:08 to 20:09:51 UTC, 354 kbit expected (1.4 Mbit in a clear sky, 25% clear); "
+        "taken: 20:05:08 to 20:09:51 UTC, 342 kbit expected (1.35 Mbit in a clear sky, 25% clear); "
         "chosen over DLR-TRAUEN, GRAZ, ONDREJOV (same satellite)"
     )
 
@@ -63,9 +63,9 @@ def test_every_planned_contact_is_taken_and_every_other_window_has_a_reason(run)
 
 def test_rival_is_named_with_its_value(run):
     lines = explain(run, RIVAL).split("\n")
-    assert lines[1] == "best offer: 159 kbit expected (791 kbit in a clear sky, 20% clear)"
+    assert lines[1] == "best offer: 151 kbit expected (754 kbit in a clear sky, 20% clear)"
     assert lines[2] == (
-        "not taken: the satellite serves EAGLE1-LIKE/PQSAT/20270301T200508Z/1 then (EAGLE1-LIKE over PQSAT, 354 kbit "
+        "not taken: the satellite serves EAGLE1-LIKE/PQSAT/20270301T200508Z/1 then (EAGLE1-LIKE over PQSAT, 342 kbit "
         "expected), which is worth more to the demands"
     )
     assert lines[3] == "it is backup of EAGLE1-LIKE/PQSAT/20270301T200508Z/1"
@@ -113,7 +113,7 @@ def test_offer_without_a_rival_helps_nobody(run):
     contacts = run.tables["contacts"]
     bare = contacts[contacts["start"] > pd.Timestamp("2027-03-01T21:00Z")]
     text = explain(changed(run, contacts=bare), RIVAL)
-    assert "best offer: 159 kbit expected" in text
+    assert "best offer: 151 kbit expected" in text
     assert "not taken: its key helps no demand within the period" in text
 
 
@@ -131,10 +131,10 @@ def test_short_demand_names_the_edges_that_cut_it_off(run):
     assert lines[0].endswith(f"of 717 kbit ({share:.0%})")
     assert 0.5 < share < 1
     short = [line for line in lines if line.startswith("short of key on EAGLE1-LIKE|")]
-    assert len(short) >= 2
+    assert len(short) >= 1
     worth = [float(line.split("is worth ")[1].split()[0]) for line in short]
     assert worth == sorted(worth, reverse=True)
-    assert any("|PQSAT:" in line for line in short)
+    assert any("|DLR-TRAUEN:" in line for line in short)
     prices = run.tables["prices"]
     mean = prices[prices["edge"] == short[0].split(" on ")[1].split(":")[0]]["worth_per_mbit"].mean()
     assert worth[0] == pytest.approx(mean, rel=6e-3)

@@ -60,7 +60,9 @@ def assert_same(tables, expected, *, microseconds):
                 moved = (found[column] - table[column]).abs().dt.total_seconds().max()
                 assert moved <= limit, (name, column)
             elif table[column].dtype.kind == "f":
-                limit = 0 if column == "skl_bit" else 1e-8
+                # The optimum is flat: the same bits of key at parameters that differ in the fifth digit.
+                flat = ("sifted_bit", "qber")
+                limit = 0 if column == "skl_bit" else 1e-4 if column in flat else 1e-8
                 np.testing.assert_allclose(found[column], table[column], rtol=limit, err_msg=f"{name} {column}")
             else:
                 assert (found[column].astype(str) == table[column].astype(str)).all(), (name, column)

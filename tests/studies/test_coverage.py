@@ -40,7 +40,8 @@ def station_by_the_stages(scenario, latitude_deg, longitude_deg):
         "receiver": rules.receiver, "min_elevation_deg": rules.min_elevation_deg, "zenith_sky_mag_v_arcsec2": 22.0,
         "sun_max_elevation_deg": rules.sun_max_elevation_deg, "moon_keep_out_deg": rules.moon_keep_out_deg,
     })  # fmt: skip
-    here = scenario.model_copy(update={"stations": {"HERE": station}})
+    every = scenario.schedule.model_copy(update={"min_contact_s": 1.0})  # the map counts windows of any length
+    here = scenario.model_copy(update={"stations": {"HERE": station}, "schedule": every})
     windows = eq.observable_windows(eq.find_passes(here, start=MARCH[0], end=MARCH[1]), here)
     budget = eq.link_budget(eq.sample_windows(windows, here), here)
     offers = eq.contact_candidates(budget, eq.window_keys(budget, here), here)
