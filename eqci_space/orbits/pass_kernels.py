@@ -52,7 +52,7 @@ def _height(piece: Piece, site: Site, t: float) -> tuple[float, float]:
 def _root(piece: Piece, site: Site, t0: float, h0: float, t1: float, h1: float, bend: float) -> float:
     """Root in a bracket: Newton steps from the secant, halving when a step would leave the bracket.
 
-    A step dt leaves an error of at most bend dt²/(2 |h'|), `bend` being the bound of |h''|.
+    A step dt leaves an error of at most bend dt²/(2 ``|h'|``), `bend` being the bound of ``|h''|``.
     """
     t = t0 - h0 * (t1 - t0) / (h1 - h0)
     for _ in range(100):
@@ -282,7 +282,7 @@ def search_rows(
 ) -> np.ndarray:
     """Rows of all passes, in the order in which they end.
 
-    `sites` (7, n): position, zenith, sine of the minimum elevation; `bounds` (3, n): of |h'|, of h'' from above,
+    `sites` (7, n): position, zenith, sine of the minimum elevation; `bounds` (3, n): of ``|h'|``, of h'' from above,
     and of -h'' from above; `begins` and `ends` are the stations' periods. Interval by interval, the heights at its
     two nodes exclude most stations; the others have the roots in it found and their passes followed over them.
     """  # fmt: skip
