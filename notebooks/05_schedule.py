@@ -29,7 +29,7 @@ import eqci_space as eq
 from eqci_space.errors import InfeasibleError
 from eqci_space.fiber.problem import flow_problem
 from eqci_space.schedule.baselines import BASELINES
-from eqci_space.schedule.contacts import offered_candidates, offered_problem
+from eqci_space.schedule.contacts import usable_candidates, candidate_problem
 from eqci_space.schedule.joint import value_of_choice
 
 out = Path(os.environ.get("EQCI_NOTEBOOK_OUT", "out"))
@@ -104,7 +104,7 @@ eq.plot.night_keys(plan, scn).figure
 whole_passes = with_schedule(scn, hand_over_step_s=0.0)
 whole_offers = eq.contact_candidates(study.budget, study.keys, whole_passes)
 whole = eq.schedule_contacts(whole_offers, whole_passes, network=study.network)
-problem = offered_problem(flow_problem(study.network, scn), offered_candidates(offers, scn), scn)
+problem = candidate_problem(flow_problem(study.network, scn), usable_candidates(offers, scn), scn)
 greedy = {f"greedy {name}": value_of_choice(problem, rule(problem)).objective for name, rule in BASELINES.items()}
 reached = {"optimum with hand-over": plan.objective, "optimum of whole passes": whole.objective, **greedy}
 gains = pd.Series(reached) - plan.without_space
