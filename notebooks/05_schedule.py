@@ -29,7 +29,7 @@ import eqci_space as eq
 from eqci_space.errors import InfeasibleError
 from eqci_space.fiber.problem import flow_problem
 from eqci_space.schedule.baselines import BASELINES
-from eqci_space.schedule.contacts import usable_candidates, candidate_problem
+from eqci_space.schedule.contacts import candidate_problem, usable_candidates
 from eqci_space.schedule.joint import value_of_choice
 
 out = Path(os.environ.get("EQCI_NOTEBOOK_OUT", "out"))
