@@ -13,7 +13,6 @@ import pandas as pd
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.relay import Relay, key_deposits, relay_keys
 from eqci_space.fiber.verify import verify_relay
-from eqci_space.files.atomic import replaced_file
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.machine.deprecation import once_named
 from eqci_space.machine.progress import shown_bar
@@ -249,8 +248,7 @@ class Study:
         self._compute(progress, trials, jobs)
         if progress:
             progress("report")
-        with replaced_file(Path(path)) as work:
-            write_report(self._findings(previous), work)
+        write_report(self._findings(previous), Path(path))
 
     def _compute(self, progress: Callable[[str], None] | None, trials: int, jobs: int) -> dict[str, float]:
         """Every stage, and the simulation if there are trials; returns the wall time of each [s]."""

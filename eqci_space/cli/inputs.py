@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +22,7 @@ from eqci_space.cli.options import (
 from eqci_space.cli.output import STALE, Output, aligned
 from eqci_space.data import data_path, shipped_files, shipped_names
 from eqci_space.errors import DataError, ScenarioError
+from eqci_space.files.atomic import write_atomically
 
 if TYPE_CHECKING:
     from eqci_space.scenario import Scenario
@@ -53,9 +53,7 @@ def init(
     if path.exists() and not force:
         raise DataError(f"init: '{path}' exists; choose another name, or replace it with --force")
     path.parent.mkdir(parents=True, exist_ok=True)
-    work = path.with_name(f".{path.name}.{os.getpid()}.part")
-    work.write_bytes(source.read_bytes())
-    work.replace(path)
+    write_atomically(path, source.read_bytes())
     output.result(str(path))
     shown = f"./{path}" if path.parent == Path() else str(path)
     output.note(f"next: eqci check {shown}, then eqci run {shown} --out out/{path.stem}")

@@ -10,6 +10,7 @@ import typer
 from eqci_space.cli.options import AsJson, Overlays, ScenarioArgument, check_inputs, command, load, processes
 from eqci_space.cli.output import Output
 from eqci_space.cli.records import rows_of
+from eqci_space.files.atomic import write_atomically
 from eqci_space.units import KEY_BIT
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def simulate(
         _say_simulation(output, loaded, result, trials, regret)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        result.demands.to_csv(out / "demands.csv")
-        result.causes.to_csv(out / "causes.csv")
-        result.delivered_bit.to_parquet(out / "trials.parquet")
+        write_atomically(out / "demands.csv", result.demands.to_csv())
+        write_atomically(out / "causes.csv", result.causes.to_csv())
+        write_atomically(out / "trials.parquet", result.delivered_bit.to_parquet())
 
 
 def _say_simulation(output: Output, scenario: Scenario, result: Simulation, trials: int, regret: int) -> None:

@@ -1,8 +1,8 @@
 """Finished chunks on disk: one JSON file each, with Parquet files beside it for tables.
 
-A check-point is named by the content of what made it: function, chunk record and package version. Files are written
-under a temporary name and renamed, the JSON last and with the checksums of the tables, so that what was cut off or
-damaged is never taken for finished.
+A check-point is named by the content of what made it: function, chunk record and package version. Of its
+files the JSON is written last and with the checksums of the tables, so that what was cut off or damaged is never taken
+for finished.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from eqci_space.errors import DataError, EqciError
+from eqci_space.files.atomic import write_atomically
 
-__all__ = ["Checkpoints", "function_name", "record_text", "write_atomically"]
+__all__ = ["Checkpoints", "function_name", "record_text"]
 
 _SCHEMA_VERSION = 1
 _DIGITS = 32
@@ -73,26 +73,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it; a failure leaves neither.
-
-    Raises
-    ------
-    DataError
-        The folder is full, read-only or gone.
-    """
-    work = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        work.write_bytes(content)
-        os.replace(work, path)
-    except OSError as error:
-        work.unlink(missing_ok=True)
-        raise DataError(
-            f"cannot write '{path.name}' in '{path.parent}': {error.strerror}; make room or choose another folder, "
-            "then run again: what is finished is kept"
-        ) from error
-
-
 def _fits(shape: str, has_value: bool, parts: set[str]) -> bool:
     """Whether a note has what its shape stands for."""
     return {"value": has_value and not parts, "table": parts == {"table"}, "tables": bool(parts)}.get(shape, False)
@@ -143,7 +123,7 @@ class Checkpoints:
             "schema_version": _SCHEMA_VERSION, "function": self._function, "version": self._version,
             "record": record, "shape": shape, "value": value, "sha256": sums,
         }  # fmt: skip
-        write_atomically(self.folder / f"{name}.json", json.dumps(note).encode())
+        write_atomically(self.folder / f"{name}.json", json.dumps(note))
 
     def has(self, name: str) -> bool:
         """Whether a result is there and whole; a damaged one counts as missing."""
@@ -194,7 +174,7 @@ class Checkpoints:
             "function": self._function, "version": self._version, "record": json.loads(record), "error": error,
             "traceback": traceback, "attempts": attempts,
         }  # fmt: skip
-        write_atomically(self.folder / f"{name}.failed.json", (json.dumps(note, indent=1) + "\n").encode())
+        write_atomically(self.folder / f"{name}.failed.json", json.dumps(note, indent=1) + "\n")
 
     def forget_failure(self, name: str) -> None:
         """Drop the note of an earlier failure of a chunk that is finished now."""

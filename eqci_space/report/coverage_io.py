@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import geopandas as gpd
@@ -11,6 +10,7 @@ import pandas as pd
 import pyogrio
 
 from eqci_space.errors import DataError
+from eqci_space.files.atomic import replaced_file, write_atomically
 from eqci_space.machine.deprecation import once_named
 from eqci_space.report.exports.tables import NOT_READ_OR_WRITTEN
 
@@ -52,22 +52,16 @@ def write_coverage(coverage: gpd.GeoDataFrame, directory: Path | str, *, name: s
     """
     target = Path(directory)
     gpkg, csv = target / f"{name}.gpkg", target / f"{name}.csv"
-    part = target / f".{name}.{os.getpid()}.gpkg"  # GDAL warns of any other ending
     try:
         target.mkdir(parents=True, exist_ok=True)
-        _write_gpkg(coverage, part)
-        os.replace(part, gpkg)
-        table = pd.DataFrame(coverage.drop(columns="geometry")).round(_DIGITS)
-        whole = [column for column, digits in _DIGITS.items() if digits == 0]
-        table[whole] = table[whole].astype("int64")
-        table.to_csv(part, index=False, lineterminator="\n")
-        os.replace(part, csv)
-    except (OSError, *NOT_READ_OR_WRITTEN) as error:
-        raise DataError(
-            f"write_coverage: cannot write '{name}' to '{target}': {error}; make room or choose another folder"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"write_coverage: cannot make '{target}': {error.strerror}; choose another folder") from error
+    with replaced_file(gpkg) as work:
+        _write_gpkg(coverage, work)
+    table = pd.DataFrame(coverage.drop(columns="geometry")).round(_DIGITS)
+    whole = [column for column, digits in _DIGITS.items() if digits == 0]
+    table[whole] = table[whole].astype("int64")
+    write_atomically(csv, table.to_csv(index=False, lineterminator="\n"))
     return gpkg, csv
 
 
@@ -80,6 +74,10 @@ def _write_gpkg(coverage: gpd.GeoDataFrame, path: Path) -> None:
     try:
         pyogrio.write_dataframe(coverage, path, layer=_CELLS, driver="GPKG")
         pyogrio.write_dataframe(facts, path, layer=_FACTS, driver="GPKG", append=True)
+    except NOT_READ_OR_WRITTEN as error:
+        raise DataError(
+            f"write_coverage: cannot write '{path.name}': {error}; make room or choose another folder"
+        ) from error
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 

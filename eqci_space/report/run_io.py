@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from eqci_space.errors import DataError
+from eqci_space.files.atomic import replaced_directory
 from eqci_space.files.limits import NOTE_BYTES, oversize
 from eqci_space.files.parquet_io import read_table
 from eqci_space.tables import TABLES, check_table
@@ -132,32 +131,5 @@ def write_directory(directory: Path, write: Callable[[Path], None]) -> None:
         `directory` exists and is not a run, no folder can be made there, or the disk is full.
     """
     require_target(directory)
-    try:
-        work = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-        try:
-            write(work)
-            work.chmod(0o755)
-            _publish(work, directory)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as error:
-        raise DataError(
-            f"write_directory: cannot write to '{directory}': {error.strerror or error}; make room or choose another "
-            "directory; nothing was changed"
-        ) from error
-
-
-def _publish(work: Path, target: Path) -> None:
-    """Give the finished folder its name; the run that had it before goes only then."""
-    if not target.exists():
-        os.replace(work, target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    os.replace(target, old / "run")
-    try:
-        os.replace(work, target)
-    except OSError:
-        os.replace(old / "run", target)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    with replaced_directory(directory) as work:
+        write(work)

@@ -6,9 +6,7 @@ is solved anew for the key that arrived: an upper bound of what routes fixed bef
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +20,7 @@ from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.machine.deprecation import once_named
 from eqci_space.machine.progress import notebook_bar
+from eqci_space.machine.workers import one_thread_each, spawned_pool
 from eqci_space.qkd.window_keys import part_responses
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.causes import explained_share
@@ -220,7 +219,7 @@ def _mapped(tasks: list[tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray]], 
     if jobs == 1:
         yield from map(_solve, tasks)
         return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with one_thread_each(), spawned_pool(jobs) as pool:
         yield from pool.map(_solve, tasks)
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from eqci_space.errors import DataError
-from eqci_space.files.atomic import write_atomically
+from eqci_space.files.atomic import disk_errors, replaced_file, write_atomically
 from eqci_space.files.parquet_io import read_table
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.machine.parallel import run_chunks
@@ -201,7 +200,7 @@ def run_batch(
         },
         "chunk_day": chunk_day, "chunks": len(chunks), "rows": counts,
     }  # fmt: skip
-    write_atomically(folder / "batch.json", (json.dumps(note, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomically(folder / "batch.json", json.dumps(note, indent=2, ensure_ascii=False) + "\n")
     if checkpoint is None:
         shutil.rmtree(kept)
     return counts
@@ -239,9 +238,9 @@ def _merge(
 
     No row of a later period begins earlier, for its pass does not.
     """
-    writers = {name: _Writer(folder / f"{name}.parquet") for name in BATCH_TABLES}
     waiting: dict[str, list[pd.DataFrame]] = {name: [] for name in BATCH_TABLES}
-    try:
+    with ExitStack() as files:
+        writers = {name: files.enter_context(_parquet_parts(folder / f"{name}.parquet")) for name in BATCH_TABLES}
         for end, numbers in groupby(range(len(chunks)), key=lambda i: chunks[i].end):
             parts = [results[i] for i in numbers]
             limit = None if datetime.fromisoformat(end) >= scenario.end else pd.Timestamp(end)
@@ -251,12 +250,7 @@ def _merge(
                 ready = len(rows) if limit is None else int((rows["_at"] < limit).sum())
                 waiting[name] = [rows.iloc[ready:]]
                 writers[name].write(rows.iloc[:ready].drop(columns=_ORDER))
-        for name, writer in writers.items():
-            writer.close(empty_table(name.upper()))
-        return {name: writer.publish() for name, writer in writers.items()}
-    finally:
-        for writer in writers.values():
-            writer.discard()
+        return {name: writer.close(empty_table(name.upper())) for name, writer in writers.items()}
 
 
 def _placed(part: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:
@@ -269,12 +263,22 @@ def _placed(part: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:
     return table.assign(_at=at, _first=whose["satellite"], _second=whose["ogs"])
 
 
-class _Writer:
-    """One Parquet file written in parts under a temporary name; `publish` renames it."""
+@contextmanager
+def _parquet_parts(path: Path) -> Iterator[_Writer]:
+    """A Parquet file written in parts, which has its name when the block has ended well."""
+    with replaced_file(path) as work:
+        writer = _Writer(path, work)
+        try:
+            yield writer
+        finally:
+            writer.discard()
 
-    def __init__(self, path: Path):
-        self._path = path
-        self._work = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+class _Writer:
+    """One Parquet file written in parts at `work`; errors of the disk name `path`."""
+
+    def __init__(self, path: Path, work: Path):
+        self._path, self._work = path, work
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
 
@@ -283,44 +287,27 @@ class _Writer:
         if len(table):
             self._append(table)
 
-    def close(self, template: pd.DataFrame) -> None:
-        """End the file; one that got no rows takes the columns of the template."""
+    def close(self, template: pd.DataFrame) -> int:
+        """End the file and return its number of rows; one that got none takes the columns of the template."""
         if self._writer is None:
             self._append(template)
         if self._writer is not None:
-            with self._named():
+            with disk_errors(self._path):
                 self._writer.close()
-
-    def publish(self) -> int:
-        """Give the file its name; returns its number of rows."""
-        with self._named():
-            os.replace(self._work, self._path)
         return self._rows
 
     def discard(self) -> None:
-        """Drop what was not published."""
+        """Let go of a file that was not ended."""
         if self._writer is not None and self._writer.is_open:
             with suppress(OSError):  # the disk may still be full
                 self._writer.close()
-        self._work.unlink(missing_ok=True)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Errors of the disk with the name of the file and a remedy."""
-        try:
-            yield
-        except OSError as error:
-            raise DataError(
-                f"run_batch: cannot write '{self._path.name}' to '{self._path.parent}': {error}; make room or choose "
-                "another folder, then run again: finished chunks are kept"
-            ) from error
 
     def _append(self, table: pd.DataFrame) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         content = pa.Table.from_pandas(table)
-        with self._named():
+        with disk_errors(self._path):
             if self._writer is None:
                 self._writer = pq.ParquetWriter(self._work, content.schema)
             self._writer.write_table(content)

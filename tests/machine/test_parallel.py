@@ -14,7 +14,7 @@ import pytest
 
 from eqci_space.errors import DataError, EqciError
 from eqci_space.machine import checkpoints
-from eqci_space.machine.checkpoints import Checkpoints, record_text, write_atomically
+from eqci_space.machine.checkpoints import Checkpoints, record_text
 from eqci_space.machine.parallel import ChunkError, run_chunks
 from eqci_space.machine.workers import threads_per_process
 
@@ -221,13 +221,6 @@ def test_a_full_disk_is_named_and_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"cannot write '[0-9a-f]+\.json'.*No space left on device; make room"):
         run_chunks(cf.number, chunks(1), checkpoint=tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_write_is_all_or_nothing(tmp_path):
-    write_atomically(tmp_path / "a", b"one")
-    with pytest.raises(DataError, match="cannot write 'b'"):
-        write_atomically(tmp_path / "missing" / "b", b"two")
-    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"one")]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

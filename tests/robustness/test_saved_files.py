@@ -16,7 +16,8 @@ import pytest
 
 from eqci_space.data import data_path
 from eqci_space.errors import DataError
-from eqci_space.machine.checkpoints import Checkpoints, write_atomically
+from eqci_space.files.atomic import write_atomically
+from eqci_space.machine.checkpoints import Checkpoints
 from eqci_space.orbits.elements_io import read_elements, write_omm
 from eqci_space.report import coverage_io
 from eqci_space.report.coverage_io import read_coverage, write_coverage
@@ -286,7 +287,7 @@ def test_geodata_that_were_written_in_part_are_not_taken_for_whole(day_study, tm
     released = release(export_material(run.tables, run.manifest, day_study.scenario, network=day_study.network))
     whole = pyogrio.write_dataframe
     monkeypatch.setattr(pyogrio, "write_dataframe", lambda table, *a, **options: whole(table[:3], *a, **options))
-    with pytest.raises(OSError, match="could not write all of it"):
+    with pytest.raises(DataError, match=r"cannot write 'n\.gpkg'.*could not write all of it"):
         write_geopackage(released, tmp_path / "n.gpkg")
 
 

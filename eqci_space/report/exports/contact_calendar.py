@@ -12,6 +12,7 @@ import pandas as pd
 from icalendar import Alarm, Calendar, Event, vCalAddress
 
 from eqci_space.errors import DataError
+from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
 from eqci_space.report.release import Released
 from eqci_space.schedule.diff import match_contacts
@@ -65,9 +66,9 @@ def write_calendar(released: Released, path: Path, *, earlier: Path | None = Non
     now = [_entry(str(i), row, released) for i, row in released.tables["contacts"].iterrows()]
     entries = _updated(now, before, released)
     dropped = [e for e in entries if str(e.event["status"]) == "CANCELLED"]
-    path.write_bytes(_calendar(entries, "PUBLISH", released))
+    write_atomically(path, _calendar(entries, "PUBLISH", released))
     if earlier is not None and dropped:
-        (path.parent / CANCELLED_FILE).write_bytes(_calendar(dropped, "CANCEL", released))
+        write_atomically(path.parent / CANCELLED_FILE, _calendar(dropped, "CANCEL", released))
 
 
 def _read(path: Path) -> list[_Entry]:

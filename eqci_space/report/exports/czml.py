@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
 from eqci_space.orbits.ephemeris import Ephemeris, positions_m
 from eqci_space.report.exports.orbit_files import sampled_end
@@ -47,7 +48,7 @@ def write_czml(released: Released, path: Path, *, step_s: float = SAMPLE_STEP_S)
     packets += [_station(str(ogs), sites.loc[[ogs]], released) for ogs in dict.fromkeys(sites.index)]
     packets += _contact_lines(released)
     text = ",\n".join(json.dumps(p, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for p in packets)
-    path.write_text(f"[{text}]\n", encoding="utf-8")
+    write_atomically(path, f"[{text}]\n")
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.exports.contact_calendar import write_calendar
 from eqci_space.report.exports.crew_sheets import write_crew_sheets
@@ -50,4 +51,4 @@ def write_exports(released: Released, directory: str | Path, *, earlier: str | P
     if released.level == "public":
         write_public_report(released, directory / "report.html")
     text = json.dumps(dict(released.manifest), indent=2, ensure_ascii=False)
-    (directory / "run.json").write_text(f"{text}\n", encoding="utf-8")
+    write_atomically(directory / "run.json", f"{text}\n")

@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from eqci_space.files.atomic import replaced_file
 from eqci_space.machine.deprecation import once_first
 from eqci_space.report.release import Released
 from eqci_space.tables import planned_contacts
@@ -41,7 +42,7 @@ def write_snapshots(released: Released, path: Path) -> None:
         "release": released.level, "start": _time(released.start), "end": _time(released.end), "snapshots": [],
     }  # fmt: skip
     before = json.dumps(head, ensure_ascii=False).removesuffix("]}")
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
+    with replaced_file(path) as work, work.open("w", encoding="utf-8", newline="\n") as stream:
         for number, snapshot in enumerate(network_snapshots(released)):
             stream.write(f"{',' if number else before}\n")
             json.dump(snapshot, stream, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -6,9 +6,11 @@ import errno
 from pathlib import Path
 
 import geopandas as gpd
+import pandas as pd
 import pyogrio
 
 from eqci_space.errors import DataError
+from eqci_space.files.atomic import replaced_file, write_atomically
 from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.release import Released
 from eqci_space.report.run_io import TABLE_NAMES
@@ -26,7 +28,8 @@ def write_parquet(released: Released, directory: Path) -> None:
     """Every released table of a run as ``<name>.parquet``, index included."""
     for name in TABLE_NAMES:
         if name in released.tables:
-            released.tables[name].to_parquet(directory / f"{name}.parquet", engine="pyarrow")
+            with replaced_file(directory / f"{name}.parquet") as work:
+                released.tables[name].to_parquet(work, engine="pyarrow")
 
 
 @once_first("path")
@@ -40,7 +43,7 @@ def write_contact_list(released: Released, path: Path) -> None:
     for column in ("skl_bit", "expected_skl_bit"):
         table[column] = table[column].round(0).astype("int64")
     table["p_clear"] = table["p_clear"].round(4)
-    table.to_csv(path, lineterminator="\n")
+    write_atomically(path, table.to_csv(lineterminator="\n"))
 
 
 @once_first("path")
@@ -52,7 +55,15 @@ def write_geopackage(released: Released, path: Path) -> bool:
     layers = {"nodes": "nodes", "links": "links", "stations": "sites"}
     found = {layer: released.tables.get(name) for layer, name in layers.items()}
     shapes = {layer: t for layer, t in found.items() if isinstance(t, gpd.GeoDataFrame)}
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": released.start.strftime("%Y-%m-%dT%H:%M:%S.000Z")})
+    if shapes:
+        with replaced_file(path) as work:
+            _write_layers(work, shapes, released.start)
+    return bool(shapes)
+
+
+def _write_layers(path: Path, shapes: dict[str, gpd.GeoDataFrame], stamp: pd.Timestamp) -> None:
+    """Write the layers of a new GeoPackage."""
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": stamp.strftime("%Y-%m-%dT%H:%M:%S.000Z")})
     try:
         for layer, table in shapes.items():
             pyogrio.write_dataframe(table.reset_index(), path, layer=layer, driver="GPKG")
@@ -63,4 +74,3 @@ def write_geopackage(released: Released, path: Path) -> bool:
         raise DataError(f"write_geopackage: cannot write '{path.name}': {error}; make room") from error
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
-    return bool(shapes)

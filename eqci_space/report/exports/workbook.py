@@ -16,6 +16,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
+from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
 from eqci_space.report.exports.crew import CREW_COLUMNS
 from eqci_space.report.release import Released
@@ -70,7 +71,7 @@ def write_workbook(released: Released, path: Path) -> None:
             _sheet(book, name, released.tables[name])
     buffer = io.BytesIO()
     book.save(buffer)
-    path.write_bytes(_without_clock(buffer.getvalue(), released.start))
+    write_atomically(path, _without_clock(buffer.getvalue(), released.start))
 
 
 def _readme(book: Workbook, released: Released, names: list[str]) -> None:

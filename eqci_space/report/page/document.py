@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
 from eqci_space.report.page import answer as words
 from eqci_space.report.page.exposure import exposures
@@ -38,7 +39,7 @@ def write_report(findings: Findings, path: Path, *, interactive: bool | None = N
         Interactive figures are asked for and plotly is not installed.
     """
     live = plotly_installed() if interactive is None else interactive
-    path.write_text(render_page(_content(findings, live)), encoding="utf-8", newline="\n")
+    write_atomically(path, render_page(_content(findings, live)))
 
 
 def render_page(content: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
 from eqci_space.report.page.document import render_page
 from eqci_space.report.page.figures import picture
@@ -49,7 +50,7 @@ def write_public_report(released: Released, path: Path) -> None:
             _contacts(released), _keys(released), _delivery(total), _participants(released), _made(released),
         ],
     })  # fmt: skip
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_atomically(path, text)
 
 
 def _totals(released: Released) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from shapely import LineString
 
 from eqci_space.errors import TableError, near_matches
 from eqci_space.fiber.network import build_network
+from eqci_space.files.atomic import replaced_file
 from eqci_space.machine.deprecation import once_by_position, once_named
 from eqci_space.ogs.sites import station_table
 from eqci_space.report.plots.labels import MapLabel, place_labels
@@ -270,10 +270,9 @@ def save_maps(coverage: gpd.GeoDataFrame, directory: Path | str, *, scenario: Sc
     for month in sorted(set(coverage["month"])):
         for quantity in _SAVED:
             path = target / f"{name}-{quantity}-{month}.png"
-            part = target / f".{path.name}.{os.getpid()}.tmp"
             figure = draw(coverage, scenario, quantity=quantity, month=month).get_figure(root=True)
             assert isinstance(figure, Figure)  # axes of ours always stand on a figure
-            figure.savefig(part, format="png", dpi=120)
-            os.replace(part, path)
+            with replaced_file(path) as work:
+                figure.savefig(work, format="png", dpi=120)
             written.append(path)
     return written
