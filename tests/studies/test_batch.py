@@ -59,14 +59,18 @@ def assert_same(tables, expected, *, microseconds):
                 limit = 1e-3 if column == "tca" else microseconds * 1e-6
                 moved = (found[column] - table[column]).abs().dt.total_seconds().max()
                 assert moved <= limit, (name, column)
-            elif table[column].dtype.kind == "f":
-                # The optimum is flat: the same bits of key at parameters that differ in the fifth digit.
-                flat = ("sifted_bit", "qber")
-                limit = 0 if column == "skl_bit" else 1e-4 if column in flat else 1e-8
-                np.testing.assert_allclose(found[column], table[column], rtol=limit, err_msg=f"{name} {column}")
             elif column == "parameters":
+                # Times that differ by a microsecond may end a search elsewhere on a flat optimum, in few windows.
+                elsewhere = (found[column] != table[column]).to_numpy()
+                assert elsewhere.sum() <= max(1, len(table) // 40), name
                 both = ([list(json.loads(text).values()) for text in t[column]] for t in (found, table))
                 np.testing.assert_allclose(*both, rtol=5e-3, err_msg=f"{name} {column}")
+            elif table[column].dtype.kind == "f":
+                limit = np.full(len(table), 0 if column == "skl_bit" else 1e-8)
+                if column in ("sifted_bit", "qber") and name == "keys":
+                    limit[(found["parameters"] != table["parameters"]).to_numpy()] = 1e-4
+                off = (found[column] - table[column]).abs().to_numpy()
+                assert (off <= limit * table[column].abs().to_numpy()).all(), (name, column, off.max())
             else:
                 assert (found[column].astype(str) == table[column].astype(str)).all(), (name, column)
 
