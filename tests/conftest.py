@@ -1,6 +1,7 @@
 """Fixtures shared by the tests: the shipped scenario, a study of it, and the Earth orientation of other libraries."""
 
 import os
+import signal
 from pathlib import Path
 
 import astropy_iers_data
@@ -64,3 +65,11 @@ def astropy_orientation():
 
 def pytest_addoption(parser):
     parser.addoption("--cases-dir", help="directory of reference tables to judge instead of tests/cases")
+
+
+@pytest.fixture
+def hears_interrupts():
+    """Interrupts reach this process and those it starts, also where a script that started it ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -194,6 +194,7 @@ def test_shipped_data_that_changed_is_refused_under_strict_data(
     assert parsed("doctor", exit_code=1)["data"]["changed"] == ["weather/ecad_droughts.csv"]
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupt_ends_with_130_and_keeps_finished_chunks(edited, tmp_path):
     path = edited(("end = 2027-03-08T12:00:00Z", "end = 2027-06-08T12:00:00Z"), TWO_STATIONS)
     command = [sys.executable, "-m", "eqci_space.cli", "run", str(path), "--out", str(tmp_path / "out"), "--resume"]

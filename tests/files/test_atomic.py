@@ -160,6 +160,7 @@ with replaced_directory(Path(sys.argv[1]) / "run") as folder, replaced_file(fold
 """
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupt_from_outside_leaves_nothing(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, str(tmp_path)], capture_output=True, text=True, check=False,

@@ -99,6 +99,7 @@ def test_a_killed_driver_is_resumed_to_the_same_bytes(four_days, through, tmp_pa
     assert sorted(p.name for p in out.iterdir()) == sorted(["batch.json", *(f"{n}.parquet" for n in BATCH_TABLES)])
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupted_driver_keeps_what_is_finished(four_days, through, tmp_path):
     driver, out = begun(tmp_path, 2, least=3)
     driver.send_signal(signal.SIGINT)

@@ -175,6 +175,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_ctrl_c_in_a_run_of_two_processes_keeps_finished_chunks(tmp_path):
     """The signal goes to the whole group, as a terminal sends it."""
     (tmp_path / "driver.py").write_text(DRIVER, encoding="utf-8")
