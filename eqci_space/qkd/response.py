@@ -6,7 +6,9 @@ import numpy as np
 
 from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import BlockTable
-from eqci_space.qkd.decoy import DecoyParameters, signed_length, table_counts
+from eqci_space.qkd.counts import table_counts
+from eqci_space.qkd.decoy import signed_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.security import SecurityParameters
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from eqci_space.qkd.blocks import BlockTable, block_table, check_slots, clenshaw, running_tables
-from eqci_space.qkd.decoy import DecoyParameters, key_length, slot_counts
+from eqci_space.qkd.counts import slot_counts
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.response import key_response, part_lengths
 from eqci_space.qkd.security import SecurityParameters
