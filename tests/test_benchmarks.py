@@ -37,7 +37,7 @@ def test_smoke_size_of_the_key_benchmark(tmp_path):
     """Loose limits: a test machine is busy."""
     rows = smoke("keys", tmp_path)
     assert rows["optimised window, CPU (asked: at most 2 ms)"] < 20
-    assert rows["part of a window at given parameters"] < 20
+    assert rows["part of a window at given parameters"] < 500
 
 
 def test_smoke_size_of_the_weather_benchmark(tmp_path):

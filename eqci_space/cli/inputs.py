@@ -22,7 +22,6 @@ from eqci_space.cli.options import (
 from eqci_space.cli.output import STALE, Output, aligned
 from eqci_space.data import data_path, shipped_files, shipped_names
 from eqci_space.errors import DataError, ScenarioError
-from eqci_space.files.atomic import write_atomically
 
 if TYPE_CHECKING:
     from eqci_space.scenario import Scenario
@@ -46,6 +45,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Write a commented scenario that runs as it is, to be changed."""
+    from eqci_space.files.atomic import write_atomically
+
     if example is not None and example.endswith(".toml"):
         raise typer.BadParameter(f"--example {example}; expected a name: {', '.join(_complete_example(''))}")
     source = data_path("templates", "scenario.toml") if example is None else data_path("scenarios", f"{example}.toml")

@@ -25,7 +25,6 @@ from eqci_space.cli.options import (
 from eqci_space.cli.output import INFEASIBLE, Output
 from eqci_space.cli.records import rows_of
 from eqci_space.errors import DataError
-from eqci_space.tables import planned_contacts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,6 +151,7 @@ def _released(out: Path) -> Run:
 
 def _document(output: Output, scenario: Scenario, result: Run, out: Path) -> None:
     from eqci_space.report.summary import summary_line
+    from eqci_space.tables import planned_contacts
 
     kept = ("input_ages", "counts", "plan", "unreachable_demands", "simulation", "versions", "wall_s")
     contacts = result.tables["contacts"]

@@ -10,8 +10,6 @@ import typer
 from eqci_space.cli.options import AsJson, Overlays, ScenarioArgument, check_inputs, command, load, processes
 from eqci_space.cli.output import Output
 from eqci_space.cli.records import rows_of
-from eqci_space.files.atomic import write_atomically
-from eqci_space.units import KEY_BIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +38,7 @@ def simulate(
     check_inputs(loaded)
     if out is not None and out.exists() and not out.is_dir():
         raise typer.BadParameter(f"'{out}' is not a folder")
+    from eqci_space.files.atomic import write_atomically
     from eqci_space.schedule.simulate import simulate_plan
     from eqci_space.study import Study
 
@@ -69,6 +68,7 @@ def simulate(
 
 
 def _say_simulation(output: Output, scenario: Scenario, result: Simulation, trials: int, regret: int) -> None:
+    from eqci_space.units import KEY_BIT
     from eqci_space.words import format_bits
 
     output.result(f"{scenario.name}: {trials} worlds, contacts as planned, relay solved in each (an upper bound)")

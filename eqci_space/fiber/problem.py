@@ -22,7 +22,7 @@ __all__ = ["bin_edges", "bin_of", "bin_starts", "demand_table", "flow_problem", 
 
 
 def bin_edges(scenario: Scenario) -> list[datetime]:
-    """Edges of the bins: those of `nominal_edges`, and the ends of outages that stop everything.
+    """Edges of the bins: those of `nominal_edges`, `bin_marks`, and the ends of outages that stop everything.
 
     A bin is split where such an outage begins or ends, so that 46 hours cost 46 hours.
     """

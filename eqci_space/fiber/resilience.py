@@ -182,7 +182,7 @@ def outage_answer(deposits: pd.DataFrame, scenario: Scenario, changed: Scenario)
     scenario, changed : Scenario
         Without and with outages, stocks or demands changed; demands are matched by name.
     """
-    marks = tuple({*bin_edges(scenario), *bin_edges(changed)})
+    marks = tuple(sorted({*bin_edges(scenario), *bin_edges(changed)}))
     before, after = (relay_bin_by_bin(deposits, s.model_copy(update={"bin_marks": marks})) for s in (scenario, changed))
     common = [d.name for d in scenario.demands if d.name in {c.name for c in changed.demands}]
     rows = []

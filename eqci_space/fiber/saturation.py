@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from eqci_space.qkd.blocks import BlockTable, block_table, live_share
+from eqci_space.qkd.blocks import BlockTable, block_table
+from eqci_space.qkd.dead_time import live_share
 from eqci_space.qkd.decoy import KeyResult, key_length
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.scenario import QkdDevice

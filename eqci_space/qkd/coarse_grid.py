@@ -6,7 +6,8 @@ import numpy as np
 
 from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import clenshaw
-from eqci_space.qkd.decoy import light_counts, set_counts, share_out, signed_length
+from eqci_space.qkd.counts import light_counts, set_counts, share_out
+from eqci_space.qkd.decoy import signed_length
 from eqci_space.qkd.simplex import from_free, off_the_ends, to_free
 
 __all__ = ["grid_points", "grid_starts"]
@@ -80,7 +81,7 @@ def grid_starts(tables, light, security, points):  # type: ignore[no-untyped-def
     tables : (m, rows, 16) array
         Series of blocks [1], any value.
     light : (2,) array
-        As in `decoy.table_counts` [1], >= 0.
+        As in `counts.table_counts` [1], >= 0.
     security : (6,) array
         Of `SecurityParameters.as_array` [1], >= 0.
     points : (levels, bases, shares, μ1, shares, 7) array

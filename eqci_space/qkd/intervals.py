@@ -10,9 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from eqci_space.machine.kernels import kernel
-from eqci_space.qkd.blocks import ROWS, check_afterpulses
+from eqci_space.qkd.blocks import ROWS
 from eqci_space.qkd.coarse_grid import grid_points, grid_starts
-from eqci_space.qkd.decoy import KeyResult, key_result, table_counts
+from eqci_space.qkd.counts import table_counts
+from eqci_space.qkd.dead_time import check_afterpulses
+from eqci_space.qkd.decoy import KeyResult, key_result
 from eqci_space.qkd.optimiser import ParameterLimits, settled, without_steps
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.simplex import block_value_in, from_free, nelder_mead, to_free

@@ -15,7 +15,9 @@ import numpy as np
 from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import BlockTable, widened
 from eqci_space.qkd.coarse_grid import grid_points, grid_starts
-from eqci_space.qkd.decoy import DecoyParameters, KeyResult, key_result, table_counts
+from eqci_space.qkd.counts import table_counts
+from eqci_space.qkd.decoy import KeyResult, key_result
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.simplex import block_value, from_free, nelder_mead, off_the_ends, to_free
 
@@ -301,7 +303,7 @@ def settled(tables, light, security, limits, y):  # type: ignore[no-untyped-def]
     tables : (m, rows, 16) array
         Series of blocks [1], any value.
     light : (2,) array
-        As in `decoy.table_counts` [1], >= 0.
+        As in `counts.table_counts` [1], >= 0.
     security : (6,) array
         Of `SecurityParameters.as_array` [1], >= 0.
     limits : (6, 2) array

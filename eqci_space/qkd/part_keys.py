@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.decoy import DecoyParameters, KeyResult, key_length
+from eqci_space.qkd.decoy import KeyResult, key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.optimiser import ParameterLimits, refined_key
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.security import SecurityParameters

@@ -1,4 +1,4 @@
-"""Key of a block under extra loss, and of parts of a window at given parameters: tables for planners."""
+"""Key of a block under extra loss."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import numpy as np
 
 from eqci_space.machine.kernels import kernel
 from eqci_space.qkd.blocks import BlockTable
-from eqci_space.qkd.decoy import DecoyParameters, signed_length, table_counts
+from eqci_space.qkd.counts import table_counts
+from eqci_space.qkd.decoy import signed_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.security import SecurityParameters
 
-__all__ = ["key_response", "part_lengths"]
+__all__ = ["key_response"]
 
 
 def key_response(
@@ -74,76 +76,9 @@ def key_response(
     return np.maximum(0.0, np.floor(length - security.authentication_bit)).reshape(loss.shape)
 
 
-def part_lengths(
-    running: np.ndarray,
-    first: np.ndarray,
-    last: np.ndarray,
-    parameters: DecoyParameters,
-    security: SecurityParameters | None = None,
-    *,
-    afterpulse_probability: float = 0.0,
-) -> np.ndarray:
-    """Signed key length of the slots ``first:last`` of a window, at one parameter set and before authentication.
-
-    For hand-over planning: a microsecond per part.
-
-    Parameters
-    ----------
-    running : (n + 1, rows, 16) array
-        Of `blocks.running_tables` [1], any value.
-    first, last : (m,) integer arrays
-        Slots [1], in [0, n], first < last.
-    parameters : DecoyParameters
-    security : SecurityParameters, optional
-    afterpulse_probability : float
-        Of a click [1], in [0, 1).
-
-    Returns
-    -------
-    (m,) array
-        [bit]
-
-    Raises
-    ------
-    ValueError
-        A part is empty or leaves the window.
-
-    Notes
-    -----
-    Lim et al. 2014; parts of a window are blocks of their own.
-
-    Examples
-    --------
-    The whole of two like slots is more than both alone.
-
-    >>> from eqci_space.qkd.blocks import running_tables
-    >>> running = running_tables(np.array([1e-3, 1e-3]), 1e-7, 0.01, 1e10)
-    >>> one, other, both = part_lengths(running, [0, 1, 0], [1, 2, 2], DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15))
-    >>> bool(np.isclose(one, other)), bool(both > one + other)
-    (True, True)
-    """
-    security = security or SecurityParameters()
-    begin, end = (np.atleast_1d(np.asarray(a, dtype=np.int64)) for a in (first, last))
-    begin, end = np.broadcast_arrays(begin, end)
-    inside = (begin >= 0) & (begin < end) & (end < len(running))
-    if not inside.all():
-        i = int(np.flatnonzero(~inside)[0])
-        raise ValueError(f"part_lengths: slots {begin[i]}:{end[i]}; expected 0 <= first < last <= {len(running) - 1}")
-    light = BlockTable(running[0], afterpulse_probability).light()
-    return _parts(running, begin.copy(), end.copy(), light, security.as_array(), parameters.as_array())
-
-
 @kernel
 def _lengths(series, light, security, x):  # type: ignore[no-untyped-def]
     out = np.empty(light.shape[0])
     for i in range(light.shape[0]):
         out[i] = signed_length(table_counts(series, light[i], x), x, security)[0]
-    return out
-
-
-@kernel
-def _parts(running, first, last, light, security, x):  # type: ignore[no-untyped-def]
-    out = np.empty(first.size)
-    for i in range(first.size):
-        out[i] = signed_length(table_counts(running[last[i]] - running[first[i]], light, x), x, security)[0]
     return out

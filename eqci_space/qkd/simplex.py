@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from eqci_space.machine.kernels import kernel
-from eqci_space.qkd.decoy import set_counts, signed_length
+from eqci_space.qkd.counts import set_counts
+from eqci_space.qkd.decoy import signed_length
 
 __all__ = ["block_value", "block_value_in", "from_free", "nelder_mead", "off_the_ends", "to_free"]
 
@@ -162,7 +163,7 @@ def block_value(tables, light, security, x):  # type: ignore[no-untyped-def]
     tables : (m, rows, 16) array
         Series of blocks [1], any value.
     light : (2,) array
-        As in `decoy.table_counts` [1], >= 0.
+        As in `counts.table_counts` [1], >= 0.
     security : (6,) array
         Of `SecurityParameters.as_array` [1], >= 0.
     x : (7,) array
@@ -180,7 +181,8 @@ def block_value(tables, light, security, x):  # type: ignore[no-untyped-def]
     Examples
     --------
     >>> from eqci_space.qkd.blocks import block_table
-    >>> from eqci_space.qkd.decoy import DecoyParameters, key_length
+    >>> from eqci_space.qkd.decoy import key_length
+    >>> from eqci_space.qkd.decoy_parameters import DecoyParameters
     >>> from eqci_space.qkd.security import SecurityParameters
     >>> block, parameters = block_table(1e-3, 1e-7, 0.01, 1e10), DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15)
     >>> arguments = np.stack([block.series] * 2), block.light(), SecurityParameters().as_array(), parameters.as_array()
@@ -200,7 +202,7 @@ def block_value_in(tables, light, security, x, counts):  # type: ignore[no-untyp
     tables : (m, rows, 16) array
         Series of blocks [1], any value.
     light : (2,) array
-        As in `decoy.table_counts` [1], >= 0.
+        As in `counts.table_counts` [1], >= 0.
     security : (6,) array
         Of `SecurityParameters.as_array` [1], >= 0.
     x : (7,) array
@@ -220,7 +222,8 @@ def block_value_in(tables, light, security, x, counts):  # type: ignore[no-untyp
     Examples
     --------
     >>> from eqci_space.qkd.blocks import block_table
-    >>> from eqci_space.qkd.decoy import DecoyParameters, key_length
+    >>> from eqci_space.qkd.decoy import key_length
+    >>> from eqci_space.qkd.decoy_parameters import DecoyParameters
     >>> from eqci_space.qkd.security import SecurityParameters
     >>> block, parameters = block_table(1e-3, 1e-7, 0.01, 1e10), DecoyParameters(0.9, 0.8, 0.15, 0.6, 0.15)
     >>> arguments = np.stack([block.series] * 2), block.light(), SecurityParameters().as_array(), parameters.as_array()
@@ -267,7 +270,7 @@ def nelder_mead(tables, light, security, limits, y0, size):  # type: ignore[no-u
     tables : (m, rows, 16) array
         Series of blocks [1], any value.
     light : (2,) array
-        As in `decoy.table_counts` [1], >= 0.
+        As in `counts.table_counts` [1], >= 0.
     security : (6,) array
         Of `SecurityParameters.as_array` [1], >= 0.
     limits : (6, 2) array

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.blocks import BlockTable, block_table, live_share, running_tables
+from eqci_space.qkd.blocks import BlockTable, block_table, running_tables
+from eqci_space.qkd.dead_time import live_share
 from eqci_space.scenario import PairSource, Receiver, Scenario, Terminal, unknown_pair
 
 __all__ = ["WindowSlots", "nearest_edges", "nearest_numbers", "slot_edges", "slot_edges_ns", "window_slots"]
@@ -93,7 +94,7 @@ class WindowSlots:
         return key, test
 
     def _live_share(self, mean: float, part: float, noise: np.ndarray, detectors: int) -> np.ndarray:
-        """`blocks.live_share` of detectors that get a part of the light of a pulse and of its neighbours."""
+        """`dead_time.live_share` of detectors that get a part of the light of a pulse and of its neighbours."""
         light = np.minimum(self.efficiency * (1 + self.neighbour_ratio), 1.0)
         return live_share(
             part * light, noise, mean_photon_number=mean, pulse_rate_hz=self.terminal.pulse_rate_hz,

@@ -15,12 +15,8 @@ import pandas as pd
 from eqci_space.errors import TableError
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.machine.workers import threads_per_process
-from eqci_space.qkd.decoy import (
-    REFERENCE_PARAMETERS,
-    DecoyParameters,
-    KeyResult,
-    key_length,
-)
+from eqci_space.qkd.decoy import KeyResult, key_length
+from eqci_space.qkd.decoy_parameters import REFERENCE_PARAMETERS, DecoyParameters
 from eqci_space.qkd.entangled import Coincidences, EntangledKey, continuous_pairs, entangled_key, pulsed_pairs
 from eqci_space.qkd.intervals import optimise_interval
 from eqci_space.qkd.optimiser import ParameterLimits, nearest_parameters, optimise_common

@@ -138,7 +138,7 @@ def size_problems(scenario: Scenario) -> list[tuple[str, str]]:
         period = f"{scenario.start.isoformat()} to {scenario.end.isoformat()}"
         problems.append(("start", f"the period {period}; expected the years {FIRST_YEAR} to {LAST_YEAR}; move it"))
     days = (scenario.end - scenario.start).total_seconds() / 86400
-    bins = days * 24 / float(scenario.schedule.bin.replace("1D", "24h").removesuffix("h"))
+    bins = days * 24 / float(scenario.schedule.bin.replace("1D", "24h").removesuffix("h")) + len(scenario.bin_marks)
     for path, what, got, limit, remedy in (
         ("satellite", "satellites", len(scenario.satellites), SATELLITES, "plan a part of them"),
         ("end", "satellites times stations times days", len(scenario.satellites) * len(scenario.stations) * days,

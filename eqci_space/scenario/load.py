@@ -81,6 +81,7 @@ def load_scenario(name_or_path: str | Path, *, overlays: Sequence[str | Path] = 
     merge_catalogue(raw, reading)
     read_station_files(raw, reading)
     _note_files(raw, reading)
+    _refuse_provenance(raw, reading)
     scenario = _validate(raw, path, reading)
     if scenario is not None:
         scenario = connected(scenario, reading)
@@ -231,6 +232,15 @@ def _note_files(raw: dict[str, Any], reading: Reading) -> None:
                 reading.file(name)
             except (DataError, OSError) as error:
                 reading.problems.append((where, str(error)))
+
+
+def _refuse_provenance(raw: dict[str, Any], reading: Reading) -> None:
+    """Where a scenario comes from is noted by its reader; a file that says it is refused as for any unknown key."""
+    known = [field.alias or name for name, field in Scenario.model_fields.items() if not field.exclude]
+    for name, field in Scenario.model_fields.items():
+        if field.exclude and name in raw:
+            del raw[name]
+            reading.problems.append((name, f"unknown key; {near_matches(name, known)}"))
 
 
 def _validate(raw: dict[str, Any], path: Path, reading: Reading) -> Scenario | None:

@@ -100,9 +100,11 @@ class Scenario(Record):
     satellite_quotas: tuple[SatelliteQuota, ...] = Field(default=(), alias="satellite_quota")
     demands: tuple[Demand, ...] = Field(alias="demand", min_length=1)
     schedule: SchedulePolicy = SchedulePolicy()
+    bin_marks: tuple[UtcTime, ...] = Field(
+        (), description="times at which bins are split besides, so that runs can be compared"
+    )
     variants: tuple[Variant, ...] = Field(default=(), alias="variant")
     uncertainties: tuple[Uncertainty, ...] = Field(default=(), alias="uncertainty")
-    bin_marks: tuple[UtcTime, ...] = Field((), exclude=True)
     file: str = Field("", exclude=True)
     sha256: str = Field("", exclude=True)
     overlays: tuple[str, ...] = Field((), exclude=True)

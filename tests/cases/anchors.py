@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
-from eqci_space.qkd.decoy import DecoyParameters, key_length, slot_counts
+from eqci_space.qkd.counts import slot_counts
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.entangled import asymptotic_fraction, entangled_key
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.twin_field import twin_field_rate_bit_s

@@ -33,7 +33,9 @@ from eqci_space.linkbudget import (
 from eqci_space.linkbudget.background import background_photon_rate_hz, moonlight_luminance_cd_m2
 from eqci_space.qkd.asymptotic import infinite_decoy_rate, two_decoy_rate
 from eqci_space.qkd.blocks import block_table
-from eqci_space.qkd.decoy import DecoyParameters, key_length, slot_counts
+from eqci_space.qkd.counts import slot_counts
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.entangled import asymptotic_fraction, pulsed_pairs
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.security import SecurityParameters

@@ -13,7 +13,8 @@ from eqci_space.fiber.rates import fibre_key_rate_bit_s
 from eqci_space.qkd.asymptotic import infinite_decoy_rate, plob_bound_bit
 from eqci_space.qkd.blocks import BlockTable, block_table
 from eqci_space.qkd.continuous import best_modulated_rate_bit
-from eqci_space.qkd.decoy import DecoyParameters, key_length
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.entangled import continuous_pairs, entangled_key, pulsed_pairs
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.protocols import PROTOCOLS

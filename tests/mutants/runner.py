@@ -152,16 +152,11 @@ class _Sandbox:
     def with_fault(self, fault: Fault) -> Iterator[None]:
         path = self._folder / "eqci_space" / fault.file
         sound = path.read_text(encoding="utf-8")
-        compiled = "@kernel" in sound or "/" not in fault.file
         self._write(path, sound.replace(fault.old, fault.new))
-        if compiled:
-            self._forget_kernels()
         try:
             yield
         finally:
             self._write(path, sound)
-            if compiled:
-                self._forget_kernels()
 
     def _write(self, path: Path, text: str) -> None:
         """Write with a time of change of its own: compiled files of another text of equal length must not be used."""
@@ -169,12 +164,6 @@ class _Sandbox:
         self._stamp += 10
         at = path.stat().st_mtime + self._stamp
         os.utime(path, (at, at))
-
-    def _forget_kernels(self) -> None:
-        """Compiled kernels hold the kernels and constants that they use, whose change their cache does not see."""
-        for pattern in ("*.nbi", "*.nbc"):
-            for path in self._folder.rglob(pattern):
-                path.unlink()
 
     def tested(self, names: Sequence[str]) -> tuple[int, str]:
         """Exit code and output of pytest on some tests; a run that does not end counts as failed."""

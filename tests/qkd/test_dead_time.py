@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from eqci_space.qkd.blocks import BlockTable, block_table, live_share, running_tables
-from eqci_space.qkd.decoy import DecoyParameters, key_length
+from eqci_space.qkd.blocks import BlockTable, block_table, running_tables
+from eqci_space.qkd.dead_time import live_share
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.intervals import optimise_interval
 from eqci_space.qkd.optimiser import ParameterLimits
 from eqci_space.qkd.protocols import security_parameters

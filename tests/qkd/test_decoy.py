@@ -14,7 +14,9 @@ from scipy.stats import binom
 
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
 from eqci_space.qkd.blocks import BlockTable, block_table
-from eqci_space.qkd.decoy import Counts, DecoyParameters, key_length, slot_counts
+from eqci_space.qkd.counts import Counts, slot_counts
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.leakage import binomial_quantile
 from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.security import SecurityParameters

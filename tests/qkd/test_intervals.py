@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from eqci_space.qkd.blocks import BlockTable, running_tables
-from eqci_space.qkd.decoy import DecoyParameters, key_length
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.intervals import optimise_interval
 from eqci_space.qkd.optimiser import ParameterLimits
 

@@ -94,7 +94,8 @@ def test_key_length_of_enormous_blocks_comes_to_an_end(pulses, error, efficiency
     """1e30 pulses are allowed; a separate process, because the search for the quantile may never return."""
     code = (
         "from eqci_space.qkd.blocks import block_table\n"
-        "from eqci_space.qkd.decoy import DecoyParameters, key_length\n"
+        "from eqci_space.qkd.decoy import key_length\n"
+        "from eqci_space.qkd.decoy_parameters import DecoyParameters\n"
         "from eqci_space.qkd.security import SecurityParameters\n"
         f"s = SecurityParameters(error_correction_efficiency={efficiency!r})\n"
         f"r = key_length(block_table(1.0, 0.0, {error!r}, {pulses!r}), DecoyParameters(0.9, 0.8, 0.15, 0.7, 0.1), s)\n"

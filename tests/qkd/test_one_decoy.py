@@ -12,7 +12,9 @@ from scipy.optimize import brentq
 from scipy.stats import binom
 
 from eqci_space.qkd.blocks import BlockTable, block_table
-from eqci_space.qkd.decoy import Counts, DecoyParameters, key_length, proof_name, slot_counts
+from eqci_space.qkd.counts import Counts, slot_counts
+from eqci_space.qkd.decoy import key_length, proof_name
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.security import SecurityParameters
 

@@ -12,7 +12,9 @@ from scipy.optimize import differential_evolution
 from scipy.stats import binom
 
 from eqci_space.qkd.blocks import BlockTable, block_table, running_tables
-from eqci_space.qkd.decoy import DecoyParameters, key_length, slot_counts
+from eqci_space.qkd.counts import slot_counts
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.intervals import optimise_interval
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_common, optimise_key
 from eqci_space.qkd.security import SecurityParameters

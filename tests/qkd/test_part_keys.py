@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.decoy import DecoyParameters, key_length
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.part_keys import part_keys
 from eqci_space.qkd.protocols import parameter_limits, security_parameters

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from eqci_space.qkd.blocks import BlockTable, block_table, check_slots, clenshaw, running_tables
-from eqci_space.qkd.decoy import DecoyParameters, key_length, slot_counts
+from eqci_space.qkd.counts import slot_counts
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
-from eqci_space.qkd.response import key_response, part_lengths
+from eqci_space.qkd.response import key_response
 from eqci_space.qkd.security import SecurityParameters
 
 PARAMETERS = DecoyParameters(0.8, 0.75, 0.17, 0.7, 0.14)
@@ -173,39 +175,24 @@ def test_parts_are_the_keys_of_their_slots(parameters, bound):
     """Signed, before authentication; slots counted one by one."""
     security, slots = SecurityParameters(bound=bound), _slots()
     first, last = np.array([0, 0, 10, 29, 59]), np.array([60, 20, 50, 30, 60])
-    found = part_lengths(running_tables(*slots), first, last, parameters, security, afterpulse_probability=0.02)
-    for i, (a, b) in enumerate(zip(first, last, strict=True)):
-        counts = slot_counts(*(v[a:b] for v in slots), parameters, afterpulse_probability=0.02)
-        exact = key_length(counts, parameters, security)
-        assert_allclose(found[i], exact.length_bit, rtol=1e-8, atol=1e-8 * exact.sifted_bit + 1e-6)
-
-
-def test_parts_broadcast_one_edge():
-    running = running_tables(*_slots())
-    assert_allclose(
-        part_lengths(running, 0, np.array([10, 60]), PARAMETERS),
-        part_lengths(running, np.array([0, 0]), np.array([10, 60]), PARAMETERS),
-    )
+    running = running_tables(*slots)
+    for a, b in zip(first, last, strict=True):
+        found = key_length(BlockTable(running[b] - running[a], 0.02), parameters, security)
+        exact = key_length(
+            slot_counts(*(v[a:b] for v in slots), parameters, afterpulse_probability=0.02), parameters, security
+        )
+        assert_allclose(found.length_bit, exact.length_bit, rtol=1e-8, atol=1e-8 * exact.sifted_bit + 1e-6)
 
 
 def test_two_parts_never_give_more_than_the_whole():
     """A longer block pays its fixed cost once and fluctuates less."""
     running = running_tables(*_slots())
     for cut in (15, 30, 45):
-        left, right, whole = part_lengths(running, [0, cut, 0], [cut, 60, 60], PARAMETERS)
+        left, right, whole = (
+            key_length(BlockTable(running[b] - running[a]), PARAMETERS).length_bit
+            for a, b in ((0, cut), (cut, 60), (0, 60))
+        )
         assert max(left, 0) + max(right, 0) <= whole + 10
-
-
-@pytest.mark.parametrize(("first", "last"), [(0, 0), (-1, 5), (5, 4), (0, 61), (60, 61)])
-def test_impossible_parts_are_refused_with_their_range(first, last):
-    with pytest.raises(ValueError, match=rf"slots {first}:{last}; expected 0 <= first < last <= 60"):
-        part_lengths(running_tables(*_slots()), [first], [last], PARAMETERS)
-
-
-def test_impossible_afterpulses_of_parts_are_refused():
-    for afterpulse in (-0.1, 1.0, math.nan):
-        with pytest.raises(ValueError, match="afterpulse_probability"):
-            part_lengths(running_tables(*_slots()), 0, 60, PARAMETERS, afterpulse_probability=afterpulse)
 
 
 def test_block_table_with_an_impossible_afterpulse_is_refused():

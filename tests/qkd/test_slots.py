@@ -9,7 +9,9 @@ from numpy.testing import assert_allclose
 
 from eqci_space.linkbudget.detector import extraneous_probability, gate_transmittance, neighbour_transmittance
 from eqci_space.qkd.blocks import block_table
-from eqci_space.qkd.decoy import DecoyParameters, key_length, slot_counts, table_counts
+from eqci_space.qkd.counts import slot_counts, table_counts
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.optimiser import optimise_common
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.slots import window_slots

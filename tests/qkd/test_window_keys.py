@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 
 from eqci_space.errors import TableError
 from eqci_space.qkd.blocks import block_table
-from eqci_space.qkd.decoy import DecoyParameters, key_length
+from eqci_space.qkd.decoy import key_length
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.window_keys import window_keys

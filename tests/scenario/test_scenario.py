@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import tomllib
+from datetime import timedelta
 
 import jsonschema
 import pytest
@@ -11,7 +12,9 @@ from pydantic import ValidationError
 
 from eqci_space.data import data_path
 from eqci_space.errors import DataError, ScenarioError
+from eqci_space.fiber.problem import bin_edges
 from eqci_space.scenario import Scenario, load_scenario, scenario_schema, with_variant
+from eqci_space.scenario.changes import with_values
 
 
 def problems(path) -> dict[str, str]:
@@ -99,6 +102,42 @@ def test_wrong_value_is_named_with_its_remedy(edited, change, path, message):
 
 def test_unknown_top_level_key_is_refused(edited):
     assert "did you mean 'schedule'" in problems(edited(extra='\n[shedule]\nbin = "1D"\n'))["shedule"]
+
+
+@pytest.mark.parametrize("line", ['file = "a"', 'sha256 = "0"', 'overlays = ["a"]', "inputs = []", "sources = []"])
+def test_no_file_says_where_a_scenario_comes_from(edited, line):
+    key = line.partition(" ")[0]
+    found = problems(edited(("seed = ", f"{line}\nseed = ")))
+    assert list(found) == [key]
+    assert "unknown key" in found[key]
+    assert key not in scenario_schema()["properties"]
+
+
+def test_marks_of_bins_go_through_toml_and_back(scenario, edited, tmp_path):
+    """What splits the bins of a scenario in memory splits those of the scenario that was written and read."""
+    nights = bin_edges(scenario)
+    between = scenario.start + timedelta(hours=30)
+    marked = scenario.model_copy(update={"bin_marks": (between, scenario.end + timedelta(days=1))})
+    line = f"bin_marks = {json.dumps(marked.model_dump(mode='json')['bin_marks'])}"
+    read = load_scenario(edited(("seed = ", f"{line}\nseed = ")))
+    assert read.bin_marks == marked.bin_marks
+    assert read.model_dump(exclude_unset=True) == marked.model_dump(exclude_unset=True)
+    assert bin_edges(read) == bin_edges(marked) == sorted([*nights, between])
+    (tmp_path / "marks.toml").write_text(f"bin_marks = [{between:%Y-%m-%dT%H:%M:%SZ}]\n", encoding="utf-8")
+    laid = load_scenario(edited(), overlays=[tmp_path / "marks.toml"])
+    assert bin_edges(laid) == bin_edges(marked)
+    assert [source for path, _, source in laid.sources if path == "bin_marks"] == ["overlay marks.toml"]
+    assert with_values(laid, {"seed": 5}).bin_marks == laid.bin_marks
+    jsonschema.validate({"bin_marks": [between.isoformat()]}, {**scenario_schema(), "required": []})
+
+
+def test_marks_without_a_zone_or_beyond_all_measure_are_refused(edited):
+    found = problems(edited(("seed = ", "bin_marks = [2027-03-02T00:00:00]\nseed = ")))
+    assert "has no time zone" in found["bin_marks.0"]
+    marks = "bin_marks = [" + ", ".join(["2027-03-02T00:00:00Z"] * 100_000) + "]"
+    demand = '[[demand]]\nname = "d{}"\nbetween = ["BER", "WAW"]\nbit_per_day = 1\n'
+    many = "\n" + "".join(demand.format(i) for i in range(60))
+    assert "demands times bins" in problems(edited(("seed = ", f"{marks}\nseed = "), extra=many))["schedule.bin"]
 
 
 def test_scenario_without_demand_is_refused(edited, tmp_path):

@@ -18,7 +18,7 @@ from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.passes import find_passes
 from eqci_space.qkd.window_keys import window_keys
 from eqci_space.scenario import CircularOrbit, load_scenario
-from eqci_space.scenario.packed import packed_scenario, unpacked_scenario
+from eqci_space.scenario.packed import content_sha256, packed_scenario, unpacked_scenario
 from eqci_space.schedule.candidates import contact_candidates
 from eqci_space.studies import batch
 from eqci_space.studies.batch import (
@@ -174,7 +174,10 @@ def test_records_stay_small_with_a_hundred_stations_and_fifty_satellites(scenari
 def test_any_change_of_the_scenario_is_another_record(scenario):
     other = scenario.model_copy(update={"seed": scenario.seed + 1})
     changed_file = scenario.model_copy(update={"inputs": (("elements.json", "00"),)})
-    assert len({packed_scenario(s) for s in (scenario, other, changed_file)}) == 3
+    marked = scenario.model_copy(update={"bin_marks": (scenario.start + timedelta(hours=30),)})
+    assert len({packed_scenario(s) for s in (scenario, other, changed_file, marked)}) == 4
+    assert len({content_sha256(s) for s in (scenario, other, changed_file, marked)}) == 4
+    assert unpacked_scenario(packed_scenario(marked)).bin_marks == marked.bin_marks
 
 
 def test_no_night_gives_empty_tables_in_contract(scenario, tmp_path):

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.decoy import DecoyParameters
+from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.report.plots.labels import station_label
 from eqci_space.report.plots.style import BLUE, GREY, NIGHT, ORANGE, RED, new_axes
 from eqci_space.scenario import Scenario
