@@ -144,3 +144,14 @@ def test_a_run_in_processes_writes_the_same_bytes(eqci, short, tmp_path):
         if f.name != "run.json" and (tmp_path / "one" / f).read_bytes() != (tmp_path / "two" / f).read_bytes()
     ]  # fmt: skip
     assert differing == []
+
+
+def test_a_run_says_what_stands_in_the_way_of_a_demand(parsed, eqci, cut_off, tmp_path):
+    done = eqci("run", cut_off, "--out", tmp_path / "run")
+    words = "  cut off: 0 bit of 2.56 kbit; no path: max_nodes=1 (the fewest are 12: ASC, WUE, "
+    assert words in done.stdout
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "no path: max_nodes=1 (the fewest are 12: ASC, WUE, " in page
+    document = parsed("run", cut_off, "--out", tmp_path / "public", "--release", "public")
+    assert document["unreachable_demands"][-1] == "cut off"
+    assert "unreachable_reasons" not in document
