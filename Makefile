@@ -9,6 +9,8 @@ test:           ## the test suite
 	$(BIN)/pytest -q
 test-slow:      ## larger runs
 	$(BIN)/pytest -q -m slow
+verify-euroqci: ## plan and relay the largest shipped scenario, both recomputed independently: some ten minutes
+	$(BIN)/python -c "import eqci_space as eq; print(eq.Study(eq.load_scenario('euroqci')).relay)"
 mutants:        ## seeded faults: which of them does no test notice?
 	$(BIN)/python -m tests.mutants --jobs 2
 static:         ## formatting, lint, types, floors
@@ -33,4 +35,4 @@ notebooks:      ## regenerate the notebooks from their sources
 	for n in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb "$$n"; done
 check: test static
 
-.PHONY: env run test test-slow mutants static docs bench audit notebooks check
+.PHONY: env run test test-slow verify-euroqci mutants static docs bench audit notebooks check

@@ -78,7 +78,10 @@ def check(
     as_json: AsJson = False,
     overlays: Overlays = None,
 ) -> None:
-    """Validate a scenario with its element sets and network; list input ages, assumptions and what overlays change."""
+    """Validate a scenario with its element sets and network; list input ages, assumptions and what overlays change.
+
+    A demand without a path is listed with the rule that stands in the way.
+    """
     output.strict = strict_data
     try:
         loaded = load(scenario, overlays)
@@ -87,17 +90,20 @@ def check(
             problems = [{"path": path, "message": message} for path, message in error.problems]
             output.document("check", valid=False, problems=problems)
         raise
-    check_inputs(loaded)
+    network = check_inputs(loaded)
+    from eqci_space.fiber.obstacles import unreachable_reasons
     from eqci_space.report.input_ages import age_records, input_ages
 
     ages = input_ages(loaded)
     for row in ages[ages["stale"]].itertuples():
         output.warn(f"{row.input}: {row.state}")
     assumed, changed = _noted(loaded)
+    blocked = unreachable_reasons(network, loaded)
     if as_json:
         output.document(
             "check", loaded, valid=True, problems=[], satellites=len(loaded.satellites), stations=len(loaded.stations),
             demands=len(loaded.demands), input_ages=age_records(ages), assumed=assumed, changed=changed,
+            unreachable_reasons=blocked,
         )  # fmt: skip
     else:
         output.result(
@@ -109,6 +115,8 @@ def check(
         for word, entries in (("assumed", assumed), ("changed", changed)):
             for entry in entries:
                 output.result(f"  {word}: {entry['path']} = {entry['value']} ({entry['source']})")
+        for demand, reason in blocked.items():
+            output.result(f"  {demand}: {reason}")
     if strict_data:
         refuse_stale(output, ages)
 

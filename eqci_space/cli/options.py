@@ -17,6 +17,7 @@ from eqci_space.data import shipped_names
 if TYPE_CHECKING:
     import pandas as pd
 
+    from eqci_space.fiber.network import Network
     from eqci_space.scenario import Scenario
 
 __all__ = [
@@ -135,8 +136,8 @@ def load(scenario: str, overlays: list[Path] | None = None) -> Scenario:
     return load_scenario(scenario, overlays=overlays or ())
 
 
-def check_inputs(scenario: Scenario) -> None:
-    """Read everything the scenario points to, so that a bad file stops a run before it begins."""
+def check_inputs(scenario: Scenario) -> Network:
+    """Read everything the scenario points to, so that a bad file stops a run before it begins; its network."""
     from eqci_space.fiber.network import build_network
     from eqci_space.orbits.elements import propagator
     from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments, tabulated_ephemeris
@@ -146,7 +147,7 @@ def check_inputs(scenario: Scenario) -> None:
             tabulated_ephemeris(satellite_segments(satellite, scenario), scenario.start, scenario.end)
         else:
             propagator(satellite_elements(satellite, scenario))
-    build_network(scenario)
+    return build_network(scenario)
 
 
 def refuse_stale(output: Output, ages: pd.DataFrame) -> None:

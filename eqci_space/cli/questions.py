@@ -13,6 +13,8 @@ from eqci_space.cli.records import rows_of
 from eqci_space.errors import DataError, PlanError, near_matches
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from eqci_space.fiber.resilience import OutageAnswer
     from eqci_space.report.compare import Comparison
     from eqci_space.report.run_io import Run
@@ -92,7 +94,7 @@ def whatif(
 
     With --with alone the contacts stay as planned: until when demands are served, by which new paths, and when stores
     have refilled. With --pin, --ban or --force the plan of the scenario, files laid over it, is made anew, and each
-    edit is priced in 256-bit keys.
+    edit is priced in 256-bit keys, in expected key: clear-sky key times the chance of a clear sky.
     """
     if pin or ban or force:
         _edited(output, load(scenario, overlays), _Edits(pin or [], ban or [], force or []), as_json=as_json)
@@ -108,13 +110,29 @@ def whatif(
         deposits = Study(base).deposits
         advance("relaying")
         answer = outage_answer(deposits, base, changed)
+    splits = _splits(base, changed)
     if as_json:
         output.document(
             "whatif", base, changes=list(changed.overlays), demands=rows_of(answer.demands),
-            stores=rows_of(answer.stores.rename_axis("edge")),
+            stores=rows_of(answer.stores.rename_axis("edge")), bins_split_at=splits,
         )  # fmt: skip
     else:
         _say_answer(output, answer)
+        _say_splits(output, splits)
+
+
+def _splits(*scenarios: Scenario) -> list[datetime]:
+    """Where outages that stop everything split bins."""
+    from eqci_space.fiber.problem import bin_edges, nominal_edges
+
+    edges, nominal = ({t for s in scenarios for t in find(s)} for find in (bin_edges, nominal_edges))
+    return sorted(edges - nominal)
+
+
+def _say_splits(output: Output, splits: list[datetime]) -> None:
+    if splits:
+        times = ", ".join(f"{t:%Y-%m-%d %H:%M}" for t in splits)
+        output.result(f"bins are split at {times} UTC, where outages that stop everything begin and end")
 
 
 class _Edits(NamedTuple):
@@ -140,17 +158,19 @@ def _edited(output: Output, scenario: Scenario, edits: _Edits, *, as_json: bool)
         output.document(
             "whatif", scenario, cost=found.cost, cost_keys=found.cost_keys, edits=rows_of(found.edits),
             demands=rows_of(found.demands), contacts=rows_of(found.changes), notes=list(found.plan.notes),
+            bins_split_at=_splits(scenario),
         )  # fmt: skip
     else:
         _say_edits(output, found)
+        _say_splits(output, _splits(scenario))
 
 
 def _say_edits(output: Output, found: EditedPlan) -> None:
     from eqci_space.words import whole_seconds
 
-    output.result(f"{_lost(found.cost_keys)} over all demands, of the expected key; objective {-found.cost:+.4g}")
+    output.result(f"{_lost(found.cost_keys)} over all demands, in expected key; objective {-found.cost:+.4g}")
     for name, row in found.edits.iterrows():
-        output.result(f"  {row['edit']} {name}: {_lost(row['cost_keys'])}")
+        output.result(f"  {row['edit']} {name}: {_lost(row['cost_keys'])}, in expected key")
     for name, row in found.demands[found.demands["change_keys"].abs() >= 1].iterrows():
         output.result(f"{name}: {row['change_keys']:+,.0f} keys")
     for row in found.changes.itertuples():

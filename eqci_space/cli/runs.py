@@ -134,7 +134,9 @@ def _say(output: Output, result: Run, out: Path) -> None:
     counts = result.manifest["counts"]
     output.result(f"  {counts['passes']} passes, {counts['windows']} windows, {counts['candidates']} candidates")
     for name, row in _demands(result).iterrows():
-        output.result(f"  {name}: {format_bits(row['delivered_bit'])} of {format_bits(row['asked_bit'])}")
+        reason = result.manifest["unreachable_reasons"].get(str(name))
+        why = f"; {reason}" if reason else ""
+        output.result(f"  {name}: {format_bits(row['delivered_bit'])} of {format_bits(row['asked_bit'])}{why}")
     if "simulation" in result.manifest:
         found = result.manifest["simulation"]
         bits = [format_bits(found[f"space_{c}_bit"]) for c in ("exceeded_90pct", "median", "exceeded_10pct")]
@@ -153,7 +155,16 @@ def _document(output: Output, scenario: Scenario, result: Run, out: Path) -> Non
     from eqci_space.report.summary import summary_line
     from eqci_space.tables import planned_contacts
 
-    kept = ("input_ages", "counts", "plan", "unreachable_demands", "simulation", "versions", "wall_s")
+    kept = (
+        "input_ages",
+        "counts",
+        "plan",
+        "unreachable_demands",
+        "unreachable_reasons",
+        "simulation",
+        "versions",
+        "wall_s",
+    )
     contacts = result.tables["contacts"]
     output.document(
         "run", scenario, summary=summary_line(result), directory=str(out),

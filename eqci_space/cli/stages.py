@@ -194,7 +194,11 @@ def relay(
     ] = "delivery",
 ) -> Answer:
     """Plan the contacts, relay their expected key over the network, and print what every demand gets."""
+    from eqci_space.fiber.obstacles import unreachable_reasons
+
     found = _worked_out(output, scenario, (*_UP_TO_PLAN, "relay")).relay
+    reasons = unreachable_reasons(found.network, scenario) if found.unreachable else {}
     for demand in found.unreachable:
-        output.note(f"no path for {demand}")
-    return getattr(found, table), {"contract": table, "unreachable": list(found.unreachable)}
+        output.note(f"{demand}: {reasons.get(demand, 'no path')}")
+    more = {"contract": table, "unreachable": list(found.unreachable), "unreachable_reasons": reasons}
+    return getattr(found, table), more

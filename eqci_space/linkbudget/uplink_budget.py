@@ -12,7 +12,7 @@ from eqci_space.linkbudget.pass_geometry import point_ahead_from_rate_rad
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db
 from eqci_space.linkbudget.ranges import Range, within
 from eqci_space.linkbudget.receiving import background_clicks_hz, intrinsic_error
-from eqci_space.linkbudget.terms import TERMS, Columns, Link, divergence_rad, station_layers
+from eqci_space.linkbudget.terms import TERMS, Columns, Link, divergence_rad, neighbour_ratio, station_layers
 from eqci_space.linkbudget.turbulence import fried_parameter_m
 from eqci_space.linkbudget.uplink import (
     beacon_hazard_distance_m,
@@ -95,7 +95,8 @@ def uplink_budget(samples: pd.DataFrame, uplink: Uplink, station: Station, atmos
     DataFrame
         SAMPLES with one column per term, `total_loss_db`, `transmittance`, `received_power_w` (before the detector),
         `eye_hazard_distance_m` (a flag for planners, never a certificate), `background_hz`, `extraneous_probability`,
-        `intrinsic_error` and `valid`: as in the downlink, and weak turbulence.
+        `neighbour_ratio` (0 for a beacon, whose light is not in pulses), `intrinsic_error` and `valid`: as in the
+        downlink, and weak turbulence.
     """
     check_table(samples, "SAMPLES", "uplink_budget")
     part = {c: samples[c].to_numpy() for c in samples.columns if samples[c].dtype.kind in "fib"}
@@ -120,7 +121,9 @@ def uplink_budget(samples: pd.DataFrame, uplink: Uplink, station: Station, atmos
     return samples.assign(
         **terms, total_loss_db=total, transmittance=ratio_from_db(total),
         received_power_w=uplink.power_w * ratio_from_db(arriving), eye_hazard_distance_m=_hazard_m(uplink),
-        background_hz=sky, extraneous_probability=noise, intrinsic_error=intrinsic_error(part, transmitter, receiver),
+        background_hz=sky, extraneous_probability=noise,
+        neighbour_ratio=0.0 if uplink.power_w else neighbour_ratio(link),
+        intrinsic_error=intrinsic_error(part, transmitter, receiver),
         valid=np.logical_and.reduce(list(term_validity(part, link, fades=True).values())),
     )  # fmt: skip
 

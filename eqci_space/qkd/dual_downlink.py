@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from eqci_space.errors import TableError
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.slots import WindowSlots, slot_edges, window_slots
-from eqci_space.qkd.window_keys import best_cut_entangled, pair_coincidences, why_no_key
+from eqci_space.qkd.window_keys import best_cut_entangled, own_dark_coincidences, pair_coincidences, why_no_key
 from eqci_space.scenario import PairSource, Scenario
 from eqci_space.tables import check_table
 
@@ -78,14 +79,17 @@ def _dual_row(one: WindowSlots, other: WindowSlots, scenario: Scenario) -> dict[
     assert source is not None
     second = _at(other, one.time[inside], source)
     wrong = (1 - (1 - 2 * one.intrinsic_error[inside]) * (1 - 2 * second["intrinsic_error"])) / 2
-    rate, qber = pair_coincidences(
-        source, pulse_rate_hz=one.terminal.pulse_rate_hz,
-        efficiency=(one.efficiency[inside], second["efficiency"]),
-        noise_hz=(one.pair_noise_hz(source)[inside], second["noise_hz"]), intrinsic_error=wrong,
-    )  # fmt: skip
+    noise_hz, dark_hz = (column[inside] for column in one.pair_noise_hz(source))
+    arms: dict[str, Any] = {
+        "pulse_rate_hz": one.terminal.pulse_rate_hz, "efficiency": (one.efficiency[inside], second["efficiency"]),
+        "noise_hz": (noise_hz, second["noise_hz"]), "intrinsic_error": wrong,
+    }  # fmt: skip
+    split = pair_coincidences(source, **arms)
+    dark = own_dark_coincidences(source, split, (dark_hz, second["dark_hz"]), **arms)
     security = security_parameters(scenario.protocol)
     merit = one.efficiency[inside] * second["efficiency"]
-    key, first, last = best_cut_entangled(rate * one.weight_s[inside], qber, merit, security)
+    weight = one.weight_s[inside]
+    key, first, last = best_cut_entangled(split.rate * weight, split.qber, merit, security, own_dark=dark * weight)
     edges = slot_edges(one)
     length = max(0, math.floor(key.length_bit - security.authentication_bit))
     return {
@@ -103,8 +107,10 @@ def _at(window: WindowSlots, time: pd.DatetimeIndex, source: PairSource) -> dict
     origin = window.time[0]
     known, asked = (((t - origin) / pd.Timedelta(seconds=1)).to_numpy() for t in (window.time, time))
     log_efficiency = np.interp(asked, known, np.log(np.maximum(window.efficiency, 1e-300)))
+    noise_hz, dark_hz = window.pair_noise_hz(source)
     return {
         "efficiency": np.exp(log_efficiency),
-        "noise_hz": np.interp(asked, known, window.pair_noise_hz(source)),
+        "noise_hz": np.interp(asked, known, noise_hz),
+        "dark_hz": np.interp(asked, known, dark_hz),
         "intrinsic_error": np.interp(asked, known, window.intrinsic_error),
     }

@@ -238,6 +238,7 @@ def entangled_key(
     security: SecurityParameters | None = None,
     *,
     key_basis_probability: float | None = None,
+    own_dark: tuple[float, float] = (0.0, 0.0),
 ) -> EntangledKey:
     """Finite key of a number of coincidences: the phase error of one basis sampled in the other.
 
@@ -249,12 +250,16 @@ def entangled_key(
     Parameters
     ----------
     coincidences : float
-        In all bases, before sifting [1], in [0, 1e30].
+        In all bases, before sifting, without `own_dark` [1], in [0, 1e30].
     qber : float
-        In both bases [1], in [0, 0.5].
+        Of them, in both bases [1], in [0, 0.5].
     security : SecurityParameters, optional
     key_basis_probability : float, optional
         Of both sides [1], in (0, 1); default the best of one half and all larger ones.
+    own_dark : tuple of float
+        Coincidences with dark counts of detectors that serve one basis alone and click in every gate, half of them
+        wrong: of all that the other side sees with those of one basis, of which a basis of probability p keeps p; and
+        of dark counts of both sides, which it keeps all [1], in [0, 1e30].
 
     Returns
     -------
@@ -282,31 +287,37 @@ def entangled_key(
     [28, 284]
     """
     security = security or SecurityParameters()
+    _not_negative("entangled_key", _MOST_COINCIDENCES, own_dark=np.array(own_dark))
     if not (0 <= coincidences <= _MOST_COINCIDENCES and 0 <= qber <= 0.5 + _ROUNDING):
         raise ValueError(f"entangled_key: coincidences = {coincidences}, qber = {qber}; expected 0 to 1e30, 0 to 0.5")
-    qber = min(qber, 0.5)
+    counts = (float(coincidences), min(qber, 0.5), *own_dark)
     if key_basis_probability is not None:
         if not 0 < key_basis_probability < 1:
             raise ValueError(f"entangled_key: key_basis_probability = {key_basis_probability}; expected 0 to 1, open")
-        return _biased_key(key_basis_probability, coincidences, qber, security)
+        return _biased_key(key_basis_probability, counts, security)
     found = minimize_scalar(
-        lambda p: -_biased_key(float(p), coincidences, qber, security).length_bit, bounds=(0.501, 0.9999),
+        lambda p: -_biased_key(float(p), counts, security).length_bit, bounds=(0.501, 0.9999),
         method="bounded", options={"xatol": 1e-6},
     )  # fmt: skip
-    best = (_biased_key(float(found.x), coincidences, qber, security), _biased_key(0.5, coincidences, qber, security))
+    best = (_biased_key(float(found.x), counts, security), _biased_key(0.5, counts, security))
     return max(best, key=lambda key: key.length_bit)
 
 
-def _biased_key(p: float, coincidences: float, qber: float, security: SecurityParameters) -> EntangledKey:
-    both = p == 0.5
-    bases = 2 if both else 1
-    kept, tested = p**2 * coincidences, (1 - p) ** 2 * coincidences
+def _in_basis(p: float, counts: tuple[float, float, float, float]) -> tuple[float, float]:
+    """Sifted coincidences of a basis that both sides choose with a probability, and their error rate."""
+    coincidences, qber, dark_one, dark_both = counts
+    lit, dark = p**2 * coincidences, p * dark_one + dark_both
+    return lit + dark, qber if dark == 0 else min((lit * qber + dark / 2) / (lit + dark), 0.5)
+
+
+def _biased_key(p: float, counts: tuple[float, float, float, float], security: SecurityParameters) -> EntangledKey:
+    bases = 2 if p == 0.5 else 1
+    (kept, qber), (tested, phase) = _in_basis(p, counts), _in_basis(1 - p, counts)
     eps_s, eps_c = security.epsilon_secrecy / bases, security.epsilon_correctness / bases
-    phase = qber
     if security.bound != "asymptotic":
-        phase = 0.5
+        observed, phase = phase, 0.5
         if kept >= 1 and tested >= 1:
-            observed = max(qber, 1 / tested)
+            observed = max(observed, 1 / tested)
             phase = sampled_error(observed, tested, kept, 2 * np.log2(eps_s / 4), SAMPLING[security.sampling])
     leak = leakage_bit(kept, qber, eps_c, security.error_correction_efficiency, int(security.leakage == "block"))
     length = kept * (1 - float(binary_entropy(phase))) - leak

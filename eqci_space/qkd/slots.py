@@ -50,12 +50,18 @@ class WindowSlots:
         """Dark and sky clicks per second, over all detectors."""
         return self._idle_counts() / self.receiver.gate_s * self.receiver.detectors
 
-    def pair_noise_hz(self, source: PairSource) -> np.ndarray:
-        """Clicks per second of this arm that belong to no pair: `noise_hz`, and photons of other pulses' pairs."""
-        if source.kind == "continuous":
-            return self.noise_hz
-        stray = self.neighbour_ratio * self.efficiency * float(source.mean_pairs or 0.0)
-        return self.noise_hz + stray / source.coincidence_window_s
+    def pair_noise_hz(self, source: PairSource) -> tuple[np.ndarray, np.ndarray]:
+        """Clicks per second of this arm that belong to no pair.
+
+        First what splits over the bases as the choice does, photons of other pulses' pairs included; then the dark
+        counts of the detectors of one basis, where each has its own.
+        """
+        own = self._own_dark_counts() / self.receiver.gate_s * self.receiver.detectors / 2
+        split = self.noise_hz - 2 * own
+        if source.kind == "pulsed":
+            stray = self.neighbour_ratio * self.efficiency * float(source.mean_pairs or 0.0)
+            split = split + stray / source.coincidence_window_s
+        return split, own
 
     def _idle_counts(self) -> np.ndarray:
         """Mean dark and sky counts per detector and gate."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ from eqci_space.tables import TABLES, check_table, empty_table
 __all__ = [
     "best_cut_entangled",
     "best_decoy",
+    "own_dark_coincidences",
     "pair_coincidences",
     "parameters_json",
     "part_responses",
@@ -212,25 +214,67 @@ def pair_coincidences(
     return Coincidences(per_pulse.rate * pulse_rate_hz, per_pulse.qber)
 
 
+def own_dark_coincidences(
+    source: PairSource,
+    split: Coincidences,
+    own_dark_hz: tuple[np.ndarray | float, np.ndarray | float],
+    *,
+    pulse_rate_hz: float,
+    efficiency: tuple[np.ndarray | float, np.ndarray | float],
+    noise_hz: tuple[np.ndarray | float, np.ndarray | float],
+    intrinsic_error: np.ndarray | float,
+) -> np.ndarray:
+    """Coincidences per second with dark counts of detectors of one basis, on one side and on both (2, slots).
+
+    They are what noise adds to `split`, the coincidences without them, for it counts in proportion.
+    """
+    (a, b), (dark_a, dark_b) = noise_hz, own_dark_hz
+    with_a, with_b, with_both = (
+        pair_coincidences(
+            source, pulse_rate_hz=pulse_rate_hz, efficiency=efficiency, noise_hz=noise, intrinsic_error=intrinsic_error
+        ).rate
+        for noise in ((a + dark_a, b), (a, b + dark_b), (a + dark_a, b + dark_b))
+    )
+    found = np.stack([with_a + with_b - 2 * split.rate, with_both - with_a - with_b + split.rate])
+    return np.maximum(found, 0.0)
+
+
 def _best_entangled(window: WindowSlots, source: PairSource, security: SecurityParameters) -> Used:
-    """BBM92 with one photon measured on board: the best of nested intervals."""
-    rate, qber = pair_coincidences(
-        source, pulse_rate_hz=window.terminal.pulse_rate_hz, efficiency=(source.own_efficiency, window.efficiency),
-        noise_hz=(source.own_noise_hz, window.pair_noise_hz(source)), intrinsic_error=window.intrinsic_error,
-    )  # fmt: skip
-    return best_cut_entangled(rate * window.weight_s, qber, window.efficiency, security)
+    """BBM92 with one photon measured on board, whose noise splits with the choice: the best of nested intervals."""
+    noise_hz, dark_hz = window.pair_noise_hz(source)
+    arms: dict[str, Any] = {
+        "pulse_rate_hz": window.terminal.pulse_rate_hz, "efficiency": (source.own_efficiency, window.efficiency),
+        "noise_hz": (source.own_noise_hz, noise_hz), "intrinsic_error": window.intrinsic_error,
+    }  # fmt: skip
+    split = pair_coincidences(source, **arms)
+    dark = own_dark_coincidences(source, split, (0.0, dark_hz), **arms)
+    return best_cut_entangled(
+        split.rate * window.weight_s, split.qber, window.efficiency, security, own_dark=dark * window.weight_s
+    )
 
 
 def best_cut_entangled(
-    coincidences: np.ndarray, qber: np.ndarray, merit: np.ndarray, security: SecurityParameters
+    coincidences: np.ndarray,
+    qber: np.ndarray,
+    merit: np.ndarray,
+    security: SecurityParameters,
+    *,
+    own_dark: np.ndarray | None = None,
 ) -> tuple[EntangledKey, int, int]:
     """Largest key over the intervals that hold the slots above successive quantiles of merit, or of fewer errors."""
+    dark = np.zeros((2, len(coincidences))) if own_dark is None else own_dark
+    balanced = np.array([2.0, 4.0]) @ dark
+    errors = np.divide(
+        coincidences * qber + balanced / 2, coincidences + balanced, out=np.full(len(qber), 0.5),
+        where=coincidences + balanced > 0,
+    )  # fmt: skip
     found: list[tuple[EntangledKey, int, int]] = []
-    for first, last in _intervals(merit) + _intervals(-qber):
+    for first, last in _intervals(merit) + _intervals(-errors):
         count = coincidences[first:last]
         total = float(count.sum())
         mean = float(count @ qber[first:last]) / total if total > 0 else 0.5
-        found.append((entangled_key(total, mean, security), first, last))
+        one, both = dark[:, first:last].sum(axis=1).tolist()
+        found.append((entangled_key(total, mean, security, own_dark=(one, both)), first, last))
     best = max(found, key=lambda one: one[0].length_bit)
     return best if best[0].length_bit > 0 else found[0]
 

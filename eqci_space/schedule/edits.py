@@ -38,12 +38,12 @@ class EditedPlan:
     cost : float
         Objective lost against the plan without edits.
     cost_keys : float
-        256-bit keys lost over all demands and the period; negative where the demands get more.
+        256-bit keys lost over all demands and the period, in expected key; negative where the demands get more.
     edits : DataFrame
         Indexed by `name`: edit (pin, ban or force), candidates concerned, cost and cost_keys of this edit alone, the
         others as they are.
     demands : DataFrame
-        Per demand: delivered_bit before and after, the difference, and the difference in 256-bit keys.
+        Per demand: delivered_bit of the expected key before and after, the difference, and it in 256-bit keys.
     changes : DataFrame
         Of `diff_plans`.
     """
@@ -84,7 +84,9 @@ def edit_plan(
     network: Network | None = None,
     each: bool = True,
 ) -> EditedPlan:
-    """Pin, ban or force contacts, solve the rest anew and price every edit in keys.
+    """Pin, ban or force contacts, solve the rest anew and price every edit in expected key.
+
+    Expected key is what a contact gives under a clear sky times its chance of one, relayed to the demands.
 
     Names are those of contacts of the plan, candidates, windows or passes. A *ban* of any of them bans the whole pass:
     no part of it comes back, and none is a backup. A *pin* of a contact or candidate puts it into the plan as it

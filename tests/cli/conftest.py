@@ -11,6 +11,14 @@ from eqci_space.cli import app
 DAY = ("end = 2027-03-08T12:00:00Z", "end = 2027-03-02T12:00:00Z")
 TWO_STATIONS = ('use = ["DLR-OP", "DLR-TRAUEN", "GRAZ", "PQSAT", "ONDREJOV"]', 'use = ["DLR-OP", "PQSAT"]')
 DESIGNED = "[satellite.orbit]"
+CUT_OFF = """
+[[demand]]
+name = "cut off"
+between = ["FRA", "WAW"]
+purpose = "government"
+assurance = "max_nodes=1"
+keys_256_per_day = 10
+"""
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +58,12 @@ def short(edited):
         return path
 
     return write
+
+
+@pytest.fixture
+def cut_off(short):
+    """Path of the short scenario with a demand whose class no path fulfils."""
+    return short(extra=CUT_OFF)
 
 
 @pytest.fixture

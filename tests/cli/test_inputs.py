@@ -83,3 +83,12 @@ def test_check_lists_what_is_assumed_and_what_overlays_change(eqci, parsed, tmp_
     assert document["valid"] is True
     assert "satellite.0.orbit.ltan_h" in {entry["path"] for entry in document["assumed"]}
     assert [entry["value"] for entry in document["changed"]] == ["30"]
+
+
+def test_check_says_what_stands_in_the_way_of_a_demand(eqci, parsed, cut_off):
+    said = eqci("check", cut_off).stdout
+    assert "  cut off: no path: max_nodes=1 (the fewest are 12: ASC, WUE, " in said
+    reasons = parsed("check", cut_off)["unreachable_reasons"]
+    assert "cut off" in reasons
+    assert f"  cut off: {reasons['cut off']}\n" in said
+    assert parsed("check", "quant-gpicz")["unreachable_reasons"] == {}

@@ -41,6 +41,18 @@ def test_whatif_says_what_an_outage_costs(eqci, parsed, short, tmp_path):
     assert "every demand is served as before" in eqci("whatif", path, "--with", tmp_path / "none.toml").stdout
 
 
+def test_whatif_says_where_outages_split_bins(eqci, parsed, short, tmp_path):
+    part = '[[outage]]\nnode = "BER"\nstart = 2027-03-01T12:00:00Z\nend = 2027-03-02T03:30:00Z\n'
+    (tmp_path / "outage.toml").write_text(part, encoding="utf-8")
+    path = short()
+    words = "bins are split at 2027-03-02 03:30 UTC, where outages that stop everything begin and end\n"
+    assert words in eqci("whatif", path, "--with", tmp_path / "outage.toml").stdout
+    assert parsed("whatif", path, "--with", tmp_path / "outage.toml")["bins_split_at"] == ["2027-03-02T03:30:00Z"]
+    part = part.replace("T03:30", "T12:00")
+    (tmp_path / "outage.toml").write_text(part, encoding="utf-8")
+    assert "bins are split" not in eqci("whatif", path, "--with", tmp_path / "outage.toml").stdout
+
+
 def test_whatif_prices_edits_in_keys(eqci, parsed, short, short_run):
     folder, _ = short_run
     contacts = load_run(folder).contacts
@@ -54,7 +66,8 @@ def test_whatif_prices_edits_in_keys(eqci, parsed, short, short_run):
     assert {row["change"] for row in document["contacts"]} <= {"dropped", "added", "moved", "key"}
     said = eqci("whatif", path, "--ban", banned).stdout
     assert f"ban {banned}: " in said
-    assert "over all demands, of the expected key" in said
+    assert "over all demands, in expected key; objective" in said
+    assert f"  ban {banned}: no key lost, in expected key\n" in said
     for option in ("--ban", "--pin", "--force"):
         done = eqci("whatif", path, option, banned.replace("EAGLE", "EAGEL"))
         assert (done.exit_code, "no contact, candidate, window or pass" in done.stderr) == (2, True)

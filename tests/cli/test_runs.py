@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from eqci_space.report.run_io import Run, load_run
 from eqci_space.report.summary import summary_line
 
+ROOT = Path(__file__).parents[2]
 SUMMARY = r"QUANT-GPICz 2027-03-01\.\.02: (\d+) contacts?, (.+) expected, (\d+) demands? short, gap 0\.0 %"
 
 
@@ -23,6 +25,12 @@ def test_the_first_line_of_a_run_is_fit_for_a_mail_subject(short_run):
     total = run.delivery.groupby("demand")[["asked_bit", "delivered_bit"]].sum()
     assert int(short) == (total["delivered_bit"] < 0.9995 * total["asked_bit"]).sum() > 0
     assert first == summary_line(run)
+
+
+def test_the_headline_in_the_guide_is_that_of_the_shipped_scenario(study):
+    line = summary_line(study.run)
+    assert line == "QUANT-GPICz 2027-03-01..08: 17 contacts, 4.9 Mbit expected, 3 demands short, gap 0.0 %"
+    assert f"\n{line}\n" in (ROOT / "docs" / "how-to" / "nightly.md").read_text(encoding="utf-8")
 
 
 def test_the_headline_counts_planned_contacts_and_not_their_backups():
@@ -144,3 +152,14 @@ def test_a_run_in_processes_writes_the_same_bytes(eqci, short, tmp_path):
         if f.name != "run.json" and (tmp_path / "one" / f).read_bytes() != (tmp_path / "two" / f).read_bytes()
     ]  # fmt: skip
     assert differing == []
+
+
+def test_a_run_says_what_stands_in_the_way_of_a_demand(parsed, eqci, cut_off, tmp_path):
+    done = eqci("run", cut_off, "--out", tmp_path / "run")
+    words = "  cut off: 0 bit of 2.56 kbit; no path: max_nodes=1 (the fewest are 12: ASC, WUE, "
+    assert words in done.stdout
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "no path: max_nodes=1 (the fewest are 12: ASC, WUE, " in page
+    document = parsed("run", cut_off, "--out", tmp_path / "public", "--release", "public")
+    assert document["unreachable_demands"][-1] == "cut off"
+    assert "unreachable_reasons" not in document

@@ -129,3 +129,10 @@ def test_values_reach_json_at_full_precision_and_missing_ones_as_null():
         {"small": None, "at": None, "path": [], "flag": False},
     ]
     assert plain(float("inf")) is None
+
+
+def test_relay_says_what_stands_in_the_way_of_a_demand(eqci, parsed, cut_off):
+    assert "cut off: no path: max_nodes=1 (the fewest are 12: ASC, WUE, " in eqci("relay", cut_off).stderr
+    document = parsed("relay", cut_off)
+    assert document["unreachable"] == list(document["unreachable_reasons"])
+    assert document["unreachable"][-1] == "cut off"

@@ -5,15 +5,18 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from eqci_space.data import data_path, shipped_names
 from eqci_space.errors import VerificationError
 from eqci_space.fiber.relay import relay_bin_by_bin, relay_keys
 from eqci_space.fiber.verify import verify_relay
-from eqci_space.scenario import Handover, Outage
+from eqci_space.scenario import Handover, Outage, load_scenario
+from eqci_space.study import Study
 from eqci_space.tables import empty_table
 
 NODES = ["A DE one", "B DE one alpha", "C PL two", "D PL two", "E CZ two"]
 LINKS = ["ab A B", "bc B C", "cd C D", "ae A E", "ed E D"]
 EMPTY = empty_table("DEPOSITS")
+LONG = {"euroqci"}
 
 
 @pytest.mark.parametrize("objective", ["weighted", "max_min", "max_concurrent"])
@@ -23,6 +26,16 @@ def test_what_the_solver_finds_is_accepted(study, scenario, objective):
     if objective == "weighted":
         alone = relay_bin_by_bin(study.deposits, scenario, network=study.network)
         verify_relay(alone, study.deposits, scenario)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*sorted({*shipped_names("scenarios", ".toml")} - LONG), "template"])
+def test_relays_of_shipped_scenarios_are_accepted(name):
+    """Of the plan, of fibre alone, and bin by bin; `make verify-euroqci` does it for those that take minutes."""
+    scenario = load_scenario(data_path("templates", "scenario.toml") if name == "template" else name)
+    study = Study(scenario)
+    assert study.relay.delivery["delivered_bit"].sum() >= study.fibre_only.delivery["delivered_bit"].sum() > 0
+    verify_relay(relay_bin_by_bin(study.deposits, scenario, network=study.network), study.deposits, scenario)
 
 
 def altered(relay, table, row, **values):

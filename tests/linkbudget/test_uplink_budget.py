@@ -153,3 +153,13 @@ def test_bad_input_is_refused_with_its_name_value_and_range(changes, named):
 def test_samples_without_a_column_are_refused(graz, scenario):
     with pytest.raises(TableError, match="uplink_budget: SAMPLES lacks 'range_m'"):
         made(graz.drop(columns="range_m"), scenario)
+
+
+def test_single_photons_leave_light_in_the_gates_of_their_neighbours(graz, scenario):
+    """Pulses every 0.1 ns, gates of 0.1 ns, 0.15 ns of jitter: erf(0.2357) = 0.26112 stays, the rest goes next door."""
+    fast = Terminal(**GROUND | {"pulse_rate_hz": 1e10})
+    slow = Receiver(**SATELLITE | {"gate_s": 1e-10, "timing_jitter_s": 1.5e-10})
+    budget = made(graz, scenario, transmitter=fast, receiver=slow, power_w=0.0)
+    assert_allclose(budget["neighbour_ratio"], (1 - 0.26112) / 0.26112, rtol=1e-4)
+    assert (made(graz, scenario, power_w=0.0)["neighbour_ratio"] == 0.0).all()
+    assert (made(graz, scenario, transmitter=fast, receiver=slow)["neighbour_ratio"] == 0.0).all()

@@ -550,3 +550,12 @@ def test_the_secular_rate_is_what_the_propagated_node_does(synthetic_sets):
     assert all(b > a for a, b in pairwise(turns))
     slope = np.polyfit(minutes / 1440.0, turns, 1)[0]
     assert slope == pytest.approx(secular_rates_deg_day(elements)[0], abs=1e-3)
+
+
+def test_rates_of_the_mean_motion_go_to_sgp4_in_radians_and_minutes(read_lines):
+    """Micius: 6.96e-6 rev/day² and 30260e-9 per Earth radius; 2π/1440² rad/min² a rev/day²."""
+    ours, theirs = propagator(read_lines(*MICIUS_2021)[0]), Satrec.twoline2rv(*MICIUS_2021)
+    assert ours.ndot == pytest.approx(6.96e-6 * 3.030085e-6, rel=1e-6)
+    assert ours.ndot == pytest.approx(theirs.ndot, rel=1e-12)
+    rated = read_lines(*MICIUS_2021)[0].model_copy(update={"mean_motion_ddot_rev_day3": 2e-7})
+    assert propagator(rated).nddot == pytest.approx(2e-7 * 2.104226e-9, rel=1e-6)

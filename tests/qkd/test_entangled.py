@@ -470,6 +470,17 @@ def test_dark_windows_of_entangled_pairs_have_a_reason_and_no_crash(scenario):
             assert row["reason"]
 
 
+def test_dark_counts_of_a_basis_of_its_own_meet_all_that_the_other_side_sees():
+    """At p = 0.8: 640,000 + 8,000 + 1,000 kept with 6,400 + 4,500 errors; 43,000 tested with 400 + 1,500."""
+    security = SecurityParameters(bound="asymptotic")
+    key = entangled_key(1e6, 0.01, security, key_basis_probability=0.8, own_dark=(1e4, 1e3))
+    assert_allclose([key.sifted_bit, key.qber, key.phase_error], [649e3, 10.9 / 649, 1.9 / 43], rtol=1e-12)
+    balanced = entangled_key(1e6, 0.01, security, key_basis_probability=0.5, own_dark=(1e4, 1e3))
+    assert_allclose([balanced.sifted_bit, balanced.qber], [512e3, 5.5 / 256], rtol=1e-12)
+    with pytest.raises(ValueError, match="own_dark = -1"):
+        entangled_key(1e6, 0.01, own_dark=(-1.0, 0.0))
+
+
 def test_mean_error_rate_of_one_half_is_accepted():
     """The mean of halves may come out as 0.5000000000000001."""
     rng = np.random.default_rng(2)

@@ -12,10 +12,12 @@ from eqci_space.qkd.blocks import block_table
 from eqci_space.qkd.counts import slot_counts, table_counts
 from eqci_space.qkd.decoy import key_length
 from eqci_space.qkd.decoy_parameters import DecoyParameters
+from eqci_space.qkd.entangled import entangled_key
 from eqci_space.qkd.optimiser import optimise_common
 from eqci_space.qkd.protocols import security_parameters
+from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.slots import window_slots
-from eqci_space.qkd.window_keys import window_keys
+from eqci_space.qkd.window_keys import own_dark_coincidences, pair_coincidences, window_keys
 from eqci_space.scenario import PairSource, Protocol
 
 START = pd.Timestamp("2027-03-01T20:00:00Z")
@@ -279,6 +281,69 @@ def test_neighbours_of_pulsed_pairs_are_clicks_without_a_partner(scenario):
     accidental = 5.0 * 1e-4 * 0.01 * 0.01
     assert base < 0.02
     assert_allclose(keys[1]["qber"], (base * true + 0.5 * accidental) / (true + accidental), rtol=0.02)
+
+
+# ---------------------------------------------------------------- pairs
+
+
+def _simulated_pairs(seed, gates, *, key_basis, pairs, own, arm, own_noise, dark, sky, error):
+    """Sifted coincidences and errors of key and test basis; means per gate.
+
+    The source's side draws its basis per gate. At the receiver a photon, of a pair or of the sky, takes the key basis
+    by chance, and each of four detectors clicks in the dark by itself.
+    """
+    rng = np.random.default_rng(seed)
+    mine = np.sort(rng.integers(gates, size=rng.poisson(pairs * gates)))
+    basis, bit = rng.random(len(mine)) < key_basis, rng.random(len(mine)) < 0.5
+    there = rng.random(len(mine)) < key_basis
+    seen = np.where(there == basis, bit ^ (rng.random(len(mine)) < error), rng.random(len(mine)) < 0.5)
+    here, arrived = rng.random(len(mine)) < own, rng.random(len(mine)) < arm
+
+    def clicks(mean, chance):
+        at = rng.integers(gates, size=rng.poisson(mean * gates))
+        return pd.DataFrame({"gate": at, "basis": rng.random(len(at)) < chance, "bit": rng.random(len(at)) < 0.5})
+
+    a = pd.concat([pd.DataFrame({"gate": mine, "basis": basis, "bit": bit})[here], clicks(own_noise, key_basis)])
+    b = pd.concat([
+        pd.DataFrame({"gate": mine, "basis": there, "bit": seen})[arrived], clicks(sky, key_basis),
+        clicks(2 * dark, 1.0), clicks(2 * dark, 0.0),
+    ])  # fmt: skip
+    both = a.merge(b, on=["gate", "basis"])
+    wrong = both["bit_x"] != both["bit_y"]
+    return [(np.count_nonzero(both["basis"] == s), np.count_nonzero(wrong & (both["basis"] == s))) for s in (1, 0)]
+
+
+@pytest.mark.parametrize("key_basis", [0.5, 0.8, 0.9])
+@pytest.mark.parametrize("kind", ["continuous", "pulsed"])
+def test_coincidences_per_basis_are_those_of_simulated_gates(scenario, kind, key_basis):
+    """A hundred million gates of pairs, sky and dark counts at a passive receiver, 4 sd and 2 %.
+
+    At p = 0.8 the error rate of the test basis is 0.28; noise that all splits as the choice does would make it 0.18.
+    """
+    gates, pairs, own, arm, dark, sky = 100_000_000, 0.01, 0.5, 0.05, 5e-3, 4e-4
+    brightness = {"pair_rate_hz": pairs / GATE_S} if kind == "continuous" else {"mean_pairs": pairs}
+    source = PairSource(kind=kind, coincidence_window_s=GATE_S, **brightness)
+    chosen = _receiving(scenario, 1 / GATE_S, detectors=4, gate_s=GATE_S, dark_count_rate_hz=dark / GATE_S)
+    noise = extraneous_probability(dark_count_rate_hz=dark / GATE_S, background_hz=np.array([sky / GATE_S]),
+                                   detectors=4, gate_s=GATE_S)  # fmt: skip
+    window = next(iter(window_slots(_budget(arm, noise, slot_s=gates * GATE_S), chosen)))
+    noise_hz, dark_hz = window.pair_noise_hz(source)
+    assert_allclose([noise_hz[0] * GATE_S, dark_hz[0] * GATE_S], [sky, 2 * dark], rtol=1e-9)
+    arms = {"pulse_rate_hz": 1 / GATE_S, "efficiency": (own, arm), "noise_hz": (1e-3 / GATE_S, noise_hz),
+            "intrinsic_error": 0.02}  # fmt: skip
+    split = pair_coincidences(source, **arms)
+    one, two = own_dark_coincidences(source, split, (0.0, dark_hz), **arms)[:, 0] * gates * GATE_S
+    simulated = _simulated_pairs(5, gates, key_basis=key_basis, pairs=pairs, own=own, arm=arm, own_noise=1e-3,
+                                 dark=dark, sky=sky, error=0.02)  # fmt: skip
+    security = SecurityParameters(bound="asymptotic")
+    for p, (clicks, wrong) in zip((key_basis, 1 - key_basis), simulated, strict=True):
+        key = entangled_key(float(split.rate[0]) * gates * GATE_S, float(split.qber[0]), security,
+                            key_basis_probability=p, own_dark=(one, two))  # fmt: skip
+        sifted = key.sifted_bit / (2 if p == 0.5 else 1)
+        assert abs(sifted - clicks) < 4 * np.sqrt(clicks) + 0.02 * clicks
+        assert abs(sifted * key.qber - wrong) < 4 * np.sqrt(wrong) + 0.02 * wrong
+        if key_basis == 0.8 and p < 0.5:
+            assert key.qber == pytest.approx(0.281, abs=0.005)
 
 
 # ---------------------------------------------------------------- tables

@@ -330,3 +330,33 @@ def test_waterfall_of_a_quantile_budget_ends_at_its_total(study, scenario):
     top = budget.loc[budget["elevation_deg"].idxmax()]
     assert [t.get_text() for t in axes.get_yticklabels()][-2:] == ["fade", "total"]
     assert axes.patches[-1].get_width() == pytest.approx(top["total_loss_db"], rel=1e-9)
+
+
+@pytest.mark.parametrize(("stray", "detectors"), [(0.0, 2), (0.0, 4), (0.04, 4)])
+def test_the_profile_of_a_window_is_what_its_key_is_made_from(study, scenario, stray, detectors):
+    """Sifted clicks of the slots used add up to those of the key, errors likewise: dark counts per basis, neighbours.
+
+    Light of neighbours beside 4 % of it is half wrong: where little else clicks the error rate is (e + 0.02)/1.04.
+    """
+    stations = {
+        name: station.model_copy(
+            update={"receiver": station.receiver.model_copy(
+                update={"detectors": detectors, "dark_count_rate_hz": 300.0, "dead_time_s": 30e-9}
+            )}
+        )
+        for name, station in scenario.stations.items()
+    }  # fmt: skip
+    chosen = scenario.model_copy(update={"stations": stations})
+    best = study.keys["skl_bit"].idxmax()
+    budget = study.budget[study.budget["window_id"] == best].assign(neighbour_ratio=stray)
+    keys = eq.window_keys(budget, chosen)
+    row = keys.loc[best]
+    ax = eq.plot.key_profile(budget, keys, chosen, best)
+    (rate,), (error,) = ax.lines, next(a for a in ax.figure.axes if a is not ax).lines
+    used = budget["time"].between(row["usable_start"], row["usable_end"]).to_numpy()
+    sifted = 1e3 * rate.get_ydata()[used] * budget["weight_s"].to_numpy()[used]
+    assert sifted.sum() == pytest.approx(row["sifted_bit"], rel=1e-6)
+    assert sifted @ error.get_ydata()[used] / 100 / sifted.sum() == pytest.approx(row["qber"], rel=1e-6)
+    if stray:
+        expected = (budget["intrinsic_error"].min() + stray / 2) / (1 + stray)
+        assert error.get_ydata().min() / 100 == pytest.approx(expected, abs=2.5e-3)

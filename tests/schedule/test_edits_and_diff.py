@@ -408,3 +408,12 @@ def test_each_contact_is_matched_once_with_the_longest_overlap(base):
     table = diff_plans(old, new)
     assert table["change"].tolist() == ["moved", "added"]
     assert table["expected_bit_new"].tolist() == [2e4, 1e4]
+
+
+def test_contacts_of_one_station_that_do_not_overlap_are_two(base):
+    """Even where one begins the moment that the other ends."""
+    old = plan_of(base, ("a", "PQSAT", at(0), 120, 1e5))
+    for later in (at(1), at(0, 2), at(0, -2)):
+        new = plan_of(base, ("n", "PQSAT", later, 120, 1e5))
+        assert match_contacts(old.contacts, new.contacts) == []
+        assert sorted(diff_plans(old, new)["change"]) == ["added", "dropped"]

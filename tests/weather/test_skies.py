@@ -98,3 +98,12 @@ def test_what_cannot_be_sampled_is_refused(candidates, scenario):
         sample_sky(candidates.assign(ogs="NOWHERE"), scenario, trials=3)
     with pytest.raises(TableError, match="lack 'p_clear'"):
         sample_sky(candidates.drop(columns="p_clear"), scenario, trials=3)
+
+
+def test_cirrus_low_over_the_horizon_is_crossed_aslant(candidates, scenario):
+    """A chance of next to nothing is that of 5 deg, the lowest line of sight: 0.25 and at most 3 over its sine."""
+    thin = scenario.model_copy(update={"weather": Weather(cirrus_share=1.0)})
+    sky = sample_sky(candidates.iloc[:1].assign(p_clear=1e-9), thin, trials=8000, rng=3)
+    loss = sky.extra_loss_db[sky.extra_loss_db > 0]
+    assert loss.max() == pytest.approx(149.49, abs=0.01)
+    assert np.median(loss) == pytest.approx(12.457, rel=0.06)

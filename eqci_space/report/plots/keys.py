@@ -10,7 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from eqci_space.errors import TableError
+from eqci_space.qkd.counts import table_counts
 from eqci_space.qkd.decoy_parameters import DecoyParameters
+from eqci_space.qkd.slots import window_slots
 from eqci_space.report.plots.labels import station_label
 from eqci_space.report.plots.style import BLUE, GREY, NIGHT, ORANGE, RED, new_axes
 from eqci_space.scenario import Scenario
@@ -42,17 +44,10 @@ def key_profile(
     if part.empty or window_id not in keys.index or not str(keys.loc[window_id, "protocol"]).startswith("bb84"):
         raise TableError(f"key_profile: window '{window_id}'; expected one of both tables, with a decoy-state protocol")
     key = keys.loc[window_id]
-    terminal = {s.name: s.terminal for s in scenario.satellites}[part["satellite"].iloc[0]]
-    p = DecoyParameters(**json.loads(key["parameters"]))
-    chance = np.array([p.probability_1, p.probability_2, 1 - p.probability_1 - p.probability_2])
-    mu = np.array([p.intensity_1, p.intensity_2, p.intensity_3])
-    eta, noise = part["transmittance"].to_numpy(), part["extraneous_probability"].to_numpy()
-    caught = chance @ -np.expm1(-np.outer(mu, eta))
-    clicks = caught + 2 * noise * (1 - caught)
-    qber = (noise + part["intrinsic_error"].to_numpy() * caught) / clicks
+    sifted_hz, qber = _slot_by_slot(part, DecoyParameters(**json.loads(key["parameters"])), scenario)
     axes = new_axes() if ax is None else ax
     time = part["time"].dt.tz_convert(None).to_numpy()
-    axes.plot(time, terminal.pulse_rate_hz * p.key_basis_probability**2 * clicks / 1e3, color=BLUE)
+    axes.plot(time, sifted_hz / 1e3, color=BLUE)
     axes.set_ylabel("sifted rate [kbit/s]", color=BLUE)
     axes.set_ylim(bottom=0)
     for left, right in ((time[0], key["usable_start"]), (key["usable_end"], time[-1])):
@@ -71,6 +66,17 @@ def key_profile(
     label = station_label(str(part["ogs"].iloc[0]), scenario)
     axes.set_title(f"{label}: {key['skl_bit'] / 1e3:,.0f} kbit of key{note}", fontsize=10)
     return axes
+
+
+def _slot_by_slot(part: pd.DataFrame, p: DecoyParameters, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
+    """Sifted clicks per second of the key basis and their error rate in every slot, as the key counts them."""
+    window, x = next(iter(window_slots(part, scenario))), p.as_array()
+    light = p.mean_photon_number, p.key_basis_probability
+    blocks = [window.block(i, i + 1, *light) for i in range(len(part))]
+    counts = np.array([table_counts(block.series, block.light(), x) for block in blocks])
+    sifted, wrong = counts[:, :3].sum(axis=1), counts[:, 6:9].sum(axis=1)
+    qber = np.divide(wrong, sifted, out=np.full(len(part), np.nan), where=sifted > 0)
+    return sifted / window.weight_s, qber
 
 
 def key_response(responses: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
