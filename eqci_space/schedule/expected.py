@@ -33,6 +33,7 @@ _GROUP = 100
 _FIRST_GAP = 0.01
 _MOST_NODES = 400
 _MOST_VARIABLES = 400_000  # of one integer programme
+_LOOSE_GAP = 1e-3  # of relays solved by interior points
 _MBIT = 1e6
 
 
@@ -96,7 +97,8 @@ def worth_of(objective: np.ndarray, tail: Tail | None) -> float:
 def sky_worth(problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray) -> SkyWorth:
     """Relay of a choice in every sky, each solved for itself with the sky known (S, N) [bit].
 
-    One programme serves all skies: a contact brings in each the part of its largest key that the sky leaves.
+    One programme serves all skies: a contact brings in each the part of its largest key that the sky leaves. Large
+    programmes are solved to a gap of 1e-3, from below.
     """
     taken, largest = np.flatnonzero(chosen), key_bit.max(axis=0)
     mine = np.flatnonzero(np.isin(problem.deposit_candidate, taken))
@@ -107,10 +109,11 @@ def sky_worth(problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray) 
         deposit_bit=largest[taken][number],
     ))  # fmt: skip
     part = key_bit[:, taken] / np.maximum(largest[taken], 1e-300)
+    near = {"enough": _LOOSE_GAP} if programme.interior else {}
     objective, delivered = np.empty(len(key_bit)), np.zeros((len(key_bit), len(problem.ends)))
     for sky, left in enumerate(part):
         programme.fix(left, left)
-        relaxed = programme.relax()
+        relaxed = programme.relax(**near)
         objective[sky] = relaxed.objective
         for k, _, _, bit in programme.paths(relaxed.solution):
             delivered[sky, k] += bit
