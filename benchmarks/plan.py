@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 import eqci_space as eq
+from benchmarks.expected import expected_rows, synthetic_rows
 from benchmarks.rolling import rolling_rows
 from benchmarks.synthetic import Instance, make_instance
 from benchmarks.timing import peak_memory_mb
@@ -24,6 +25,7 @@ from eqci_space.schedule.joint import solve_joint, value_of_choice
 __all__ = ["joint_week", "key_problem", "run"]
 
 SIZES = {"smoke": ((1, 2),), "full": ((10, 7), (20, 7))}
+SKIES = {"smoke": (), "full": ((10, 7, 50),)}
 YEARS = {"smoke": (2, 14), "full": (20, 365)}
 ROLLING = {"smoke": (1, 9), "full": (10, 365)}
 _SLEW_S, _TURNAROUND_S = 60.0, 120.0
@@ -39,7 +41,10 @@ joint_week({satellites}, {days})
 
 def run(size: str) -> list[Row]:
     """Rows (what, value, unit)."""
-    rows = _quant_gpicz()
+    rows = _quant_gpicz() + expected_rows(size)
+    for satellites, days, skies in SKIES[size]:
+        instance = make_instance(satellites, days)
+        rows += synthetic_rows(key_problem(instance), instance, f"{satellites} satellites x {days} days", skies)
     for satellites, days in SIZES[size]:
         rows += joint_week(satellites, days)
         memory_mb = peak_memory_mb(_MEMORY.format(satellites=satellites, days=days))

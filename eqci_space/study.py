@@ -32,6 +32,7 @@ from eqci_space.schedule.candidates import contact_candidates
 from eqci_space.schedule.contact_keys import contact_keys
 from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.simulate import Simulation, simulate_plan
+from eqci_space.schedule.sky_keys import key_responses
 from eqci_space.schedule.verify import verify_plan
 from eqci_space.studies.variants import variant_keys
 from eqci_space.words import html_summary, html_table
@@ -116,6 +117,14 @@ class Study:
         return contact_candidates(self.budget, self.keys, self.scenario)
 
     @cached_property
+    def responses(self) -> pd.DataFrame | None:
+        """Key of the candidates by extra loss, where the plan is made for sampled skies and the protocol tells it."""
+        scenario = self.scenario
+        if scenario.schedule.plan_for == "expected_key" or scenario.protocol.kind == "bbm92" or self.candidates.empty:
+            return None
+        return key_responses(self.candidates, self.budget, self.keys, scenario)
+
+    @cached_property
     def network(self) -> Network:
         """The terrestrial network."""
         return build_network(self.scenario)
@@ -125,7 +134,7 @@ class Study:
         """The plan, checked by `verify_plan`."""
         large = len(self.candidates) > _SHOWN_FROM
         with shown_bar("planning", total=1, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
-            plan = schedule_contacts(self.candidates, self.scenario, network=self.network)
+            plan = schedule_contacts(self.candidates, self.scenario, network=self.network, responses=self.responses)
             verify_plan(plan, self.windows, self.scenario)
             advance(1)
         return plan

@@ -1,8 +1,8 @@
 """Rows and columns of the relay programme, all but those of paths: one function a constraint.
 
 Columns in order: candidates (share chosen, 0 or 1 in a plan), stock of each stored edge at the end of each bin [Mbit],
-steps of satisfaction (demand, bin, 3), stock that counts at the end [Mbit], share of each group of a `ShareGoal`, and
-for a `Risk` the value at risk with the shortfall of every sky. Paths stand behind them (`key_flow`).
+steps of satisfaction (demand, bin, 3), stock that counts at the end [Mbit], and share of each group of a `ShareGoal`.
+Paths stand behind them (`key_flow`).
 
 Symbols: s(e, t) stock, y(n) candidate, x(p) path as a share of what its demand asks for, a(k, t) that, z steps.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqci_space.fiber.key_problem import KeyFlowProblem, Risk, ShareGoal
+from eqci_space.fiber.key_problem import KeyFlowProblem, ShareGoal
 from eqci_space.fiber.row_reduction import arriving, stored_edges
 from eqci_space.fiber.stores import oldest_kept
 from eqci_space.machine.solver import Programme
@@ -43,7 +43,7 @@ class FlowLayout:
     candidates : int
         Number of candidates, the first columns.
     stock : (S, T) int
-        Columns; so are `steps` (K, T, 3), `end_stock` (n,), `group_share` (G,), `tail` (1 + skies,) or empty.
+        Columns; so are `steps` (K, T, 3), `end_stock` (n,), `group_share` (G,) or empty.
     balance : (S, T) int
         Rows; so are `demand` (K, T), `quota` (Q, T), `cap` (C, T), and `share` (K,), -1 for demands without one.
     """
@@ -56,7 +56,6 @@ class FlowLayout:
     steps: np.ndarray
     end_stock: np.ndarray
     group_share: np.ndarray
-    tail: np.ndarray
     balance: np.ndarray
     demand: np.ndarray
     quota: np.ndarray
@@ -134,11 +133,8 @@ def flow_programme(problem: KeyFlowProblem) -> tuple[Programme, FlowLayout]:
     share = np.full(n_demands, -1)
     if p.share_goal:
         share = _share_rows(p, p.share_goal, rows, steps, group_share)
-    tail = columns.block(1 + len(np.unique(p.risk.sky)) if p.risk else 0)
-    if p.risk:
-        _tail_rows(p, p.risk, rows, steps, tail)
     layout = FlowLayout(
-        stored, row_of_edge, capped, n, stock, steps, end_stock, group_share, tail, balance, demand, quota, cap, share
+        stored, row_of_edge, capped, n, stock, steps, end_stock, group_share, balance, demand, quota, cap, share
     )
     objective, top = _objective(p, layout, columns.count, wanted), _tops(p, layout, columns.count, wanted)
     whole = np.arange(columns.count) < n
@@ -227,19 +223,8 @@ def _share_rows(
     return share_row
 
 
-def _tail_rows(p: KeyFlowProblem, risk: Risk, rows: _Rows, steps: np.ndarray, tail: np.ndarray) -> None:
-    """``value - short(sky) - worth(sky) <= 0``: shortfall below the value at risk (Rockafellar and Uryasev 2000)."""
-    skies = len(tail) - 1
-    for sky, short in enumerate(tail[1:]):
-        row = rows.one(0.0, tail[:1], 1.0)
-        rows.put(row, np.array([short]), -1.0)
-        mine = np.flatnonzero(risk.sky == sky)
-        worth = -(p.weights[mine, None, None] * SLOPES * np.ones(steps[mine].shape)) * skies
-        rows.put(np.repeat(row, steps[mine].size), steps[mine].ravel(), worth.ravel())
-
-
 def _objective(p: KeyFlowProblem, at: FlowLayout, count: int, wanted: np.ndarray) -> np.ndarray:
-    """Weighted satisfaction, or the group shares of a `ShareGoal`; stock at the end, ties, and the tail of a `Risk`."""
+    """Weighted satisfaction, or the group shares of a `ShareGoal`; stock at the end, and ties."""
     objective = np.zeros(count)
     objective[: at.candidates] = TIE_WEIGHT * p.candidate_bit / max(p.candidate_bit.sum(), 1e-300)
     if len(p.candidate_worth):
@@ -247,10 +232,6 @@ def _objective(p: KeyFlowProblem, at: FlowLayout, count: int, wanted: np.ndarray
     objective[at.steps] = 0.0 if p.share_goal else p.weights[:, None, None] * SLOPES
     objective[at.group_share] = 1.0
     objective[at.end_stock] = p.target_worth[wanted] if len(wanted) else 0.0
-    if p.risk:
-        objective[at.steps] *= 1 - p.risk.share
-        objective[at.tail[0]] = p.risk.share
-        objective[at.tail[1:]] = -p.risk.share / (p.risk.tail * (len(at.tail) - 1))
     return objective
 
 
@@ -263,6 +244,4 @@ def _tops(p: KeyFlowProblem, at: FlowLayout, count: int, wanted: np.ndarray) -> 
     top[at.steps] = np.where(p.asked_bit > 0, most / 3, 0.0)[..., None]
     top[at.group_share] = most
     top[at.end_stock] = np.minimum(p.target_bit, p.capacity_bit)[wanted] / MBIT if len(wanted) else 0.0
-    if p.risk:
-        top[at.tail] = p.weights.sum() * p.asked_bit.shape[1]
     return top

@@ -135,6 +135,14 @@ def _cost_scale(problem: KeyFlowProblem) -> np.ndarray:
     return 100.0 ** np.minimum(0.0, np.floor(np.log(_TIE_MARGIN * worth) / np.log(100.0)))
 
 
+def _equal_rows(table: np.ndarray) -> list[np.ndarray]:
+    """Numbers of the rows that are the same, group by group."""
+    groups: dict[bytes, list[int]] = {}
+    for i, row in enumerate(table):
+        groups.setdefault(row.tobytes(), []).append(i)
+    return [np.array(rows) for rows in groups.values()]
+
+
 class RelayProgramme:
     """The programme over the paths found so far, which pricing extends; candidates may be fixed or free.
 
@@ -149,6 +157,10 @@ class RelayProgramme:
         b, n = self.base, len(self.base.objective)
         self._matrix = csr_array((b.value, (b.column, b.row)), shape=(n, len(b.row_upper)))
         self.cost_scale = _cost_scale(problem)
+        alike: dict[tuple[bytes, float], list[int]] = {}
+        for k, rule in enumerate(problem.rules):
+            alike.setdefault((rule.arcs, float(self.cost_scale[k])), []).append(k)
+        self._alike = [(group, scale) for (_, scale), group in alike.items()]
         self.interior = n > _INTERIOR_FROM
         self._live = GrowingProgramme(b, interior=self.interior)
         self._grow(list(known) or self._first())
@@ -272,16 +284,18 @@ class RelayProgramme:
         pay, cost = price[self.layout.demand], edge_cost(p)
         best_pay = pay.copy()
         columns = []
-        for t in range(p.asked_bit.shape[1]):
-            arcs = self.arc_price(price, t)
-            paying = np.flatnonzero((p.asked_bit[:, t] > 0) & (pay[:, t] > 0))
-            for scale in np.unique(self.cost_scale[paying]):
-                group = paying[self.cost_scale[paying] == scale].tolist()
-                priced = arcs + scale * np.repeat(cost, 2)
-                for k, (route, least) in cheapest_routes(p.graph, p.ends, p.rules, group, priced).items():
-                    best_pay[k, t] = least * p.asked_bit[k, t] / MBIT
-                    if pay[k, t] - best_pay[k, t] > 1e-9 * max(1.0, pay[k, t]):
-                        columns.append((k, t, route))
+        paying = (p.asked_bit > 0) & (pay > 0)
+        arcs = np.array([self.arc_price(price, t) for t in range(p.asked_bit.shape[1])])
+        for group, scale in self._alike:
+            open_arcs = np.frombuffer(p.rules[group[0]].arcs, dtype=bool)
+            priced = np.where(open_arcs, arcs + scale * np.repeat(cost, 2), np.inf)
+            for bins in _equal_rows(priced):
+                some = [k for k in group if paying[k, bins].any()]
+                for k, (route, least) in cheapest_routes(p.graph, p.ends, p.rules, some, priced[bins[0]]).items():
+                    mine = bins[paying[k, bins]]
+                    best_pay[k, mine] = least * p.asked_bit[k, mine] / MBIT
+                    gains = pay[k, mine] - best_pay[k, mine] > 1e-9 * np.maximum(1.0, pay[k, mine])
+                    columns += [(k, int(t), route) for t in mine[gains]]
         price[self.layout.demand] = best_pay
         reduced = self.base.objective - self._matrix @ price
         at = np.where(reduced > 0, np.where(np.isfinite(self.base.upper), self.base.upper, 0.0), self.base.lower)

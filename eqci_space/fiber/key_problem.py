@@ -9,7 +9,7 @@ import numpy as np
 
 from eqci_space.fiber.paths import KeyGraph, PathRule, Route
 
-__all__ = ["ChoiceLimit", "Column", "KeyFlowProblem", "Risk", "ShareGoal"]
+__all__ = ["ChoiceLimit", "Column", "KeyFlowProblem", "ShareGoal"]
 
 Column = tuple[int, int, Route]
 """A path of the programme: demand, bin and route."""
@@ -42,25 +42,6 @@ class ShareGoal:
     group: np.ndarray
     floor: np.ndarray
     most: float
-
-
-@dataclass(frozen=True)
-class Risk:
-    """Conditional value at risk: a share of the objective is the mean worth of the worst skies.
-
-    Attributes
-    ----------
-    sky : (K,) int
-        Sky of each demand; a demand stands once per sky, its weight divided by their number.
-    tail : float
-        Part of the skies that counts as the worst.
-    share : float
-        Of the objective; the rest is the mean over all skies.
-    """
-
-    sky: np.ndarray
-    tail: float
-    share: float
 
 
 def _none(*shape: int, kind: type = float) -> np.ndarray:
@@ -109,8 +90,6 @@ class KeyFlowProblem:
         Stock wanted at the end, and what each Mbit of it is worth.
     share_goal : ShareGoal, optional
         Another objective than weighted satisfaction.
-    risk : Risk, optional
-        Demands in several skies, of which the worst count more.
     """
 
     edges: list[tuple[str, str, str]]
@@ -139,7 +118,6 @@ class KeyFlowProblem:
     target_bit: np.ndarray = field(default_factory=lambda: _none(0))
     target_worth: np.ndarray = field(default_factory=lambda: _none(0))
     share_goal: ShareGoal | None = None
-    risk: Risk | None = None
 
     @property
     def aged_bit(self) -> np.ndarray:

@@ -160,8 +160,9 @@ class ArcSearch:
     def run(self, sources: list[int]) -> tuple[np.ndarray, np.ndarray]:
         """Distances and predecessors from every source."""
         if not len(self._arcs):
-            shape = (len(sources), self._nodes)
-            return np.full(shape, np.inf), np.full(shape, -9999)
+            distance = np.full((len(sources), self._nodes), np.inf)
+            distance[np.arange(len(sources)), sources] = 0.0
+            return distance, np.full(distance.shape, -9999)
         distance, before = dijkstra(self._graph, directed=True, indices=sources, return_predecessors=True)
         return distance, before
 

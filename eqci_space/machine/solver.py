@@ -49,12 +49,13 @@ class Programme:
 
 @dataclass(frozen=True)
 class Solution:
-    """Optimal point, objective, proven upper bound, and the price of each row (LP only, >= 0)."""
+    """Optimal point, objective, proven upper bound, the price of each row (LP only, >= 0), and nodes searched."""
 
     x: np.ndarray
     objective: float
     bound: float
     row_price: np.ndarray
+    nodes: int = 0
 
     @property
     def gap(self) -> float:
@@ -183,8 +184,8 @@ def _answer(highs: highspy.Highs, is_mip: bool, stopped: bool) -> Solution:
         raise PlanError(f"maximise: HiGHS stopped with {status}; expected an optimum")
     objective = float(info.objective_function_value)
     price = np.zeros(highs.getNumRow()) if is_mip else np.maximum(np.asarray(found.row_dual, dtype=float), 0.0)
-    bound = float(info.mip_dual_bound) if is_mip else objective
-    return Solution(np.asarray(found.col_value, dtype=float), objective, max(bound, objective), price)
+    bound, nodes = (float(info.mip_dual_bound), int(info.mip_node_count)) if is_mip else (objective, 0)
+    return Solution(np.asarray(found.col_value, dtype=float), objective, max(bound, objective), price, nodes)
 
 
 def _quiet_highs() -> highspy.Highs:

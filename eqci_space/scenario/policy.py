@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -16,9 +17,11 @@ class SchedulePolicy(Record):
 
     Inside a pass a satellite may hand over between stations every `hand_over_step_s` (0: whole windows only), with
     `slew_s` between; a contact lasts at least `min_contact_s`. `objective` is that of relay; contacts are always chosen
-    for weighted satisfaction. Of the plan's worth a share `cvar_share` is the mean over the worst `cvar_tail` of
-    `cvar_skies` sampled skies instead of the expectation. Stock at the end of the period counts up to
-    `stock_target_bit` per satellite store, at `stock_worth` for all of them together.
+    for weighted satisfaction: that of the mean key of every contact (`plan_for = "expected_key"`, fast, and an upper
+    bound of what the skies will deliver), or the mean over `plan_skies` sampled skies (`"expected_delivery"`), to a
+    relative gap of `sky_gap` where that can be proven. Of the latter a share `cvar_share` is the mean over the worst
+    `cvar_tail` of the skies instead of all. Stock at the end of the period counts up to `stock_target_bit` per
+    satellite store, at `stock_worth` for all of them together.
 
     A rolling plan covers `horizon_day`, is made anew every `replan_day`, and leaves alone what begins within
     `freeze_h`; contacts have to be uploaded `upload_cutoff_h` before they begin. A planned contact that stays is worth
@@ -32,10 +35,12 @@ class SchedulePolicy(Record):
     min_contact_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
     post_processing_s: Annotated[float, Field(ge=0, le=30 * 86400)] = 3600.0
     objective: Literal["weighted", "max_concurrent", "max_min"] = "weighted"
+    plan_for: Literal["expected_key", "expected_delivery"] = "expected_key"
+    plan_skies: Annotated[int, Field(ge=2, le=10_000)] = 100
+    sky_gap: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     relative_gap: Annotated[float, Field(ge=0, le=0.5)] = 1e-4
     cvar_share: Fraction = 0.0
     cvar_tail: Annotated[float, Field(gt=0, le=1)] = 0.1
-    cvar_skies: Annotated[int, Field(ge=2, le=1000)] = 20
     stock_target_bit: NotNegative = 0.0
     stock_worth: Annotated[float, Field(ge=0, le=100)] = 0.05
     backups: bool = True
@@ -49,6 +54,20 @@ class SchedulePolicy(Record):
     def _rolls(self) -> SchedulePolicy:
         if self.replan_day > self.horizon_day:
             raise ValueError(f"replan_day {self.replan_day:g} is longer than horizon_day {self.horizon_day:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_tail(self) -> SchedulePolicy:
+        if self.cvar_share and self.plan_for == "expected_key":
+            raise ValueError(
+                f"cvar_share {self.cvar_share:g} counts the worst of sampled skies, and plan_for = 'expected_key' has "
+                "none; set plan_for = 'expected_delivery', or cvar_share = 0"
+            )
+        if self.cvar_share and self.cvar_tail * self.plan_skies < 1:
+            raise ValueError(
+                f"the worst {self.cvar_tail:g} of {self.plan_skies} skies is less than one sky; set plan_skies to at "
+                f"least {math.ceil(1 / self.cvar_tail)}, or cvar_tail to at least {1 / self.plan_skies:g}"
+            )
         return self
 
 

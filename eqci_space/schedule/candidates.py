@@ -10,6 +10,7 @@ from eqci_space.qkd.part_keys import part_keys
 from eqci_space.scenario import Booking, Outage, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
 from eqci_space.weather.outlook import slot_clear_probability
+from eqci_space.weather.skies import shared_skies
 
 __all__ = ["contact_candidates"]
 
@@ -22,8 +23,10 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
 
     A whole window runs from first to last slot used. Where windows of a satellite overlap it may hand over: their parts
     between instants ``schedule.hand_over_step_s`` apart are candidates too, each with its own best parameters, if no
-    part of them gives as much. No candidate is shorter than ``schedule.min_contact_s``. Times in which a satellite or
-    station is booked or out of order have none; what such a time leaves of a window is a part.
+    part of them gives as much. No candidate is shorter than ``schedule.min_contact_s``. Candidates that overlap at a
+    station see one sky, and so have one chance of a clear line of sight, the mean over the slots of their windows.
+    Times in which a satellite or station is booked or out of order have no candidate; what such a time leaves of a
+    window is a part.
 
     Parameters
     ----------
@@ -149,7 +152,17 @@ def _taken(table: pd.DataFrame, scenario: Scenario) -> np.ndarray:
 
 
 def _clear(table: pd.DataFrame, budget: pd.DataFrame, scenario: Scenario) -> np.ndarray:
-    """Chance of a clear line of sight over the slots of each candidate, weighted by time."""
+    """Chance of a clear line of sight, the mean over the slots of all windows that share a sky, weighted by time."""
+    spans = table.groupby("window_id", sort=False).agg(ogs=("ogs", "first"), start=("start", "min"), end=("end", "max"))
+    spans = spans.reset_index()
+    sky, value = shared_skies(spans), _window_clear(spans, budget, scenario)
+    length = (spans["end"] - spans["start"]).dt.total_seconds().to_numpy()
+    mean = np.bincount(sky, value * length) / np.bincount(sky, length)
+    return np.asarray(table["window_id"].map(dict(zip(spans["window_id"], mean[sky], strict=True))), dtype=float)
+
+
+def _window_clear(table: pd.DataFrame, budget: pd.DataFrame, scenario: Scenario) -> np.ndarray:
+    """Chance of a clear line of sight over the slots of each span of a window, weighted by time."""
     slots = budget[budget["window_id"].isin(table["window_id"].unique())]
     weight, time_ns = slots["weight_s"].to_numpy(), _ns(slots["time"])
     value = slot_clear_probability(slots, scenario).to_numpy() * weight

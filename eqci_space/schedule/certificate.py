@@ -11,6 +11,7 @@ Limits on nodes are left out, and of two disjoint shares one is counted; both ca
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from eqci_space.fiber.key_flow import RelayProgramme, edge_cost
 from eqci_space.fiber.paths import ArcSearch
 from eqci_space.machine.solver import Programme, maximise
 
-__all__ = ["fibre_priced_bound"]
+__all__ = ["fibre_priced_bound", "priced_programme"]
 
 _MOST_NODES = 20_000  # of the search tree
 _MOST_ARCS = 60_000  # of the small graphs together, which the solver takes some seconds for
@@ -34,6 +35,14 @@ class _Ways:
     head: np.ndarray
     cost: np.ndarray
     edge: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Paths of a demand in a bin over one satellite: cost, and the two edges of each (p, 2), -1 for fibre."""
+
+    cost: np.ndarray
+    edges: np.ndarray
 
 
 def fibre_priced_bound(programme: RelayProgramme, row_price: np.ndarray, *, relative_gap: float) -> float:
@@ -54,25 +63,36 @@ def fibre_priced_bound(programme: RelayProgramme, row_price: np.ndarray, *, rela
     float
         Upper bound of the objective.
     """
+    priced = priced_programme(programme, row_price)
+    if priced is None:
+        return float("inf")
+    relaxed, constant = priced
+    return maximise(relaxed, relative_gap=relative_gap, most_nodes=_MOST_NODES).bound + constant
+
+
+def priced_programme(programme: RelayProgramme, row_price: np.ndarray) -> tuple[Programme, float] | None:
+    """The programme with fibre at its prices, and the constant that the prices add; None where it would be too large.
+
+    Columns of the candidates come first, as in the programme itself. Parameters are those of `fibre_priced_bound`.
+    """
     problem, at = programme.problem, programme.layout
     stations = len({b for (_, _, b), late in zip(problem.edges, problem.delayed, strict=True) if late})
     arcs = (stations + 2) * (stations + 1) + 2 * int(problem.delayed.sum())
     if arcs * np.count_nonzero(problem.asked_bit) > _MOST_ARCS:
-        return float("inf")
+        return None
     level = row_price.copy()
     programme.level_prices(level)  # so that no stock of fibre gains
     priced = np.zeros(len(level), dtype=bool)
     priced[at.balance[~problem.delayed[at.stored]]] = priced[at.quota] = True
     price = np.where(priced, level, 0.0)
-    relaxed = _relaxed(programme, _all_ways(programme, price), price, priced)
-    found = maximise(relaxed, relative_gap=relative_gap, most_nodes=_MOST_NODES)
-    return found.bound + float(price @ np.where(priced, programme.base.row_upper, 0.0))
+    constant = float(price @ np.where(priced, programme.base.row_upper, 0.0))
+    return _relaxed(programme, _all_ways(programme, price), price, priced), constant
 
 
-def _all_ways(programme: RelayProgramme, price: np.ndarray) -> dict[tuple[int, int], _Ways]:
+def _all_ways(programme: RelayProgramme, price: np.ndarray) -> dict[tuple[int, int], _Ways | _Pairs]:
     """The small graph of every demand and bin; demands of one rule and bin share the search through the fibre."""
     problem = programme.problem
-    found = {}
+    found: dict[tuple[int, int], _Ways | _Pairs] = {}
     for t in range(problem.asked_bit.shape[1]):
         arcs = programme.arc_price(price, t)
         asking = np.flatnonzero(problem.asked_bit[:, t] > 0)
@@ -84,7 +104,7 @@ def _all_ways(programme: RelayProgramme, price: np.ndarray) -> dict[tuple[int, i
     return found
 
 
-def _ways(programme: RelayProgramme, group: list[int], rule: bytes, cost: np.ndarray) -> dict[int, _Ways]:
+def _ways(programme: RelayProgramme, group: list[int], rule: bytes, cost: np.ndarray) -> Mapping[int, _Ways | _Pairs]:
     """Ways through fibre between ends and stations at given costs of arcs, and the open arcs of satellites."""
     problem = programme.problem
     tail, head = problem.graph.tail_head
@@ -97,6 +117,9 @@ def _ways(programme: RelayProgramme, group: list[int], rule: bytes, cost: np.nda
     ends = {k: [problem.graph.number[n] for n in problem.ends[k]] for k in group}
     sources = np.unique(np.concatenate([stations, [a for a, _ in ends.values()]])).astype(int)
     distance, _ = search.run(sources.tolist())
+    if len(np.unique(np.where(space % 2 == 0, tail[space], head[space]))) == 1:
+        between = _Between(sources, distance)
+        return {k: _pairs(problem.graph.tail_head, a, b, space, cost, between) for k, (a, b) in ends.items()}
     found = {}
     for k, (a, b) in ends.items():
         starts, stops = np.union1d(stations, [a]), np.union1d(stations, [b])
@@ -112,8 +135,37 @@ def _ways(programme: RelayProgramme, group: list[int], rule: bytes, cost: np.nda
     return found
 
 
+@dataclass(frozen=True)
+class _Between:
+    """Cost of the cheapest way through fibre from each source to each node."""
+
+    sources: np.ndarray
+    distance: np.ndarray
+
+    def of(self, u: np.ndarray | int, v: np.ndarray | int) -> np.ndarray:
+        """Cost from sources u to nodes v."""
+        return np.asarray(self.distance[np.searchsorted(self.sources, u), v])
+
+
+def _pairs(
+    tail_head: tuple[np.ndarray, np.ndarray], a: int, b: int, space: np.ndarray, cost: np.ndarray, between: _Between
+) -> _Pairs:
+    """Fibre alone, and for each two edges of the satellite the cheaper of the two ways to use them."""
+    tail, head = tail_head
+    up, down = space[(space % 2 == 1)], space[(space % 2 == 0)]
+    u, d = (m.ravel() for m in np.meshgrid(up, down, indexing="ij"))
+    u, d = u[u >> 1 != d >> 1], d[u >> 1 != d >> 1]
+    total = between.of(a, tail[u]) + cost[u] + cost[d] + between.of(head[d], b)
+    total = np.append(total, between.of(a, b))
+    edges = np.append(np.sort(np.column_stack([u >> 1, d >> 1]), axis=1), [[-1, -1]], axis=0)
+    order = np.lexsort((total, edges[:, 1], edges[:, 0]))
+    order = order[np.isfinite(total[order])]
+    _, first = np.unique(edges[order], axis=0, return_index=True)
+    return _Pairs(total[order[first]], edges[order[first]])
+
+
 def _relaxed(
-    programme: RelayProgramme, ways: dict[tuple[int, int], _Ways], price: np.ndarray, priced: np.ndarray
+    programme: RelayProgramme, ways: dict[tuple[int, int], _Ways | _Pairs], price: np.ndarray, priced: np.ndarray
 ) -> Programme:
     """The programme without its priced rows, relay as flow along the arcs of the small graphs.
 
@@ -125,7 +177,10 @@ def _relaxed(
     parts = [(base.row[kept], base.column[kept], base.value[kept])]
     worth = [base.objective - np.bincount(base.column, base.value * price[base.row], minlength=count)]
     for (k, t), way in ways.items():
-        entries, inner = _flow_entries(programme, way, k, t, rows)
+        if isinstance(way, _Ways):
+            entries, inner = _flow_entries(programme, way, k, t, rows)
+        else:
+            entries, inner = _pair_entries(programme, way, k, t), 0
         parts += [(row, count + arc, value) for row, arc, value in entries]
         worth.append(-way.cost * programme.problem.asked_bit[k, t] / MBIT)
         count, rows = count + len(way.cost), rows + inner
@@ -152,9 +207,28 @@ def _flow_entries(
         entries.append((first_row + np.searchsorted(inner, nodes[arc]), arc, np.full(len(arc), sign)))
     last = np.flatnonzero(way.head == b)
     entries.append((np.full(len(last), at.demand[k, t]), last, np.full(len(last), -1.0)))
-    stored = np.where(way.edge >= 0, at.row_of_edge[way.edge], -1)
+    return [*entries, *_taken(programme, way.edge, t, amount)], len(inner)
+
+
+def _pair_entries(
+    programme: RelayProgramme, way: _Pairs, k: int, t: int
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Entries (row, path, value) of the paths of a demand in a bin."""
+    amount, paths = programme.problem.asked_bit[k, t] / MBIT, np.arange(len(way.cost))
+    entries = [(np.full(len(paths), programme.layout.demand[k, t]), paths, np.full(len(paths), -1.0))]
+    for side in range(2):
+        entries += _taken(programme, way.edges[:, side], t, amount)
+    return entries
+
+
+def _taken(
+    programme: RelayProgramme, edge: np.ndarray, t: int, amount: float
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Entries (row, column, value) of columns that each take an amount from the stock of an edge, or of none (-1)."""
+    at, entries = programme.layout, []
+    stored = np.where(edge >= 0, at.row_of_edge[edge], -1)
     for places, table in ((np.arange(len(at.stored)), at.balance), (at.capped, at.cap)):
-        arc = np.flatnonzero(np.isin(stored, places))
-        row = table[np.searchsorted(places, stored[arc]), t] if len(arc) else np.empty(0, dtype=int)
-        entries.append((row, arc, np.full(len(arc), amount)))
-    return entries, len(inner)
+        column = np.flatnonzero(np.isin(stored, places))
+        row = table[np.searchsorted(places, stored[column]), t] if len(column) else np.empty(0, dtype=int)
+        entries.append((row, column, np.full(len(column), amount)))
+    return entries

@@ -18,11 +18,14 @@ from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.conflicts import choice_limits
-from eqci_space.schedule.joint import solve_joint
+from eqci_space.schedule.expected import solve_expected
+from eqci_space.schedule.joint import JointResult, solve_joint, value_of_choice
 from eqci_space.schedule.reasons import choice_reasons
-from eqci_space.schedule.risk import in_skies
+from eqci_space.schedule.sky_keys import key_in_skies
+from eqci_space.schedule.sky_relay import Tail
 from eqci_space.schedule.ties import with_even_stores, with_most_key
 from eqci_space.tables import TABLES, check_table, empty_table, planned_contacts
+from eqci_space.weather.skies import sample_sky
 from eqci_space.words import format_bits, html_summary, html_table, percent, whole_seconds
 
 __all__ = ["Plan", "candidate_problem", "plan_contacts", "schedule_contacts", "usable_candidates"]
@@ -36,8 +39,10 @@ class Plan:
     """CONTACTS with the objective reached, its proven upper bound and their relative gap.
 
     The objective is the weighted satisfied share of the demands summed over the bins, plus a tie-break of at most 1e-4
-    for expected space key, less the tie-breaking prices of hops. `without_space` is what the same demands reach with
-    fibre alone; `notes` says what a reader has to know, such as that space changes nothing.
+    for expected space key, less the tie-breaking prices of hops: that of expected key (`skies` is 0), which no mean
+    over skies exceeds, or the mean over that many sampled `skies`, with a tail of the worst mixed in as the policy
+    says. `expected_key_bound` is what the delivery of expected key proves of any plan. `without_space` is what the same
+    demands reach with fibre alone; `notes` says what a reader has to know, such as that space changes nothing.
     """
 
     contacts: pd.DataFrame
@@ -47,6 +52,8 @@ class Plan:
     pricing_rounds: int
     nodes: int = 0
     without_space: float = 0.0
+    skies: int = 0
+    expected_key_bound: float = np.nan
     notes: tuple[str, ...] = ()
 
     @property
@@ -82,8 +89,9 @@ def schedule_contacts(
     pin: Sequence[str] = (),
     ban: Sequence[str] = (),
     force: Sequence[str] = (),
+    responses: pd.DataFrame | None = None,
 ) -> Plan:
-    """Choose contacts jointly with key relay, on expected key.
+    """Choose contacts jointly with key relay, on expected key or for sampled skies (`schedule.plan_for`).
 
     A satellite serves as many stations at a time as it has terminals, with slew between; a station as many satellites
     as it has telescopes, with turnaround. The choice and the relay are one mixed-integer programme; ties go to more
@@ -102,6 +110,8 @@ def schedule_contacts(
         Candidates that are taken, or not.
     force : sequence of str
         Candidates that are taken even beside pins and others that a rule excludes; the notes of the plan name the rule.
+    responses : DataFrame, optional
+        Of `key_responses`: what cirrus leaves of the key of each candidate in a sampled sky; without, nothing.
 
     Returns
     -------
@@ -119,7 +129,7 @@ def schedule_contacts(
     problem = flow_problem(network, scenario)
     _check_names(candidates.index, {"pin": pin, "ban": ban, "force": force})
     usable = usable_candidates(candidates, scenario, pin=[*pin, *force])
-    return plan_contacts(problem, usable, scenario, pin=pin, ban=ban, force=force)[0]
+    return plan_contacts(problem, usable, scenario, pin=pin, ban=ban, force=force, responses=responses)[0]
 
 
 def usable_candidates(candidates: pd.DataFrame, scenario: Scenario, *, pin: Sequence[str] = ()) -> pd.DataFrame:
@@ -139,6 +149,7 @@ def plan_contacts(
     worth: np.ndarray | None = None,
     known: Sequence[str] = (),
     compared: bool = True,
+    responses: pd.DataFrame | None = None,
 ) -> tuple[Plan, FlowResult]:
     """Plan for a relay problem and the candidates that can be used, and the relay of its key; see `schedule_contacts`.
 
@@ -154,6 +165,8 @@ def plan_contacts(
         Candidates of an earlier plan, to start from.
     compared : bool
         Whether `without_space` is worked out; else it is NaN, and space counts as useless if no key from it is used.
+    responses : DataFrame, optional
+        As in `schedule_contacts`.
     """
     choice = candidate_problem(problem, usable, scenario)
     if worth is not None:
@@ -162,12 +175,14 @@ def plan_contacts(
     choice, notes = _room_for_pins(usable, choice, required, forced)
     bare = solve_key_flow(problem).objective if compared else np.nan
     policy = scenario.schedule
-    if policy.cvar_share > 0 and len(usable):
-        choice = in_skies(choice, usable, scenario)
     start = np.asarray(usable.index.isin(known))
-    found = solve_joint(
-        choice, relative_gap=policy.relative_gap, required=required, barred=barred, known=start if start.any() else None
-    )
+    skies = policy.plan_skies if policy.plan_for == "expected_delivery" and len(usable) else 0
+    limits = {"required": required, "barred": barred, "known": start if start.any() else None}
+    if skies:
+        found, expected_key_bound = _for_skies(choice, usable, scenario, responses, **limits)
+    else:
+        found = solve_joint(choice, relative_gap=policy.relative_gap, **limits)
+        expected_key_bound = found.bound
     useless = found.objective - bare <= _NOTHING_GAINED * max(1.0, bare) + TIE_WEIGHT
     keep_all = policy.stock_target_bit > 0
     if len(usable) and (useless or not (compared or _uses_space(found.flow, problem))):
@@ -179,8 +194,26 @@ def plan_contacts(
     if scenario.schedule.backups and len(planned):
         backups = backup_contacts(planned, usable[~barred], scenario)
         planned = pd.concat([planned.assign(backup_of=""), backups]).fillna({"backup_of": ""})
-    plan = Plan(planned, found.objective, found.bound, found.gap, found.rounds, found.nodes, bare, notes)
+    plan = Plan(
+        planned, found.objective, found.bound, found.gap, found.rounds, found.nodes, bare,
+        skies=skies, expected_key_bound=expected_key_bound, notes=notes,
+    )  # fmt: skip
     return plan, found.flow
+
+
+def _for_skies(
+    choice: KeyFlowProblem, usable: pd.DataFrame, scenario: Scenario, responses: pd.DataFrame | None,
+    **limits: np.ndarray | None,
+) -> tuple[JointResult, float]:  # fmt: skip
+    """The choice for sampled skies, with the relay of its expected key, and the bound that expected key proves."""
+    policy = scenario.schedule
+    sky = sample_sky(usable, scenario, trials=policy.plan_skies, rng=scenario.seed)
+    key_bit = key_in_skies(usable, sky, responses)
+    tail = Tail(policy.cvar_share, policy.cvar_tail) if policy.cvar_share else None
+    plan = solve_expected(choice, key_bit, relative_gap=policy.sky_gap, tail=tail, **limits)
+    flow = value_of_choice(choice, plan.chosen)
+    found = JointResult(plan.chosen, flow, plan.objective, plan.bound, plan.mean_key.rounds, plan.nodes)
+    return found, plan.mean_key.bound
 
 
 def _uses_space(flow: FlowResult, problem: KeyFlowProblem) -> bool:

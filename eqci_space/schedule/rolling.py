@@ -97,7 +97,7 @@ def rolling_plan(
         plan, flow = _plan(problem, ahead, part, rolled, now)
         deposits = _deposits(plan, part, until, realised)
         filled = with_deposits(candidate_problem(problem, empty_table("CANDIDATES"), part), deposits, part)
-        if part.schedule.cvar_share > 0:
+        if part.schedule.plan_for == "expected_delivery":
             flow = value_of_choice(filled, np.zeros(0))
         elif realised is not None:
             flow = value_of_choice(filled, np.zeros(0), paths=[path[:3] for path in flow.paths])

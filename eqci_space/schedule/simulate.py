@@ -21,11 +21,11 @@ from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.machine.deprecation import once_named
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.machine.workers import one_thread_each, spawned_pool
-from eqci_space.qkd.window_keys import part_responses
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.causes import explained_share
 from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.quantiles import quantile_standard_error
+from eqci_space.schedule.sky_keys import key_in_skies, key_responses
 from eqci_space.schedule.worlds import CLIMATE_CAUSES, Worlds, climate_shift, sample_worlds
 from eqci_space.tables import check_table, planned_contacts
 from eqci_space.units import KEY_BIT
@@ -34,7 +34,6 @@ from eqci_space.weather.skies import SkySamples, mean_clear
 
 __all__ = ["Simulation", "simulate_plan"]
 
-_LOSSES_DB = np.arange(-6.0, 20.5, 0.5)
 _TRIALS_PER_TASK = 25
 _FEWEST_IN_TAIL = 20
 
@@ -131,15 +130,15 @@ def simulate_plan(
     contacts = planned_contacts(contacts)
     seed = scenario.seed if rng is None else rng
     network = network or build_network(scenario)
-    responses = _responses(contacts, budget, keys, scenario)
+    responses = key_responses(contacts, budget, keys, scenario)
     problem = flow_problem(network, scenario)
     slots = _slots(contacts, scenario, problem)
     worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, model=model)
     weather = sample_worlds(contacts, scenario, trials=trials, rng=seed, only="sky", model=model)
-    arrived = _key_bit(responses, worlds)
+    arrived = _key_bit(contacts, responses, worlds)
     parts = {
         "all_in": (arrived, worlds.fibre_factor),
-        "weather_only": (_key_bit(responses, weather), weather.fibre_factor),
+        "weather_only": (_key_bit(contacts, responses, weather), weather.fibre_factor),
     }
     delivered = {name: _delivered(problem, slots, key, factor, jobs, progress) for name, (key, factor) in parts.items()}
     names = [d.name for d in scenario.demands]
@@ -165,19 +164,10 @@ def _by_contact(key_bit: np.ndarray, contacts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(key_bit[:, order], columns=contacts.index[order]).rename_axis("trial")
 
 
-def _responses(contacts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> np.ndarray:
-    """Key of contacts by extra loss (contacts, losses)."""
-    parts = contacts.set_index("candidate_id")[["window_id", "start", "end"]]
-    return part_responses(parts, budget, keys, scenario, list(_LOSSES_DB)).to_numpy()
-
-
-def _key_bit(responses: np.ndarray, worlds: Worlds) -> np.ndarray:
+def _key_bit(contacts: pd.DataFrame, responses: pd.DataFrame, worlds: Worlds) -> np.ndarray:
     """Key of every contact in every world (trials, contacts)."""
-    loss = worlds.sky.extra_loss_db + worlds.link_loss_bias_db[:, None]
-    out = np.empty(loss.shape)
-    for i, response in enumerate(responses):
-        out[:, i] = np.interp(loss[:, i], _LOSSES_DB, response, right=0.0)
-    return np.where(worlds.sky.blocked | ~worlds.takes_place, 0.0, out)
+    key = key_in_skies(contacts, worlds.sky, responses, link_loss_db=worlds.link_loss_bias_db)
+    return np.where(worlds.takes_place, key, 0.0)
 
 
 @dataclass(frozen=True)
@@ -254,11 +244,11 @@ def _summary(frames: dict[str, pd.DataFrame], problem: KeyFlowProblem, scenario:
 
 
 def _space_key_by_cause(
-    responses: np.ndarray, contacts: pd.DataFrame, scenario: Scenario, trials: int, seed: int, model: SkyModel | None
+    responses: pd.DataFrame, contacts: pd.DataFrame, scenario: Scenario, trials: int, seed: int, model: SkyModel | None
 ) -> dict[str, np.ndarray]:
     """Space key of every trial with one cause varied alone, the sky at its mean but for its own."""
     usual = _usual(trials, len(contacts))
-    clear_bit, expected = _key_bit(responses, usual), contacts["p_clear"].to_numpy(dtype=float)
+    clear_bit, expected = _key_bit(contacts, responses, usual), contacts["p_clear"].to_numpy(dtype=float)
     alone = {}
     for cause in ("sky", *(str(u.quantity) for u in scenario.uncertainties)):
         if cause in CLIMATE_CAUSES:
@@ -267,9 +257,9 @@ def _space_key_by_cause(
             continue
         worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, only=cause, model=model)
         if cause == "sky":
-            alone[cause] = _key_bit(responses, worlds).sum(axis=1)
+            alone[cause] = _key_bit(contacts, responses, worlds).sum(axis=1)
         else:
-            alone[cause] = _key_bit(responses, replace(worlds, sky=usual.sky)) @ expected
+            alone[cause] = _key_bit(contacts, responses, replace(worlds, sky=usual.sky)) @ expected
     return alone
 
 
@@ -323,12 +313,12 @@ def _regret(
     """Mean over skies of what a plan made with the sky known delivers more, per demand."""
     offered = candidates.assign(candidate_id=candidates.index)
     worlds = sample_worlds(offered, scenario, trials=trials, rng=seed, only="sky", model=model)
-    realised = _key_bit(_responses(offered, budget, keys, scenario), worlds)
+    realised = _key_bit(offered, key_responses(offered, budget, keys, scenario), worlds)
     problem = flow_problem(network, scenario)
     mine = candidates.index.get_indexer(contacts["candidate_id"])
     base = _solve((problem, _slots(contacts, scenario, problem), realised[:, mine], np.ones(trials)))
     # The sky is known: nothing to hedge against.
-    policy = scenario.schedule.model_copy(update={"backups": False, "cvar_share": 0.0})
+    policy = scenario.schedule.model_copy(update={"backups": False, "plan_for": "expected_key", "cvar_share": 0.0})
     certain = scenario.model_copy(update={"schedule": policy})
     best = []
     for key in realised:

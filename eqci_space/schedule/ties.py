@@ -33,7 +33,7 @@ def with_even_stores(
     np.add.at(total, choice.deposit_edge, choice.deposit_bit)
     target = np.where(total > 0, total[filled].sum() / max(len(filled), 1) / 4, 0.0)
     stores = replace(
-        choice, asked_bit=np.zeros_like(choice.asked_bit), risk=None, share_goal=None, candidate_worth=np.empty(0),
+        choice, asked_bit=np.zeros_like(choice.asked_bit), share_goal=None, candidate_worth=np.empty(0),
         target_bit=target, target_worth=np.where(target > 0, 1e6 / max(target.sum(), 1e-300), 0.0),
     )  # fmt: skip
     even = solve_joint(stores, relative_gap=relative_gap, required=required, barred=barred, known=found.chosen)

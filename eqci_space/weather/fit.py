@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import norm, rankdata
 
 from eqci_space.errors import DataError
-from eqci_space.weather.field import SkyModel, distances_km, nearest_correlation
+from eqci_space.weather.field import SkyModel, distances_km, latent_correlation, nearest_correlation
 from eqci_space.weather.records import hourly_cover, zenith_cover
 
 __all__ = ["SkyFit", "fit_sky"]
@@ -23,7 +23,6 @@ _FEWEST_PAIRS = 300
 _FEWEST_LAGS = 4
 _GROUPS = 96
 _ORDERS = 40
-_FAST_KM = 150.0
 _GRID = np.linspace(-6.0, 6.0, 4001)
 
 
@@ -114,7 +113,7 @@ def fit_sky(table: pd.DataFrame, places: Mapping[str, tuple[float, float, float]
     raw = _cross_correlation(scores)
     matrix, repaired = nearest_correlation(raw)
     lat, lon = np.array([places[name][:2] for name in names]).T
-    model = SkyModel(weights, tau, (_FAST_KM, _length_km(distances_km(lat, lon), raw, weights)))
+    model = SkyModel(weights, tau, (SkyModel.length_km[0], _length_km(distances_km(lat, lon), raw, weights)))
     fitted = model.autocorrelation(measured.index.to_numpy(dtype=float))
     return SkyFit(
         model, frame.groupby(frame.index.month).mean().reindex(range(1, 13)).T.rename_axis("site"),
@@ -216,10 +215,11 @@ def _length_km(distance_km: np.ndarray, correlation: np.ndarray, weights: tuple[
     distance, value = distance_km[pair], correlation[pair]
     apart = (distance > 0) & (value != 0)
     if not apart.any():
-        return SkyModel().length_km[1]
+        return SkyModel.length_km[1]
+    fast = weights[0] * latent_correlation(distance[apart], SkyModel.length_km[0], shape=SkyModel.shape)
 
     def residual(x: np.ndarray) -> np.ndarray:
-        fast = weights[0] * np.exp(-distance[apart] / _FAST_KM)
-        return np.asarray(fast + weights[1] * np.exp(-distance[apart] / np.exp(x[0])) - value[apart])
+        slow = latent_correlation(distance[apart], np.exp(x[0]), shape=SkyModel.shape)
+        return np.asarray(fast + weights[1] * slow - value[apart])
 
     return float(np.exp(least_squares(residual, [np.log(650.0)], bounds=(np.log(20), np.log(2e4))).x[0]))

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from eqci_space.errors import TableError
 from eqci_space.scenario import Scenario
-from eqci_space.weather.field import TRIALS_PER_BLOCK, SkyModel, sample_latent, spatial_factors
+from eqci_space.weather.field import SkyModel, sample_latent, spatial_factors
 from eqci_space.weather.forecast import cloud_quantile
 from eqci_space.weather.outlook import Outlook, outlook
 
-__all__ = ["SkySamples", "cirrus_share", "mean_clear", "sample_sky"]
+__all__ = ["SkySamples", "cirrus_share", "mean_clear", "sample_sky", "shared_skies"]
 
 _DB_PER_NEPER = 10 / np.log(10)
 _COVERS = np.linspace(0.005, 0.995, 100)
@@ -21,6 +22,8 @@ _LATENT = np.linspace(-4.5, 4.5, 181)
 _FLATTEST_TANGENT = 1 / np.tan(np.radians(5.0))
 _CIRRUS_MEDIAN, _CIRRUS_SPREAD, _CIRRUS_MOST = 0.25, 1.0, 3.0
 _SMALLEST_LOGIT, _LARGEST_LOGIT = -5.0, 5.0
+_ONE_SKY = pd.Timedelta("30min")
+_STREAMS = {"gap": 1, "cirrus": 2, "depth": 3}
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,14 @@ def sample_sky(
 ) -> SkySamples:
     """Draw skies over the candidates of a scenario.
 
-    One state of the sky per contact. Cloud fraction is the quantile of its beta distribution at the latent field
+    One state of the sky per station and time (`shared_skies`): rows that overlap at a station and have one `p_clear`
+    are clear or blocked together. Cloud fraction is the quantile of its beta distribution at the latent field
     (`weather.field`), drawn towards the forecast where there is one, or that of a past of the record; and the line of
     sight is clear with the probability that the fraction leaves it, at the elevation at which the mean over skies is
-    the candidate's own `p_clear`. So the share of clear trials is `p_clear`, and neighbours in space and time share
-    their weather. A part of what is cloudy is cirrus alone, which costs loss instead of blocking: optical depths
-    log-normal about 0.25 with spread 1, at most 3 (assumed).
+    the candidate's own `p_clear`. So the share of clear trials is `p_clear`. Neighbours in space and time share their
+    weather; which gap of a broken sky a line of sight meets is a process of its own at every station, and changes
+    within `SkyModel.gap_tau_h`. A part of what is cloudy is cirrus alone, which costs loss instead of blocking:
+    optical depths log-normal about 0.25 with spread 1, at most 3 (assumed).
 
     Parameters
     ----------
@@ -86,22 +91,67 @@ def sample_sky(
     if scenario.weather.model == "clear_sky" or not count:
         return SkySamples(np.zeros((trials, count), dtype=bool), np.zeros((trials, count), dtype=np.float32))
     seed = int(np.random.default_rng(rng).integers(2**63))
-    middle = pd.DatetimeIndex(candidates["start"] + (candidates["end"] - candidates["start"]) / 2)
-    known = outlook(candidates["ogs"].to_numpy(), middle, scenario)
+    sky = model or SkyModel()
+    number = shared_skies(candidates)
+    first, middle = _middles(candidates, number)
+    known = outlook(candidates["ogs"].to_numpy()[first], middle, scenario)
     clear = np.clip(candidates["p_clear"].to_numpy(dtype=float), 0.0, 1.0)
     if scenario.weather.model == "constant":
-        known = replace(known, cover=np.clip(1 - clear, _COVERS[0], _COVERS[-1]))
-    tangent = _tangents(known, clear)
-    fraction = _fractions(known, middle, cover_logit_shift, model or SkyModel(), trials, seed)
+        mean = np.bincount(number, clear) / np.bincount(number)
+        known = replace(known, cover=np.clip(1 - mean, _COVERS[0], _COVERS[-1]))
+    shift = None if cover_logit_shift is None else cover_logit_shift[:, first]
+    lines, line_of_row = np.unique(np.column_stack([number, clear]), axis=0, return_inverse=True)
+    line_of_row, own, clear = line_of_row.ravel(), lines[:, 0].astype(int), lines[:, 1]
+    tangent = _tangents(known, own, clear)
+    fraction = _fractions(known, middle, shift, sky, trials, seed)[:, own]
     chance = (1 - fraction) ** (1 + (0.55 - fraction / 2) * tangent)
     chance[:, clear <= 0], chance[:, clear >= 1] = 0.0, 1.0
-    lot, cirrus, depth = _lots(trials, count, seed)
-    cloudy = lot > chance
+    hours = (middle - middle.min()) / pd.Timedelta(hours=1)
+    gap, cirrus, depth = (
+        _own_process(stream, tau_h, hours.to_numpy(dtype=float), known.place, trials, seed)[:, own]
+        for stream, tau_h in (("gap", sky.gap_tau_h), ("cirrus", sky.cirrus_tau_h), ("depth", sky.cirrus_tau_h))
+    )
+    cloudy = gap > ndtri(chance)
     share = scenario.weather.cirrus_share
-    thin = cloudy & (cirrus < (cirrus_share(known.places[known.place, 0]) if share is None else share))
-    slant = np.sqrt(1 + tangent**2)
-    loss = np.where(thin, _DB_PER_NEPER * np.minimum(depth, _CIRRUS_MOST) * slant, 0.0)
-    return SkySamples(cloudy & ~thin, loss.astype(np.float32))
+    veil = cirrus_share(known.places[known.place, 0]) if share is None else np.full(len(first), share)
+    thin = cloudy & (cirrus < ndtri(veil[own]))
+    optical_depth = np.minimum(_CIRRUS_MEDIAN * np.exp(_CIRRUS_SPREAD * depth), _CIRRUS_MOST)
+    loss = np.where(thin, _DB_PER_NEPER * optical_depth * np.sqrt(1 + tangent**2), 0.0).astype(np.float32)
+    return SkySamples((cloudy & ~thin)[:, line_of_row], loss[:, line_of_row])
+
+
+def shared_skies(candidates: pd.DataFrame) -> np.ndarray:
+    """Number of the sky (n,) that each row of CANDIDATES or CONTACTS sees; rows of one station that overlap see one.
+
+    Rows of one window always share theirs. Where overlaps go on and on, as under a large constellation, a new sky
+    begins with the first window that starts half an hour or more after the sky did.
+    """
+    own = pd.Series(range(len(candidates)), index=candidates.index)
+    code = pd.factorize(candidates.get("window_id", own))[0]
+    spans = candidates[["ogs", "start", "end"]].groupby(code).agg({"ogs": "first", "start": "min", "end": "max"})
+    skies, number = np.empty(len(spans), dtype=int), -1
+    ogs, began, until = None, pd.Timestamp(0), pd.Timestamp(0)
+    for window, station, start, end in spans.sort_values(["ogs", "start", "end"]).itertuples():
+        if station != ogs or start >= until or start - began >= _ONE_SKY:
+            number, ogs, began, until = number + 1, station, start, end
+        until = max(until, end)
+        skies[window] = number
+    return skies[code]
+
+
+def _middles(candidates: pd.DataFrame, number: np.ndarray) -> tuple[np.ndarray, pd.DatetimeIndex]:
+    """First row of every sky, and the middle of the time that its rows span."""
+    _, first = np.unique(number, return_index=True)
+    start = candidates["start"].groupby(number).min()
+    return first, pd.DatetimeIndex(start + (candidates["end"].groupby(number).max() - start) / 2)
+
+
+def _own_process(stream: str, tau_h: float, hours: np.ndarray, place: np.ndarray, trials: int, seed: int) -> np.ndarray:
+    """Standard normal values (trials, events) with memory in time and none between places."""
+    alone = SkyModel(weights=(1.0, 0.0), tau_h=(tau_h, tau_h))
+    eye = np.eye(int(place.max()) + 1)
+    own_seed = int(np.random.SeedSequence(seed, spawn_key=(_STREAMS[stream],)).generate_state(1, np.uint64)[0])
+    return sample_latent(hours, place, np.stack([eye, eye]), alone, trials=trials, seed=own_seed)
 
 
 def mean_clear(candidates: pd.DataFrame, scenario: Scenario, cover_logit_shift: np.ndarray) -> np.ndarray:
@@ -116,7 +166,7 @@ def mean_clear(candidates: pd.DataFrame, scenario: Scenario, cover_logit_shift: 
     known = outlook(candidates["ogs"].to_numpy(), middle, scenario)
     if scenario.weather.model == "constant":
         known = replace(known, cover=np.clip(1 - clear, _COVERS[0], _COVERS[-1]))
-    tangent = _tangents(known, clear)[:, None]
+    tangent = _tangents(known, np.arange(len(clear)), clear)[:, None]
     reach = max(1e-6, float(np.abs(cover_logit_shift).max(initial=0.0)))
     steps = np.linspace(-reach, reach, 41)
     chance = np.empty((len(clear), len(steps)))
@@ -156,9 +206,9 @@ def _shifted(cover: np.ndarray, logit_shift: np.ndarray) -> np.ndarray:
     return np.where((cover <= 0) | (cover >= 1), cover, 1 / (1 + np.exp(-logit)))
 
 
-def _tangents(known: Outlook, p_clear: np.ndarray) -> np.ndarray:
+def _tangents(known: Outlook, event: np.ndarray, p_clear: np.ndarray) -> np.ndarray:
     """Tangent of the zenith angle at which the mean over what may come is the probability given, by bisection."""
-    s, weight = known.covers()
+    s, weight = (values[event] for values in known.covers())
     low, high = np.zeros(len(s)), np.full(len(s), _FLATTEST_TANGENT)
     for _ in range(40):
         middle = 0.5 * (low + high)
@@ -177,15 +227,3 @@ def _interpolated(latent: np.ndarray, cover: np.ndarray) -> np.ndarray:
     lower = (1 - v) * table[i, j] + v * table[i, j + 1]
     upper = (1 - v) * table[i + 1, j] + v * table[i + 1, j + 1]
     return (1 - u) * lower + u * upper
-
-
-def _lots(trials: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Uniform draws for the line of sight and for cirrus, and optical depths; streams per block of trials."""
-    parts = []
-    for block in range(-(-trials // TRIALS_PER_BLOCK)):
-        rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(block, 1))))
-        uniform = rng.random((2, TRIALS_PER_BLOCK, count))
-        depth = _CIRRUS_MEDIAN * np.exp(_CIRRUS_SPREAD * rng.standard_normal((TRIALS_PER_BLOCK, count)))
-        parts.append((uniform[0], uniform[1], depth))
-    lot, cirrus, depth = (np.concatenate(columns)[:trials] for columns in zip(*parts, strict=True))
-    return lot, cirrus, depth
