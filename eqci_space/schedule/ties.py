@@ -27,8 +27,11 @@ def with_even_stores(
 ) -> JointResult:
     """The plan whose contacts fill the stores evenly: each that can get key wants a quarter of the mean of all.
 
-    For plans in which space serves no demand, so that relay stays as it is.
+    For plans in which space serves no demand, so that relay stays as it is. What was chosen for a worth of its own
+    stays.
     """
+    if len(choice.candidate_worth):
+        required = required | (found.chosen & (choice.candidate_worth > 0))
     filled, total = np.unique(choice.deposit_edge), np.zeros(len(choice.edges))
     np.add.at(total, choice.deposit_edge, choice.deposit_bit)
     target = np.where(total > 0, total[filled].sum() / max(len(filled), 1) / 4, 0.0)

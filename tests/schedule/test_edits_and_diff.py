@@ -205,6 +205,21 @@ def test_a_pin_of_a_pass_or_window_leaves_the_part_open(study, pair_offers):
     assert chosen(other.plan) & {f"{PASS}/2", f"{PASS}/1@200000-200100"}
 
 
+def test_a_pin_of_a_pass_takes_its_best_part_against_a_dearer_rival(study, pair_offers):
+    """Prague's only contact lies in the pass over Warsaw: its 90,000 bits go, and with them all that is delivered."""
+    pair, _, _ = pair_offers
+    table = offers(
+        (f"{PASS}/1", "PQSAT", at(0), 200, 20_000, 1.0, f"{PASS}/1"),
+        (f"{PASS}/1@200000-200100", "PQSAT", at(0), 60, 10_000, 1.0, f"{PASS}/1"),
+        ("prague", "ONDREJOV", at(0, 1), 200, 90_000), ("late", "PQSAT", at(1), 200, 100_000),
+    )  # fmt: skip
+    base = schedule_contacts(table, pair, network=study.network)
+    assert chosen(base) == {"prague", "late"}
+    found = edit_plan(base, table, pair, pin=[PASS], network=study.network)
+    assert chosen(found.plan) == {f"{PASS}/1", "late"}
+    assert found.cost_keys == pytest.approx(90_000 / 256, abs=0.01)
+
+
 def test_force_takes_what_a_rule_forbids_and_says_which(study, pair_offers):
     pair, table, base = pair_offers
     found = edit_plan(base, table, pair, pin=["rival"], force=[f"{PASS}/1"], network=study.network, each=False)
