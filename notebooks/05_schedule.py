@@ -151,9 +151,9 @@ except InfeasibleError as error:
 # ## Expectation, or skies?
 #
 # Expected key arrives in every night a little. Real key arrives whole or not at all, and both ends of a satellite path
-# have to be lucky. A plan for `expected_delivery` counts `plan_skies` sampled skies instead: its worth is their mean, or
-# to `cvar_share` the mean of the worst `cvar_tail` of them. This is a harder problem, so here are the first four nights,
-# whole passes and the government demands alone. Each plan is judged in 100 skies that neither has seen.
+# have to be lucky. A plan for `expected_delivery` counts `plan_skies` sampled skies instead: its worth is their mean,
+# or to `cvar_share` the mean of the worst `cvar_tail` of them. This is a harder problem, so here are the first four
+# nights, whole passes and the government demands alone. Each plan is judged in 100 skies that neither has seen.
 
 # %%
 four_nights = scn.start + timedelta(days=4)

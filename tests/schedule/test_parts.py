@@ -136,21 +136,23 @@ def test_chance_of_a_clear_sky_is_the_mean_over_the_window_in_all_its_parts(stud
     assert (parts["p_clear"].to_numpy() == table.loc[parts["window_id"], "p_clear"].to_numpy()).all()
     for name in table.index[~table.index.str.contains("@")]:
         assert table.loc[name, "p_clear"] == pytest.approx(mean_over_slots(study, scenario, name), rel=1e-12)
-    assert table.loc["EAGLE1-LIKE/PQSAT/20270301T200508Z/1@200700-200800", "p_clear"] == pytest.approx(0.25304, abs=1e-5)
+    assert table.loc["EAGLE1-LIKE/PQSAT/20270301T200508Z/1@200700-200800", "p_clear"] == pytest.approx(
+        0.25304, abs=1e-5
+    )
 
 
 def test_windows_of_two_satellites_that_overlap_have_one_chance_of_a_clear_sky(study, scenario):
-    """A second satellite two minutes behind, its slots twice as likely to be clear: the mean of both; alone, its own."""
+    """A second satellite two minutes behind, near the zenith: the mean of both; 20 minutes behind, each its own."""
     name = "EAGLE1-LIKE/PQSAT/20270301T200508Z/1"
     budget, keys = study.budget[study.budget["window_id"] == name], study.keys.loc[[name]]
     own = study.candidates.loc[name, "p_clear"]
 
     def behind(shift):
         delay = pd.Timedelta(shift)
-        slots = budget.assign(
-            satellite="SECOND", window_id="second", time=budget["time"] + delay, elevation_deg=89.0
+        slots = budget.assign(satellite="SECOND", window_id="second", time=budget["time"] + delay, elevation_deg=89.0)
+        late = keys.assign(**{c: keys[c] + delay for c in ("usable_start", "usable_end")}).rename(
+            index={name: "second"}
         )
-        late = keys.assign(**{c: keys[c] + delay for c in ("usable_start", "usable_end")}).rename(index={name: "second"})
         both = pd.concat([budget, slots]), pd.concat([keys, late])
         high = slot_clear_probability(slots, scenario)
         mine = (slots["time"] >= late["usable_start"].iloc[0]) & (slots["time"] < late["usable_end"].iloc[0])

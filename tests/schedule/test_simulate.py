@@ -102,7 +102,9 @@ def test_all_stated_uncertainties_widen_the_band(study, scenario):
     contacts = planned(study.plan)
     responses = key_responses(contacts, study.budget, study.contact_keys, scenario)
     weather, everything = (
-        simulate._key_bit(contacts, responses, sample_worlds(contacts, scenario, trials=3000, rng=1, only=only)).sum(axis=1)
+        simulate._key_bit(contacts, responses, sample_worlds(contacts, scenario, trials=3000, rng=1, only=only)).sum(
+            axis=1
+        )
         for only in ("sky", None)
     )
     assert everything.std() / everything.mean() > 1.15 * weather.std() / weather.mean()

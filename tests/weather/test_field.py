@@ -53,7 +53,7 @@ def expansion(values, orders=60):
 
 
 def daily_mean_correlation(lag_day, distance_km):
-    """Correlation of two daily means of hourly cover at a mean of 0.65: Σ c_k² ΣΣ ρ(h - h' + 24 lag, d)^k, normalised."""
+    """Correlation of daily means of hourly cover, 0.65 in the mean: Σ c_k² ΣΣ ρ(h - h' + 24 lag, d)^k, normalised."""
     squares = expansion(cloud_quantile(NORMAL, 0.65))
     rows = (stated(HOURS_APART + 24 * lag_day, distance_km), stated(HOURS_APART, 0.0))
     apart, own = (sum(c * (rho ** (k + 1)).sum() for k, c in enumerate(squares)) for rho in rows)
@@ -336,8 +336,17 @@ def test_what_is_no_correlation_matrix_is_refused(matrix, named):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"weights": (0.5, 0.6)}, {"tau_h": (0.0, 20.0)}, {"length_km": (-1.0, 600.0)}, {"nugget": 0.9},
-              {"shape": 0.0}, {"shape": 2.1}, {"gap_tau_h": 0.0}, {"cirrus_tau_h": -1.0}],
+    "wrong",
+    [
+        {"weights": (0.5, 0.6)},
+        {"tau_h": (0.0, 20.0)},
+        {"length_km": (-1.0, 600.0)},
+        {"nugget": 0.9},
+        {"shape": 0.0},
+        {"shape": 2.1},
+        {"gap_tau_h": 0.0},
+        {"cirrus_tau_h": -1.0},
+    ],
 )
 def test_impossible_models_are_refused(wrong):
     with pytest.raises(ValueError, match=f"SkyModel: .*{next(iter(wrong))}"):

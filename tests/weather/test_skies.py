@@ -65,8 +65,8 @@ def test_neighbours_in_space_and_time_share_their_sky(candidates, scenario):
     """The same station and night twice, and Prague's neighbour, more often alike than chance; a week later not."""
     first = candidates.iloc[[0]]
     table = pd.concat([
-        first.assign(window_id=after, start=first["start"] + pd.Timedelta(after), end=first["end"] + pd.Timedelta(after))
-        for after in ("0min", "90min", "20D")
+        first.assign(window_id=str(wait), start=first["start"] + wait, end=first["end"] + wait)
+        for wait in (pd.Timedelta(0), pd.Timedelta("90min"), pd.Timedelta("20D"))
     ])  # fmt: skip
     flags = cloudy(sample_sky(table, scenario, trials=20_000, rng=3)).astype(float)
     correlation = np.corrcoef(flags.T)
@@ -77,7 +77,11 @@ def test_neighbours_in_space_and_time_share_their_sky(candidates, scenario):
 def test_parts_and_windows_that_overlap_at_a_station_are_clear_or_blocked_together(scenario):
     """Parts of one window, and two satellites over one station; cirrus costs them the same, another station not."""
     table = minutes(
-        ("a", "PQSAT", 0, 2), ("a", "PQSAT", 3, 5), ("b", "PQSAT", 4, 9), ("c", "ONDREJOV", 0, 5), ("d", "PQSAT", 60, 65)
+        ("a", "PQSAT", 0, 2),
+        ("a", "PQSAT", 3, 5),
+        ("b", "PQSAT", 4, 9),
+        ("c", "ONDREJOV", 0, 5),
+        ("d", "PQSAT", 60, 65),
     )
     thin = scenario.model_copy(update={"weather": Weather(cirrus_share=0.4)})
     sky = sample_sky(table, thin, trials=4000, rng=7)
@@ -116,7 +120,7 @@ def test_gaps_of_a_fixed_cloud_fraction_follow_the_arcsine(scenario, monkeypatch
 def test_field_and_gap_add_to_the_memory_of_a_line_of_sight(scenario, tau_h):
     """Two contacts 20 minutes apart under a field that stays or is new at once; the gap keeps e^(-1/0.99) of its own.
 
-    At a chance of a half the fraction s is the cover seen upwards, and both are clear with Φ₂(h, h'; ρ), h = Φ⁻¹(1 - s),
+    At a chance of a half the fraction s is the cover seen upwards. Both are clear with Φ₂(h, h'; ρ), h = Φ⁻¹(1 - s),
     expanded in ρ (Mehler) and averaged over the latent field: one integral, or the product of two.
     """
     constant = scenario.model_copy(update={"weather": Weather(model="constant", p_clear=0.5)})
@@ -148,7 +152,11 @@ def test_chain_of_overlaps_splits_after_half_an_hour():
 def test_rows_of_one_window_share_their_sky_and_other_stations_never_do():
     """Parts 40 minutes apart, and a window of another satellite between them; the same times elsewhere."""
     table = minutes(
-        ("a", "PQSAT", 0, 5), ("a", "PQSAT", 40, 45), ("b", "PQSAT", 20, 25), ("c", "GRAZ", 0, 45), ("d", "GRAZ", 44, 50)
+        ("a", "PQSAT", 0, 5),
+        ("a", "PQSAT", 40, 45),
+        ("b", "PQSAT", 20, 25),
+        ("c", "GRAZ", 0, 45),
+        ("d", "GRAZ", 44, 50),
     )
     number = shared_skies(table)
     assert len({*number[:3]}) == 1
