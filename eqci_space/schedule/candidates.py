@@ -50,10 +50,11 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     })  # fmt: skip
     table = pd.concat([whole, _parts(whole, budget, keys, scenario)], ignore_index=True)
     long = table["end"] - table["start"] >= pd.Timedelta(seconds=scenario.schedule.min_contact_s)
-    table = table[long & ~_taken(table, scenario)].reset_index(drop=True)
+    table = table[long].reset_index(drop=True)
+    table["p_clear"] = _clear(table, budget, scenario)  # of whole windows, whatever is booked of them
+    table = table[~_taken(table, scenario)].reset_index(drop=True)
     if table.empty:
         return empty_table("CANDIDATES")
-    table["p_clear"] = _clear(table, budget, scenario)
     arrivals = contact_arrivals(table, scenario)
     table = table.assign(ogs_b="", block=table["candidate_id"], available_at=arrivals["time"], edge=arrivals["edge"])
     for column in ("start", "end", "available_at"):

@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from eqci_space.fiber.paths import KeyGraph, PathRule, cheapest_routes, route_arcs
+from eqci_space.fiber.paths import ArcSearch, KeyGraph, PathRule, cheapest_routes, route_arcs
 
 SEEDS = range(40)
 
@@ -224,3 +224,14 @@ def test_nothing_open_means_no_route():
         PathRule(ALL, ((everyone, 1),), 2),
     ):
         assert cheapest_routes(LADDER, [("a", "b")], [rule], [0], closed) == {}
+
+
+def test_search_without_arcs_reaches_its_sources_at_no_cost_and_nothing_else():
+    """No arc is open: distance 0 to the source itself, over no arcs, as with arcs elsewhere."""
+    tail, head, cost = np.array([0, 1]), np.array([1, 0]), np.array([0.5, 0.5])
+    bare = ArcSearch(4, tail, head, np.array([], dtype=int), cost)
+    distance, before = bare.run([2, 0])
+    assert distance.tolist() == [[np.inf, np.inf, 0.0, np.inf], [0.0, np.inf, np.inf, np.inf]]
+    assert bare.arcs_to(before[0], 2, 2) == ()
+    elsewhere, _ = ArcSearch(4, tail, head, np.array([0, 1]), cost).run([2])
+    assert elsewhere.tolist() == distance[:1].tolist()

@@ -90,7 +90,7 @@ def test_backup_with_two_terminals_may_overlap_another_contact(scenario):
 def test_backups_of_the_shipped_week(study, scenario):
     contacts = study.plan.contacts
     backups, main = contacts[contacts["status"] == "backup"], planned(study.plan)
-    assert len(backups) == 12
+    assert len(backups) == 13
     slew = pd.Timedelta(seconds=scenario.schedule.slew_s)
     for name, row in backups.iterrows():
         own = main.loc[name.removeprefix("backup ")]

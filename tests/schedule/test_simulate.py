@@ -13,6 +13,7 @@ from eqci_space.fiber.relay import relay_keys
 from eqci_space.scenario import Uncertainty
 from eqci_space.schedule import simulate
 from eqci_space.schedule.simulate import simulate_plan
+from eqci_space.schedule.sky_keys import key_responses
 from eqci_space.schedule.worlds import sample_worlds
 from eqci_space.weather.field import SkyModel
 from eqci_space.weather.skies import mean_clear, sample_sky
@@ -45,9 +46,9 @@ def test_mean_space_key_is_the_expected_key_of_the_plan_and_what_cirrus_leaves(s
     """p_clear times the key, to three standard errors; cirrus adds what it lets through."""
     none = certain(scenario).model_copy(update={"weather": type(scenario.weather)(cirrus_share=0.0)})
     contacts = planned(study.plan)
-    responses = simulate._responses(contacts, study.budget, study.contact_keys, none)
+    responses = key_responses(contacts, study.budget, study.contact_keys, none)
     thin, block = (
-        simulate._key_bit(responses, sample_worlds(contacts, s, trials=5000, rng=3)).sum(axis=1)
+        simulate._key_bit(contacts, responses, sample_worlds(contacts, s, trials=5000, rng=3)).sum(axis=1)
         for s in (certain(scenario), none)
     )
     assert abs(block.mean() - contacts["expected_skl_bit"].sum()) < 4 * block.std() / np.sqrt(len(block))
@@ -86,9 +87,9 @@ def test_stated_ninety_percent_holds_in_ninety_of_a_hundred_new_worlds(study, sc
     One thousand worlds alone scatter by 1 %.
     """
     contacts = planned(study.plan)
-    responses = simulate._responses(contacts, study.budget, study.contact_keys, scenario)
+    responses = key_responses(contacts, study.budget, study.contact_keys, scenario)
     stated, *others = (
-        simulate._key_bit(responses, sample_worlds(contacts, scenario, trials=n, rng=seed)).sum(axis=1)
+        simulate._key_bit(contacts, responses, sample_worlds(contacts, scenario, trials=n, rng=seed)).sum(axis=1)
         for n, seed in ((20_000, 1), *((1000, seed) for seed in range(2, 12)))
     )
     limit = np.quantile(stated, 0.10)
@@ -99,9 +100,11 @@ def test_stated_ninety_percent_holds_in_ninety_of_a_hundred_new_worlds(study, sc
 
 def test_all_stated_uncertainties_widen_the_band(study, scenario):
     contacts = planned(study.plan)
-    responses = simulate._responses(contacts, study.budget, study.contact_keys, scenario)
+    responses = key_responses(contacts, study.budget, study.contact_keys, scenario)
     weather, everything = (
-        simulate._key_bit(responses, sample_worlds(contacts, scenario, trials=3000, rng=1, only=only)).sum(axis=1)
+        simulate._key_bit(contacts, responses, sample_worlds(contacts, scenario, trials=3000, rng=1, only=only)).sum(
+            axis=1
+        )
         for only in ("sky", None)
     )
     assert everything.std() / everything.mean() > 1.15 * weather.std() / weather.mean()
@@ -170,11 +173,11 @@ def test_fibre_delivers_by_its_factor_and_space_by_the_sky(study, scenario):
 def test_the_correlation_of_the_sky_can_be_that_of_a_fit(study, scenario):
     """Skies alike at all stations and times spread the key from space more than those without any relation."""
     contacts, spread = planned(study.plan), []
-    responses = simulate._responses(contacts, study.budget, study.contact_keys, scenario)
+    responses = key_responses(contacts, study.budget, study.contact_keys, scenario)
     for length, tau in ((1e-3, 1e-3), (1e9, 1e6)):
         model = SkyModel(tau_h=(tau, tau), length_km=(length, length))
         worlds = sample_worlds(contacts, scenario, trials=2000, rng=1, only="sky", model=model)
-        spread.append(simulate._key_bit(responses, worlds).sum(axis=1).std())
+        spread.append(simulate._key_bit(contacts, responses, worlds).sum(axis=1).std())
     assert spread[1] > 1.5 * spread[0]
 
 

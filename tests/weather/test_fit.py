@@ -13,7 +13,7 @@ from eqci_space.weather.forecast import cloud_quantile
 
 PLACES = {"A": (48.0, 11.0, 500.0), "B": (50.0, 14.0, 300.0), "C": (52.5, 13.4, 40.0), "D": (52.0, 21.0, 100.0),
           "E": (47.0, 15.4, 400.0)}  # fmt: skip
-TRUE = SkyModel((0.3, 0.7), (4.0, 30.0), (150.0, 500.0))
+TRUE = SkyModel((0.3, 0.7), (4.0, 30.0), (337.0, 500.0))  # a fit keeps the usual fast length and shape
 LAT, LON = np.array([p[:2] for p in PLACES.values()]).T
 
 
@@ -39,9 +39,10 @@ def test_the_model_behind_a_record_is_found(okta):
     assert_allclose(fit.autocorrelation["fitted"], TRUE.autocorrelation(lag), atol=0.035)
     assert_allclose(fit.autocorrelation["measured"], fit.autocorrelation["fitted"], atol=0.02)
     distance = distances_km(LAT, LON)
-    expected = 0.3 * np.exp(-distance / 150) + 0.7 * np.exp(-distance / 500)
+    expected = 0.3 * np.exp(-((distance / 337) ** 1.5)) + 0.7 * np.exp(-((distance / 500) ** 1.5))
     assert_allclose(fit.correlation, np.where(distance == 0, 1, expected), atol=0.05)
-    assert_allclose(fit.model.length_km, (150.0, 500.0), rtol=0.12)
+    assert_allclose(fit.model.length_km, (337.0, 500.0), rtol=0.12)
+    assert fit.model.shape == 1.5
     assert_allclose(fit.cover_by_month.mean(axis=1), 0.68, atol=0.025)
     assert fit.cover_by_month.shape == (5, 12)
 

@@ -4,16 +4,31 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import eval_hermitenorm, gammaln, ndtri
+from scipy.stats import norm
 
 from eqci_space.errors import TableError
 from eqci_space.scenario import Weather
-from eqci_space.weather.skies import cirrus_share, sample_sky
+from eqci_space.weather import skies
+from eqci_space.weather.field import SkyModel
+from eqci_space.weather.forecast import cloud_quantile
+from eqci_space.weather.skies import cirrus_share, sample_sky, shared_skies
 
 DB = 10 / np.log(10)
 
 
 def cloudy(sky):
     return sky.blocked | (sky.extra_loss_db > 0)
+
+
+def minutes(*rows):
+    """Candidates from (window, station, first minute, last minute, optional: p_clear), on one evening."""
+    begin = pd.Timestamp("2027-03-01T20:00Z")
+    return pd.DataFrame([
+        {"window_id": window, "ogs": ogs, "start": begin + pd.Timedelta(minutes=first),
+         "end": begin + pd.Timedelta(minutes=last), "p_clear": more[0] if more else 0.5}
+        for window, ogs, first, last, *more in rows
+    ])  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +65,105 @@ def test_neighbours_in_space_and_time_share_their_sky(candidates, scenario):
     """The same station and night twice, and Prague's neighbour, more often alike than chance; a week later not."""
     first = candidates.iloc[[0]]
     table = pd.concat([
-        first, first.assign(start=first["start"] + pd.Timedelta("90min"), end=first["end"] + pd.Timedelta("90min")),
-        first.assign(start=first["start"] + pd.Timedelta("20D"), end=first["end"] + pd.Timedelta("20D")),
+        first.assign(window_id=str(wait), start=first["start"] + wait, end=first["end"] + wait)
+        for wait in (pd.Timedelta(0), pd.Timedelta("90min"), pd.Timedelta("20D"))
     ])  # fmt: skip
     flags = cloudy(sample_sky(table, scenario, trials=20_000, rng=3)).astype(float)
     correlation = np.corrcoef(flags.T)
     assert correlation[0, 1] > 0.3
     assert abs(correlation[0, 2]) < 0.03
+
+
+def test_parts_and_windows_that_overlap_at_a_station_are_clear_or_blocked_together(scenario):
+    """Parts of one window, and two satellites over one station; cirrus costs them the same, another station not."""
+    table = minutes(
+        ("a", "PQSAT", 0, 2),
+        ("a", "PQSAT", 3, 5),
+        ("b", "PQSAT", 4, 9),
+        ("c", "ONDREJOV", 0, 5),
+        ("d", "PQSAT", 60, 65),
+    )
+    thin = scenario.model_copy(update={"weather": Weather(cirrus_share=0.4)})
+    sky = sample_sky(table, thin, trials=4000, rng=7)
+    for values in (sky.blocked, sky.extra_loss_db):
+        assert (values[:, [0, 0]] == values[:, [1, 2]]).all()
+        assert (values[:, [0, 0]] != values[:, [3, 4]]).any(axis=0).all()
+    assert 0 < sky.blocked[:, 0].mean() < 1
+    assert (sky.extra_loss_db[:, 0] > 0).any()
+
+
+def test_less_likely_of_two_windows_that_overlap_is_clear_only_with_the_other(scenario):
+    """One state of the sky, two elevations: 0.15 is clear in a part of the trials in which 0.25 is."""
+    table = minutes(("a", "PQSAT", 0, 5, 0.25), ("b", "PQSAT", 2, 7, 0.15))
+    flags = cloudy(sample_sky(table, scenario, trials=20_000, rng=8))
+    assert_allclose(1 - flags.mean(axis=0), [0.25, 0.15], atol=0.013)
+    assert not (flags[:, 0] & ~flags[:, 1]).any()
+
+
+@pytest.mark.parametrize("apart", [5, 20, 60])
+def test_gaps_of_a_fixed_cloud_fraction_follow_the_arcsine(scenario, monkeypatch, apart):
+    """Half covered, two contacts at one station: both are clear in 1/4 + asin(e^(-t/20 min))/2π of the trials.
+
+    0.312 after 20 minutes; 100,000 trials, 0.006 are four standard errors.
+    """
+    constant = scenario.model_copy(update={"weather": Weather(model="constant", p_clear=0.5)})
+    monkeypatch.setattr(skies, "_fractions", lambda known, *rest: np.full((100_000, 2), 0.5))
+    table = minutes(("a", "PQSAT", 0, 4), ("b", "PQSAT", apart, apart + 4))
+    clear = ~cloudy(sample_sky(table, constant, trials=100_000, rng=9))
+    rho = np.exp(-apart / 60 / SkyModel().gap_tau_h)
+    assert SkyModel().gap_tau_h == 0.33
+    assert_allclose(clear.mean(axis=0), 0.5, atol=0.006)
+    assert_allclose(clear.all(axis=1).mean(), 0.25 + np.arcsin(rho) / (2 * np.pi), atol=0.006)
+
+
+@pytest.mark.parametrize("tau_h", [1e9, 1e-9])
+def test_field_and_gap_add_to_the_memory_of_a_line_of_sight(scenario, tau_h):
+    """Two contacts 20 minutes apart under a field that stays or is new at once; the gap keeps e^(-1/0.99) of its own.
+
+    At a chance of a half the fraction s is the cover seen upwards. Both are clear with Φ₂(h, h'; ρ), h = Φ⁻¹(1 - s),
+    expanded in ρ (Mehler) and averaged over the latent field: one integral, or the product of two.
+    """
+    constant = scenario.model_copy(update={"weather": Weather(model="constant", p_clear=0.5)})
+    table = minutes(("a", "PQSAT", 0, 4), ("b", "PQSAT", 20, 24))
+    model = SkyModel(tau_h=(tau_h, tau_h))
+    clear = ~cloudy(sample_sky(table, constant, trials=100_000, rng=10, model=model))
+    z = np.linspace(-6, 6, 4001)
+    weight = norm.pdf(z) * (z[1] - z[0])
+    chance = np.clip(1 - cloud_quantile(z, 0.5), 1e-15, 1 - 1e-15)
+    h, orders = ndtri(chance), np.arange(1, 31)
+    rows = [chance, *(eval_hermitenorm(n - 1, h) * norm.pdf(h) / np.exp(gammaln(n + 1) / 2) for n in orders)]
+    power = np.exp(-20 / 60 / 0.33) ** np.arange(31)
+    if tau_h > 1:
+        expected = sum(p * (row**2 * weight).sum() for p, row in zip(power, rows, strict=True))
+    else:
+        expected = sum(p * (row * weight).sum() ** 2 for p, row in zip(power, rows, strict=True))
+    assert_allclose(clear.all(axis=1).mean(), expected, atol=0.007)
+
+
+def test_chain_of_overlaps_splits_after_half_an_hour():
+    """Six windows, each over the next: the fifth begins 32 minutes after the first, and a sky of its own."""
+    table = minutes(*((str(k), "PQSAT", 8 * k, 8 * k + 10) for k in range(6)))
+    assert shared_skies(table).tolist() == [0, 0, 0, 0, 1, 1]
+    assert shared_skies(table.iloc[::-1]).tolist() == [1, 1, 0, 0, 0, 0]
+    touching = minutes(("a", "PQSAT", 0, 10), ("b", "PQSAT", 10, 20))
+    assert shared_skies(touching).tolist() == [0, 1]
+
+
+def test_rows_of_one_window_share_their_sky_and_other_stations_never_do():
+    """Parts 40 minutes apart, and a window of another satellite between them; the same times elsewhere."""
+    table = minutes(
+        ("a", "PQSAT", 0, 5),
+        ("a", "PQSAT", 40, 45),
+        ("b", "PQSAT", 20, 25),
+        ("c", "GRAZ", 0, 45),
+        ("d", "GRAZ", 44, 50),
+    )
+    number = shared_skies(table)
+    assert len({*number[:3]}) == 1
+    assert number[3] != number[0]
+    assert number[4] not in number[:4]
+    alone = shared_skies(table.drop(columns="window_id"))
+    assert len({*alone[:3]}) == 3
 
 
 def test_a_cloudier_climate_blocks_more(candidates, scenario):
