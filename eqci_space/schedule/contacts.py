@@ -28,7 +28,7 @@ from eqci_space.tables import TABLES, check_table, empty_table, planned_contacts
 from eqci_space.weather.skies import sample_sky
 from eqci_space.words import format_bits, html_summary, html_table, percent, whole_seconds
 
-__all__ = ["Plan", "candidate_problem", "plan_contacts", "schedule_contacts", "usable_candidates"]
+__all__ = ["Plan", "Wishes", "candidate_problem", "plan_contacts", "schedule_contacts", "usable_candidates"]
 
 _NOTHING_GAINED = 1e-6
 _MOST_ROWS = 10
@@ -81,6 +81,15 @@ class Plan:
         return html_summary("Plan", facts, [html_table(caption, head, rows)] if rows else [])
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """Candidates that are taken, are not, or are taken even where a rule excludes them."""
+
+    pin: Sequence[str] = ()
+    ban: Sequence[str] = ()
+    force: Sequence[str] = ()
+
+
 def schedule_contacts(
     candidates: pd.DataFrame,
     scenario: Scenario,
@@ -129,7 +138,7 @@ def schedule_contacts(
     problem = flow_problem(network, scenario)
     _check_names(candidates.index, {"pin": pin, "ban": ban, "force": force})
     usable = usable_candidates(candidates, scenario, pin=[*pin, *force])
-    return plan_contacts(problem, usable, scenario, pin=pin, ban=ban, force=force, responses=responses)[0]
+    return plan_contacts(problem, usable, scenario, wishes=Wishes(pin, ban, force), responses=responses)[0]
 
 
 def usable_candidates(candidates: pd.DataFrame, scenario: Scenario, *, pin: Sequence[str] = ()) -> pd.DataFrame:
@@ -143,9 +152,7 @@ def plan_contacts(
     usable: pd.DataFrame,
     scenario: Scenario,
     *,
-    pin: Sequence[str] = (),
-    ban: Sequence[str] = (),
-    force: Sequence[str] = (),
+    wishes: Wishes | None = None,
     worth: np.ndarray | None = None,
     known: Sequence[str] = (),
     compared: bool = True,
@@ -159,6 +166,7 @@ def plan_contacts(
         Without candidates.
     usable : DataFrame
         CANDIDATES that can be used.
+    wishes : Wishes, optional
     worth : (n,) array, optional
         Worth of each usable candidate beside its key.
     known : sequence of str
@@ -171,7 +179,10 @@ def plan_contacts(
     choice = candidate_problem(problem, usable, scenario)
     if worth is not None:
         choice = replace(choice, candidate_worth=worth)
-    required, barred, forced = (np.asarray(usable.index.isin(names)) for names in ([*pin, *force], ban, force))
+    wishes = wishes or Wishes()
+    required, barred, forced = (
+        np.asarray(usable.index.isin(names)) for names in ([*wishes.pin, *wishes.force], wishes.ban, wishes.force)
+    )
     choice, notes = _room_for_pins(usable, choice, required, forced)
     bare = solve_key_flow(problem).objective if compared else np.nan
     policy = scenario.schedule

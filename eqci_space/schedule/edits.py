@@ -14,7 +14,7 @@ from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.relay import key_deposits, relay_keys
 from eqci_space.scenario import Scenario
-from eqci_space.schedule.contacts import Plan, plan_contacts, schedule_contacts, usable_candidates
+from eqci_space.schedule.contacts import Plan, Wishes, plan_contacts, schedule_contacts, usable_candidates
 from eqci_space.schedule.diff import diff_plans
 from eqci_space.schedule.named import NamedCandidates
 from eqci_space.tables import planned_contacts
@@ -165,7 +165,7 @@ def _one_each(ground: _Ground, edits: Sequence[_Edit], kind: str, ban: Sequence[
     worth = (1.0 + 2.0 * abs(ground.base.bound)) * wanted
     problem = flow_problem(ground.network, ground.scenario)
     plan, _ = plan_contacts(
-        problem, inside, ground.scenario, pin=sure["pin"], ban=ban, force=sure["force"], worth=worth, compared=False
+        problem, inside, ground.scenario, wishes=Wishes(sure["pin"], ban, sure["force"]), worth=worth, compared=False
     )
     contacts = plan.contacts[plan.contacts["status"] == "planned"].set_index("candidate_id")["expected_skl_bit"]
     chosen = list(sure[kind])

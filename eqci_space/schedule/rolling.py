@@ -22,7 +22,7 @@ from eqci_space.fiber.relay import with_deposits
 from eqci_space.fiber.stores import stock_by_age, store_levels
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.scenario import Scenario
-from eqci_space.schedule.contacts import Plan, candidate_problem, plan_contacts, usable_candidates
+from eqci_space.schedule.contacts import Plan, Wishes, candidate_problem, plan_contacts, usable_candidates
 from eqci_space.schedule.diff import diff_plans
 from eqci_space.schedule.joint import value_of_choice
 from eqci_space.tables import empty_table, planned_contacts
@@ -183,7 +183,7 @@ def _plan(
         problem,
         usable,
         part,
-        pin=list(dict.fromkeys(pin)),
+        wishes=Wishes(pin=list(dict.fromkeys(pin))),
         worth=part.schedule.stability * kept.astype(float),
         known=planned["candidate_id"].tolist(),
         compared=False,
