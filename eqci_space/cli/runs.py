@@ -41,6 +41,10 @@ Previous = Annotated[
 ]
 
 
+_OF_EXPECTED_KEY = "by demand, delivery of expected key: an upper bound of the mean over skies"
+_OF_WORLDS = "by demand: mean over worlds, in 9 of 10 worlds at least; at most, of expected key"
+
+
 @command
 def run(
     output: Output,
@@ -133,10 +137,17 @@ def _say(output: Output, result: Run, out: Path) -> None:
     output.result(summary_line(result))
     counts = result.manifest["counts"]
     output.result(f"  {counts['passes']} passes, {counts['windows']} windows, {counts['candidates']} candidates")
+    worlds = result.manifest.get("simulation", {}).get("demands")
+    output.result(f"  {_OF_WORLDS if worlds else _OF_EXPECTED_KEY}")
     for name, row in _demands(result).iterrows():
         reason = result.manifest["unreachable_reasons"].get(str(name))
         why = f"; {reason}" if reason else ""
-        output.result(f"  {name}: {format_bits(row['delivered_bit'])} of {format_bits(row['asked_bit'])}{why}")
+        bound, asked = format_bits(row["delivered_bit"]), format_bits(row["asked_bit"])
+        if worlds:
+            mean, low = (format_bits(worlds[name][f"all_in_{c}_bit"]) for c in ("mean", "exceeded_90pct"))
+            output.result(f"  {name}: {mean}, at least {low}, of {asked}; at most {bound}{why}")
+        else:
+            output.result(f"  {name}: {bound} of {asked}{why}")
     if "simulation" in result.manifest:
         found = result.manifest["simulation"]
         bits = [format_bits(found[f"space_{c}_bit"]) for c in ("exceeded_90pct", "median", "exceeded_10pct")]

@@ -8,10 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["BOUNDS", "SAMPLING", "SecurityParameters", "authentication_tag_bit"]
+__all__ = ["BOUNDS", "MOST_QBER", "SAMPLING", "SecurityParameters", "authentication_tag_bit"]
 
 BOUNDS = {"chernoff": 0, "hoeffding": 1, "asymptotic": 2}
 SAMPLING = {"lim2014": 0, "fung2010": 1}
+MOST_QBER = 0.11
+"""Error rate beyond which one-way post-processing gives no key, ``1 = 2 h(q)`` (Shor and Preskill 2000)."""
 _LEAKAGE = {"one-shot": 0, "block": 1}
 _LARGEST_MESSAGE_BIT = 1e10
 

@@ -23,7 +23,7 @@ from eqci_space.qkd.intervals import optimise_interval
 from eqci_space.qkd.optimiser import ParameterLimits, nearest_parameters, optimise_common
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.response import key_response
-from eqci_space.qkd.security import SecurityParameters
+from eqci_space.qkd.security import MOST_QBER, SecurityParameters
 from eqci_space.qkd.slots import WindowSlots, nearest_edges, slot_edges_ns, window_slots
 from eqci_space.scenario import PairSource, Protocol, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
@@ -41,7 +41,6 @@ __all__ = [
 ]
 
 _CUT_SHARES = np.arange(0.0, 0.96, 0.05)
-_MOST_QBER = 0.11
 DEAD_TIME_ROUNDS = 8
 DEAD_TIME_SETTLED = 2e-3
 _USUAL_PHOTONS = 0.45
@@ -407,7 +406,7 @@ def why_no_key(result: KeyResult | EntangledKey, security: SecurityParameters) -
     """What stands between a block and a key."""
     if result.sifted_bit < 1:
         return f"too few counts: {result.sifted_bit:.2g} sifted bits"
-    if result.qber > _MOST_QBER:
+    if result.qber > MOST_QBER:
         return f"QBER too high ({100 * result.qber:.1f} %)"
     if isinstance(result, KeyResult) and result.single_photon_bit < 1:
         return "too few counts: no single-photon detection can be certified"

@@ -103,7 +103,7 @@ def _probabilities(relay: Relay, plan: Plan, scenario: Scenario) -> dict[str, fl
 
 def simulation_record(simulation: Simulation, scenario: Scenario) -> dict[str, Any]:
     """What ``run.json`` says of a simulation: trials, seed, levels of the space key and of every demand."""
-    kept = ["asked_bit", *(f"all_in_{c}_bit" for c in ("exceeded_90pct", "median", "exceeded_10pct"))]
+    kept = ["asked_bit", *(f"all_in_{c}_bit" for c in ("mean", "exceeded_90pct", "median", "exceeded_10pct"))]
     low, middle, high = np.quantile(simulation.space_key_bit, [0.1, 0.5, 0.9]).tolist()
     return {
         "trials": len(simulation.space_key_bit), "seed": scenario.seed,

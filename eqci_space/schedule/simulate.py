@@ -49,9 +49,9 @@ class Simulation:
     contact_bit, weather_only_contact_bit : DataFrame
         Trials by contacts (contact_id, in order of time): the key that arrives from space.
     demands : DataFrame
-        Per demand: asked_bit, and for weather_only and all_in the bits that 90, 50 and 10 % of the worlds exceed, each
-        with its standard error; the share of the variance of the delivery that each cause explains (`share_sky` and so
-        on, `schedule.causes`); and the regret in bits and in 256-bit keys (NaN if not asked for).
+        Per demand: asked_bit, and for weather_only and all_in the mean and the bits that 90, 50 and 10 % of the worlds
+        exceed, each with its standard error; the share of the variance of the delivery that each cause explains
+        (`share_sky` and so on, `schedule.causes`); and the regret in bits and in 256-bit keys (NaN if not asked for).
     causes : DataFrame
         Per cause, varied alone: its share of the variance of the space key, and the space key that 90 and 10 % of the
         worlds exceed; what acts together is left out.
@@ -235,6 +235,8 @@ def _summary(frames: dict[str, pd.DataFrame], problem: KeyFlowProblem, scenario:
     table = pd.DataFrame({"asked_bit": problem.asked_bit.sum(axis=1)}, index=frames["all_in"].columns)
     for name in ("weather_only", "all_in"):
         values = np.sort(frames[name].to_numpy(), axis=0)
+        table[f"{name}_mean_bit"] = values.mean(axis=0)
+        table[f"{name}_mean_error_bit"] = values.std(axis=0) / np.sqrt(len(values))
         for share in (90, 50, 10):
             column = f"{name}_exceeded_{share}pct_bit" if share != 50 else f"{name}_median_bit"
             table[column] = np.quantile(values, 1 - share / 100, axis=0)

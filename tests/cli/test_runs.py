@@ -25,6 +25,7 @@ def test_the_first_line_of_a_run_is_fit_for_a_mail_subject(short_run):
     total = run.delivery.groupby("demand")[["asked_bit", "delivered_bit"]].sum()
     assert int(short) == (total["delivered_bit"] < 0.9995 * total["asked_bit"]).sum() > 0
     assert first == summary_line(run)
+    assert "  by demand, delivery of expected key: an upper bound of the mean over skies" in done.stdout
 
 
 def test_the_headline_in_the_guide_is_that_of_the_shipped_scenario(study):
@@ -71,6 +72,11 @@ def test_a_run_with_trials_reports_the_band(parsed, short, tmp_path):
     assert {"report.html", "run.json", "contacts.csv"} <= set(document["files"])
     assert len(document["contacts"]) == document["counts"]["contacts"]
     assert {d["demand"] for d in document["demands"]} == set(document["simulation"]["demands"])
+    for name, found in document["simulation"]["demands"].items():
+        (bound,) = (d["delivered_bit"] for d in document["demands"] if d["demand"] == name)
+        assert found["all_in_exceeded_90pct_bit"] <= found["all_in_exceeded_10pct_bit"] <= found["asked_bit"] + 1
+        assert 0 <= found["all_in_mean_bit"] <= found["asked_bit"] + 1
+        assert name.startswith("government") or found["all_in_mean_bit"] <= bound + 1
     assert document["input_ages"][0]["kind"] == "design"
     assert any("20 trials" in warning for warning in document["warnings"])
     assert "Over 20 sampled worlds" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
@@ -125,6 +131,8 @@ def test_fibre_alone_is_a_valid_plan(eqci, short, tmp_path):
     assert (done.exit_code, done.stderr) == (0, "")  # quiet: not even the warning that ten worlds are few
     assert "0 contacts, 0 bit expected" in done.stdout
     assert "of 10 worlds exceeds" in done.stdout
+    assert "  by demand: mean over worlds, in 9 of 10 worlds at least; at most, of expected key" in done.stdout
+    assert re.search(r"  data centres \S+: .+, at least .+, of .+; at most .+", done.stdout)
     assert "no satellite" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
