@@ -21,11 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 from threading import Timer
+from time import monotonic
 
 __all__ = ["Fault", "Outcome", "check_faults", "chosen_faults", "load_faults", "report", "run_faults"]
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).parent / "faults.csv"
+_LEAST_S = 60.0
 _LONGEST_S = 1800.0
 _PASSED, _FAILED = 0, 1
 _BROKEN_IMPORT = 2
@@ -98,7 +100,7 @@ def chosen_faults(faults: Sequence[Fault], *, only: str = "", sample: int | None
 def run_faults(
     faults: Sequence[Fault], *, jobs: int = 1, say: Callable[[str], object] = lambda line: None, root: Path = ROOT
 ) -> list[Outcome]:
-    """Try each fault.
+    """Try each fault; tests that a fault keeps running count as failed after a minute and twice all of them without it.
 
     Raises
     ------
@@ -114,7 +116,9 @@ def run_faults(
             boxes.put(box)
         sound = boxes.get()
         names = sorted({name for fault in faults for name in fault.tests})
+        begun = monotonic()
         code, text = sound.tested(names)
+        longest_s = min(_LONGEST_S, _LEAST_S + 2 * jobs * (monotonic() - begun))
         if code != _PASSED:
             raise ValueError(f"tests.mutants: the tests fail without a fault (pytest {code})\n{text[-2000:]}")
         boxes.put(sound)
@@ -123,7 +127,7 @@ def run_faults(
             box = boxes.get()
             try:
                 with box.with_fault(fault):
-                    code, text = box.tested(fault.tests)
+                    code, text = box.tested(fault.tests, longest_s)
             finally:
                 boxes.put(box)
             if code not in (_PASSED, _FAILED, _BROKEN_IMPORT):
@@ -165,8 +169,8 @@ class _Sandbox:
         at = path.stat().st_mtime + self._stamp
         os.utime(path, (at, at))
 
-    def tested(self, names: Sequence[str]) -> tuple[int, str]:
-        """Exit code and output of pytest on some tests; a run that does not end counts as failed."""
+    def tested(self, names: Sequence[str], longest_s: float = _LONGEST_S) -> tuple[int, str]:
+        """Exit code and output of pytest on some tests; a run that does not end in time counts as failed."""
         if self._server is None or self._server.poll() is not None:
             self._server = subprocess.Popen(
                 [sys.executable, Path(__file__).parent / "server.py", self._output], cwd=self._folder, text=True,
@@ -175,7 +179,7 @@ class _Sandbox:
             )  # fmt: skip
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        clock = Timer(_LONGEST_S, self.close)
+        clock = Timer(longest_s, self.close)
         clock.start()
         self._server.stdin.write(" ".join(names) + "\n")
         self._server.stdin.flush()
