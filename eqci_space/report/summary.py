@@ -14,7 +14,7 @@ __all__ = ["summary_line"]
 def summary_line(run: Run) -> str:
     """Name and period of a run, its contacts and their key, how many demands are short, and the gap of the plan.
 
-    Such as ``QUANT-GPICz 2027-03-01..08: 17 contacts, 4.9 Mbit expected, 3 demands short, gap 0.0 %``.
+    Such as ``QUANT-GPICz 2027-03-01..08: 18 contacts, 4.74 Mbit expected, 3 demands short, gap 0.0 %``.
     """
     contacts, delivery = run.tables["contacts"], run.tables["delivery"]
     planned = planned_contacts(contacts)

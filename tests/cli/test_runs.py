@@ -30,7 +30,7 @@ def test_the_first_line_of_a_run_is_fit_for_a_mail_subject(short_run):
 
 def test_the_headline_in_the_guide_is_that_of_the_shipped_scenario(study):
     line = summary_line(study.run)
-    assert line == "QUANT-GPICz 2027-03-01..08: 17 contacts, 4.9 Mbit expected, 3 demands short, gap 0.0 %"
+    assert line == "QUANT-GPICz 2027-03-01..08: 18 contacts, 4.74 Mbit expected, 3 demands short, gap 0.0 %"
     assert f"\n{line}\n" in (ROOT / "docs" / "how-to" / "nightly.md").read_text(encoding="utf-8")
 
 
