@@ -37,8 +37,10 @@ def with_outages(scenario, *outages):
     ("failure", "outage"),
     [
         ("node POZ", {"node": "POZ"}),
-        ("node ERF", {"node": "ERF"}),
-        ("satellite EAGLE1-LIKE", {"satellite": "EAGLE1-LIKE", "stops": "everything"}),
+        pytest.param("node ERF", {"node": "ERF"}, marks=pytest.mark.slow),
+        pytest.param(
+            "satellite EAGLE1-LIKE", {"satellite": "EAGLE1-LIKE", "stops": "everything"}, marks=pytest.mark.slow
+        ),
         ("station PQSAT", {"station": "PQSAT", "stops": "everything"}),
         ("link X-BER-POZ-5", {"link": "X-BER-POZ-5", "stops": "everything"}),
     ],

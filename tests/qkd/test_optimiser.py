@@ -241,10 +241,12 @@ def test_better_of_two_optima_is_found_in_a_bright_window():
 @pytest.mark.parametrize(
     ("security", "variant", "limits"),
     [
-        pytest.param({"bound": "hoeffding"}, {}, {}, id="hoeffding"),
-        pytest.param({}, {"decoys": 1}, {"decoys": 1}, id="one-decoy"),
+        pytest.param({"bound": "hoeffding"}, {}, {}, id="hoeffding", marks=pytest.mark.slow),
+        pytest.param({}, {"decoys": 1}, {"decoys": 1}, id="one-decoy", marks=pytest.mark.slow),
         pytest.param({"bound": "hoeffding"}, {"decoys": 1}, {"decoys": 1}, id="one-decoy-hoeffding"),
-        pytest.param({"leakage": "block", "error_correction_efficiency": 1.0}, {}, {}, id="shannon"),
+        pytest.param(
+            {"leakage": "block", "error_correction_efficiency": 1.0}, {}, {}, id="shannon", marks=pytest.mark.slow
+        ),
         pytest.param({"epsilon_secrecy": 1e-5, "epsilon_correctness": 1e-6}, {}, {}, id="loose-epsilon"),
     ],
 )

@@ -255,7 +255,7 @@ def test_changes_since_a_compared_run_are_on_page_one(findings, study, earlier, 
     page = Page(
         written(tmp_path / "r.html", replace(findings, comparison=change, compared_with="Monday"), interactive=False)
     )
-    assert "Of the contacts of Monday and of this run, 28 as they were, 1 added." in page.words
+    assert "Of the contacts of Monday and of this run, 30 as they were, 1 added." in page.words
     assert "Delivery: government Berlin-Warsaw +100 kbit." in page.words
     rows = {r[0]: r for r in page.table("Headline numbers that differ from Monday")[1:]}
     planned = (study.plan.contacts["status"] == "planned").sum()
@@ -319,7 +319,7 @@ def test_of_many_contacts_those_with_most_key_are_listed(findings, tmp_path, mon
     rows = page.table("The 8 planned contacts with most expected key")[1:]
     best = findings.planned.nlargest(8, "expected_skl_bit").sort_values("start")
     assert [r[0] for r in rows] == [f"{t:%Y-%m-%d %H:%M:%S}" for t in best["start"]]
-    assert "All 29 contacts and backups stand in contacts.csv and contacts.ics of the run." in page.words
+    assert "All 31 contacts and backups stand in contacts.csv and contacts.ics of the run." in page.words
     monkeypatch.setattr(tables, "_MOST_STORES", 2)
     stores = Page(written(tmp_path / "r.html", findings, interactive=False)).table("The 2 of ")[1:]
     used = findings.relay.stores[findings.relay.stores["edge"].str.contains("|", regex=False)]

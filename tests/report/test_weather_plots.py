@@ -61,7 +61,7 @@ def test_tornado_is_widest_on_top(simulation):
     widths = [bar.get_width() for bar in axes.patches]
     assert widths == sorted(widths, reverse=True)
     assert len(widths) == len(simulation.causes)
-    together = 100 * (1 - simulation.causes["share_of_variance"].sum())
+    together = 100 * max(0.0, 1 - simulation.causes["share_of_variance"].sum())
     assert axes.get_title() == f"causes that act together: {together:.0f} % of the variance"
     right = axes.get_xlim()[1]
     axes.figure.canvas.draw()
