@@ -1,7 +1,7 @@
 """Plans for sampled skies against plans for expected key, judged in fresh skies, on frozen candidates.
 
-The candidates of the QUANT-GPICz week are those of version 0.2.0, so that corrections of the link do not move the
-goal; weather alone, cirrus counted as blocked, relay of every sky with hindsight.
+The candidates of the QUANT-GPICz week and what cirrus leaves of their key are those of version 0.2.0, so that
+corrections of the link do not move the goal; weather alone, relay of every sky with hindsight.
 """
 
 from __future__ import annotations
@@ -47,6 +47,13 @@ def frozen_candidates(scenario: Scenario) -> pd.DataFrame:
     return table.set_index("candidate_id")
 
 
+def frozen_responses(table: pd.DataFrame) -> pd.DataFrame:
+    """Key by extra loss of `frozen_candidates`; none is left beyond 12 dB."""
+    kept = ["skl_bit", *(c for c in table.columns if c.endswith("db_bit"))]
+    losses = [0.0, *(float(c.removeprefix("skl_").removesuffix("db_bit")) for c in kept[1:])]
+    return table[kept].set_axis(losses, axis=1)
+
+
 def expected_rows(size: str) -> list[Row]:
     """Rows (what, value, unit) of the QUANT-GPICz week."""
     scenario = eq.load_scenario("quant-gpicz")
@@ -86,7 +93,7 @@ def synthetic_rows(problem: KeyFlowProblem, instance: Instance, name: str, skies
 
 
 def _key(usable: pd.DataFrame, scenario: Scenario, skies: int, seed: int) -> np.ndarray:
-    return key_in_skies(usable, sample_sky(usable, scenario, trials=skies, rng=seed), None)
+    return key_in_skies(usable, sample_sky(usable, scenario, trials=skies, rng=seed), frozen_responses(usable))
 
 
 def _timed(problem: KeyFlowProblem, key: np.ndarray, tail: Tail | None) -> tuple[SkyPlan, float]:
