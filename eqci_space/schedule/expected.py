@@ -199,8 +199,10 @@ class _Search:
         top = self.upper if upper is None else upper
         key = self.key_mbit[skies]
         programme = skies_programme(self.relay, key, self.lower, top, self.tail)
-        point = maximise(skies_programme(self.relay, key, start, start, self.tail)).x
-        found = maximise(programme, relative_gap=gap, most_nodes=_MOST_NODES, start=point)
+        point = maximise(skies_programme(self.relay, key, start, start, self.tail))
+        # The gap is that of the whole worth; the programme lacks what is the same in every sky.
+        of_part = gap * (1.0 + max(0.0, self.relay.constant) / max(point.objective, 1e-9))
+        found = maximise(programme, relative_gap=min(of_part, 0.5), most_nodes=_MOST_NODES, start=point.x)
         self.nodes += found.nodes
         return _Found(np.round(found.x[: len(start)]), found.bound + self.relay.constant)
 
