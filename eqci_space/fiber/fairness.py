@@ -82,9 +82,7 @@ def max_concurrent(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:
     group = components(problem)
     goal = ShareGoal(group, np.zeros(len(group)), _MOST_SHARE)
     programme = RelayProgramme(replace(problem, share_goal=goal))
-    relaxed = programme.relax()
-    paths = programme.paths(relaxed.solution)
-    flow = FlowResult(paths, relaxed.objective, relaxed.bound, relaxed.rounds, relaxed.edge_price)
+    flow = programme.flow(programme.relax())
     share = flow.delivered_bit(len(group)) / problem.asked_bit.sum(axis=1)
     least = [share[group == g].min() for g in range(group.max() + 1)]
     shares = np.array([least[g] if g >= 0 else 0.0 for g in group])

@@ -26,6 +26,7 @@ from eqci_space.fiber.paths import Route, cheapest_routes, route_arcs
 from eqci_space.machine.solver import GrowingProgramme, Programme, Solution, gap_between
 
 __all__ = [
+    "LOOSE_GAP",
     "FlowResult",
     "Relaxation",
     "RelayProgramme",
@@ -35,6 +36,8 @@ __all__ = [
     "used_by_bin",
 ]
 
+LOOSE_GAP = 1e-3
+"""Gap of relaxations solved by interior points, which are exact to about a tenth of it (chosen)."""
 # Prices per Mbit and hop that break ties: fewest spans, and a hundredfold for space so that it serves where it helps.
 _FIBRE_COST = 1e-6
 _SPACE_COST = 1e-4
@@ -117,9 +120,7 @@ def solve_key_flow(problem: KeyFlowProblem, *, known: Sequence[Column] = ()) -> 
         Pricing does not end within 400 rounds.
     """
     programme = RelayProgramme(problem, known=known)
-    relaxed = programme.relax()
-    paths = programme.paths(relaxed.solution)
-    return FlowResult(paths, relaxed.objective, relaxed.bound, relaxed.rounds, relaxed.edge_price)
+    return programme.flow(programme.relax())
 
 
 def edge_cost(problem: KeyFlowProblem) -> np.ndarray:
@@ -339,6 +340,15 @@ class RelayProgramme:
     def shares(self, solution: Solution) -> np.ndarray:
         """Smallest share of each group of a `ShareGoal`."""
         return solution.x[self.layout.group_share]
+
+    def flow(self, relaxed: Relaxation) -> FlowResult:
+        """The relay that a relaxation found."""
+        paths = self.paths(relaxed.solution)
+        return FlowResult(paths, relaxed.objective, relaxed.bound, relaxed.rounds, relaxed.edge_price)
+
+    def settled(self) -> FlowResult:
+        """Relay under the candidates as they are fixed; a large programme to `LOOSE_GAP`, from below."""
+        return self.flow(self.relax(**({"enough": LOOSE_GAP} if self.interior else {})))
 
     def paths(self, solution: Solution) -> list[tuple[int, int, Route, float]]:
         """Relayed bits by path; a demand gets no more than it asked for.

@@ -162,19 +162,18 @@ def _clear(table: pd.DataFrame, budget: pd.DataFrame, scenario: Scenario) -> np.
     return np.asarray(table["window_id"].map(dict(zip(spans["window_id"], mean[sky], strict=True))), dtype=float)
 
 
-def _window_clear(table: pd.DataFrame, budget: pd.DataFrame, scenario: Scenario) -> np.ndarray:
-    """Chance of a clear line of sight over the slots of each span of a window, weighted by time."""
-    slots = budget[budget["window_id"].isin(table["window_id"].unique())]
+def _window_clear(spans: pd.DataFrame, budget: pd.DataFrame, scenario: Scenario) -> np.ndarray:
+    """Chance of a clear line of sight over the slots in each span of a window, weighted by time."""
+    slots = budget[budget["window_id"].isin(spans["window_id"])]
     weight, time_ns = slots["weight_s"].to_numpy(), _ns(slots["time"])
     value = slot_clear_probability(slots, scenario).to_numpy() * weight
-    start_ns, end_ns = _ns(table["start"]), _ns(table["end"])
     rows = slots.groupby("window_id", sort=False).indices
-    out = np.empty(len(table))
-    for window_id, mine in table.groupby("window_id", sort=False).indices.items():
+    out = np.empty(len(spans))
+    for i, (window_id, start, end) in enumerate(
+        zip(spans["window_id"], _ns(spans["start"]), _ns(spans["end"]), strict=True)
+    ):
         order = rows[window_id][np.argsort(time_ns[rows[window_id]], kind="stable")]
-        own_ns, own_value, own_weight = time_ns[order], value[order], weight[order]
-        first, last = np.searchsorted(own_ns, start_ns[mine]), np.searchsorted(own_ns, end_ns[mine])
-        for i, begin, end in zip(mine, first, last, strict=True):
-            chosen = slice(begin, end) if end > begin else slice(None)
-            out[i] = own_value[chosen].sum() / own_weight[chosen].sum()
+        first, last = np.searchsorted(time_ns[order], [start, end])
+        chosen = order[first:last] if last > first else order
+        out[i] = value[chosen].sum() / weight[chosen].sum()
     return out

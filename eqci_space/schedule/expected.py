@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eqci_space.fiber.flow_layout import MBIT
 from eqci_space.fiber.key_flow import RelayProgramme
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.machine.solver import gap_between, maximise
@@ -33,8 +34,6 @@ _GROUP = 100
 _FIRST_GAP = 0.01
 _MOST_NODES = 400
 _MOST_VARIABLES = 400_000  # of one integer programme
-_LOOSE_GAP = 1e-3  # of relays solved by interior points
-_MBIT = 1e6
 
 
 @dataclass(frozen=True)
@@ -109,14 +108,11 @@ def sky_worth(problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray) 
         deposit_bit=largest[taken][number],
     ))  # fmt: skip
     part = key_bit[:, taken] / np.maximum(largest[taken], 1e-300)
-    near = {"enough": _LOOSE_GAP} if programme.interior else {}
     objective, delivered = np.empty(len(key_bit)), np.zeros((len(key_bit), len(problem.ends)))
     for sky, left in enumerate(part):
         programme.fix(left, left)
-        relaxed = programme.relax(**near)
-        objective[sky] = relaxed.objective
-        for k, _, _, bit in programme.paths(relaxed.solution):
-            delivered[sky, k] += bit
+        flow = programme.settled()
+        objective[sky], delivered[sky] = flow.objective, flow.delivered_bit(len(problem.ends))
     return SkyWorth(objective, delivered)
 
 
@@ -148,9 +144,13 @@ def solve_expected(
     mean = solve_joint(
         mean_problem(problem, key_bit), relative_gap=relative_gap / 2, required=required, barred=barred, known=known
     )
-    search = _Search(problem, key_bit, required, barred, tail)
+    n = len(problem.candidate_bit)
+    lower = np.zeros(n) if required is None else required.astype(float)
+    upper = np.ones(n) if barred is None else 1.0 - barred.astype(float)
+    relay, tie = _small(problem, key_bit, upper)
     bound, nodes, chosen = mean.bound, mean.nodes, mean.chosen.astype(float)
-    if search.relay is not None:
+    if relay is not None:
+        search = _Search(relay, key_bit / MBIT, lower, upper, tail)
         chosen = search.from_first_skies(chosen)
         groups = np.array_split(np.arange(len(key_bit)), -(-len(key_bit) // search.group))
         found = [search.solve(group, chosen, relative_gap) for group in groups]
@@ -158,9 +158,18 @@ def solve_expected(
         chosen = search.joined([mean.chosen.astype(float), chosen, *(f.chosen for f in found)], relative_gap)
         nodes += search.nodes
     worth = sky_worth(problem, chosen, key_bit)
-    ties = float(search.tie @ chosen)
-    objective = worth_of(worth.objective, tail) + ties
+    objective = worth_of(worth.objective, tail) + float(tie @ chosen)
     return SkyPlan(chosen > 0.5, worth, objective, max(bound, objective), mean, nodes)
+
+
+def _small(problem: KeyFlowProblem, key_bit: np.ndarray, upper: np.ndarray) -> tuple[SkyRelay | None, np.ndarray]:
+    """The small programme of a sky, fibre at its prices where every candidate brings its mean; and the ties (N,)."""
+    largest, mean = key_bit.max(axis=0), key_bit.mean(axis=0)
+    clear = replace(problem, candidate_bit=mean, deposit_bit=largest[problem.deposit_candidate])
+    programme = RelayProgramme(clear)
+    programme.fix(np.zeros(len(mean)), np.minimum(upper, mean / np.maximum(largest, 1e-300)))
+    price = programme.relax().solution.row_price
+    return sky_relay(programme, price), programme.base.objective[: len(mean)]
 
 
 @dataclass(frozen=True)
@@ -170,32 +179,18 @@ class _Found:
 
 
 class _Search:
-    """The small programme of the skies, and integer programmes over some of them."""
+    """Integer programmes over some of the skies."""
 
     def __init__(
-        self, problem: KeyFlowProblem, key_bit: np.ndarray, required: np.ndarray | None, barred: np.ndarray | None,
-        tail: Tail | None,
+        self, relay: SkyRelay, key_mbit: np.ndarray, lower: np.ndarray, upper: np.ndarray, tail: Tail | None
     ):  # fmt: skip
-        n = len(problem.candidate_bit)
-        self.lower = np.zeros(n) if required is None else required.astype(float)
-        self.upper = np.ones(n) if barred is None else 1.0 - barred.astype(float)
-        self.key_mbit, self.tail, self.nodes = key_bit / _MBIT, tail, 0
-        self.relay, self.tie = self._relay(problem, key_bit)
-        width = len(self.relay.objective) if self.relay else 1
-        self.group = max(1, min(_GROUP, _MOST_VARIABLES // width))
-
-    def _relay(self, problem: KeyFlowProblem, key_bit: np.ndarray) -> tuple[SkyRelay | None, np.ndarray]:
-        """Fibre at its prices where every candidate brings its mean."""
-        largest, mean = key_bit.max(axis=0), key_bit.mean(axis=0)
-        clear = replace(problem, candidate_bit=mean, deposit_bit=largest[problem.deposit_candidate])
-        programme = RelayProgramme(clear)
-        programme.fix(np.zeros(len(mean)), np.minimum(self.upper, mean / np.maximum(largest, 1e-300)))
-        price = programme.relax().solution.row_price
-        return sky_relay(programme, price), programme.base.objective[: len(mean)]
+        self.relay, self.key_mbit, self.lower, self.upper, self.tail = relay, key_mbit, lower, upper, tail
+        self.nodes = 0
+        self.width = len(relay.objective)
+        self.group = max(1, min(_GROUP, _MOST_VARIABLES // max(self.width, 1)))
 
     def solve(self, skies: np.ndarray, start: np.ndarray, gap: float, upper: np.ndarray | None = None) -> _Found:
         """The integer programme of some skies, from a choice that fits."""
-        assert self.relay is not None
         top = self.upper if upper is None else upper
         key = self.key_mbit[skies]
         programme = skies_programme(self.relay, key, self.lower, top, self.tail)
@@ -219,20 +214,17 @@ class _Search:
 
     def worth(self, chosen: np.ndarray) -> float:
         """Worth of a choice over all skies, fibre at its prices."""
-        assert self.relay is not None
-        n, width = len(chosen), len(self.relay.objective)
         values = []
         for key in np.array_split(self.key_mbit, -(-len(self.key_mbit) // self.group)):
-            x = maximise(skies_programme(self.relay, key, chosen, chosen)).x[n:]
-            values.append(x.reshape(len(key), width) @ self.relay.objective)
+            x = maximise(skies_programme(self.relay, key, chosen, chosen)).x[len(chosen) :]
+            values.append(x.reshape(len(key), self.width) @ self.relay.objective)
         return worth_of(np.concatenate(values), self.tail) + float(self.relay.tie @ chosen)
 
     def joined(self, choices: Sequence[np.ndarray], gap: float) -> np.ndarray:
         """A choice over all skies among the candidates that any of the choices took; one group has it already."""
         best = self.best(choices)
         skies = len(self.key_mbit)
-        width = len(self.relay.objective) if self.relay else 0
-        if skies <= self.group or width * skies > _MOST_VARIABLES:
+        if skies <= self.group or self.width * skies > _MOST_VARIABLES:
             return best
         any_taken = np.minimum(self.upper, np.max(choices, axis=0))
         return self.best([best, self.solve(np.arange(skies), best, gap / 4, any_taken).chosen])

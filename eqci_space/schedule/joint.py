@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.errors import InfeasibleError
-from eqci_space.fiber.key_flow import FlowResult, Relaxation, RelayProgramme
+from eqci_space.fiber.key_flow import LOOSE_GAP, FlowResult, Relaxation, RelayProgramme
 from eqci_space.fiber.key_problem import ChoiceLimit, Column, KeyFlowProblem
 from eqci_space.machine.solver import gap_between, maximise
 from eqci_space.schedule.certificate import fibre_priced_bound
@@ -26,7 +26,6 @@ __all__ = ["JointResult", "greedy_choice", "solve_joint", "value_of_choice"]
 # Chosen on the shipped scenarios and on instances of 10 to 20 satellites over 30 stations: below them results do not
 # change, beyond them they take longer and gain less than the gap that is asked for.
 _WHOLE = 1e-6  # of a whole number, the feasibility tolerance of the solver
-_LOOSE_GAP = 1e-3  # of relaxations solved by interior points, which are exact to about a tenth of it
 _EARLY_GAP = 5e-3  # at which a relaxation still spreads over more candidates than its optimum takes
 _STALLED = 1e-5  # part of the objective by which three rounds must raise it
 _POLISH_NODES = 2_000
@@ -60,7 +59,7 @@ class _Search:
     def __init__(self, problem: KeyFlowProblem, lower: np.ndarray, upper: np.ndarray, relative_gap: float):
         self.problem, self.lower, self.upper = problem, lower, upper
         self.programme = RelayProgramme(problem)
-        self.loose = max(_LOOSE_GAP, relative_gap / 2)
+        self.loose = max(LOOSE_GAP, relative_gap / 2)
         self.root_objective = np.inf
         self.small = not self.programme.interior
         self.best = -np.inf
@@ -143,7 +142,7 @@ def solve_joint(
         if not _closed(search, bound, relative_gap):
             branched, nodes = _branch(search, root, relative_gap)
             bound = min(bound, branched)
-    elif not _closed(search, bound, max(10 * _LOOSE_GAP, relative_gap)):
+    elif not _closed(search, bound, max(10 * LOOSE_GAP, relative_gap)):
         _polish_large(search, early or root)
     assert search.relaxed is not None
     bound = max(bound, search.best)
@@ -155,9 +154,7 @@ def value_of_choice(problem: KeyFlowProblem, chosen: np.ndarray, *, paths: Seque
     """Relay under a fixed choice of candidates; `paths` to start from save rounds of pricing."""
     programme = RelayProgramme(problem, known=paths)
     programme.fix(chosen.astype(float), chosen.astype(float))
-    relaxed = programme.relax(**({"enough": _LOOSE_GAP} if programme.interior else {}))
-    found = programme.paths(relaxed.solution)
-    return FlowResult(found, relaxed.objective, relaxed.bound, relaxed.rounds, relaxed.edge_price)
+    return programme.settled()
 
 
 def greedy_choice(order: np.ndarray, n: int, limits: list[ChoiceLimit], lower: np.ndarray | None = None) -> np.ndarray:
@@ -233,7 +230,7 @@ def _polish_large(search: _Search, early: Relaxation) -> None:
     x = early.solution.x[:n]
     search.programme.fix(np.where(x > 0.99, 1.0, search.lower), np.where(x < 0.01, 0.0, search.upper))
     found = maximise(
-        search.programme.integer_programme(), relative_gap=_LOOSE_GAP, most_nodes=_nodes(search, _POLISH_NODES)
+        search.programme.integer_programme(), relative_gap=LOOSE_GAP, most_nodes=_nodes(search, _POLISH_NODES)
     )
     search.try_choice(np.round(found.x[:n]))
 

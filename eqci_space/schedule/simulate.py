@@ -224,8 +224,7 @@ def _solve(task: tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray]) -> np.nd
         np.add.at(supply, (slots.edge[inside], slots.bin[inside]), key[inside])
         flow = solve_key_flow(replace(problem, supply_bit=supply), known=known)
         known = list(dict.fromkeys([*known, *((k, t, route) for k, t, route, _ in flow.paths)]))
-        for k, _, _, bit in flow.paths:
-            out[i, k] += bit
+        out[i] = flow.delivered_bit(len(problem.ends))
     return out
 
 

@@ -81,8 +81,7 @@ def sky_relay(programme: RelayProgramme, row_price: np.ndarray) -> SkyRelay | No
     binding = np.isfinite(whole.row_upper) & (np.diff(relay.indptr) > 0)
     deposit = csr_array(matrix[:, :n][binding])
     relay, room = csr_array(relay[binding]), whole.row_upper[binding]
-    moved = _hangs_together(relay, np.diff(deposit.indptr) > 0)
-    rows, columns = moved
+    rows, columns = _hangs_together(relay, np.diff(deposit.indptr) > 0)
     constant += _worth_apart(relay, room, whole.objective[n:], whole.upper[n:], ~rows, ~columns)
     unit = coo_array(deposit[rows])
     value = -unit.data / np.maximum(clear[unit.coords[1]], 1e-300)
