@@ -45,6 +45,7 @@ _PUBLIC = {
     "failure_probability": "eqci_space.fiber.composition",
     "find_passes": "eqci_space.orbits.passes",
     "fit_sky": "eqci_space.weather.fit",
+    "fresh_deliveries": "eqci_space.schedule.fresh_skies",
     "handovers": "eqci_space.fiber.exposure",
     "hub_spans": "eqci_space.fiber.hubs",
     "key_deposits": "eqci_space.fiber.relay",

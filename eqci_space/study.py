@@ -22,7 +22,7 @@ from eqci_space.orbits.passes import find_passes
 from eqci_space.qkd.window_keys import window_keys
 from eqci_space.report.exports.export_set import write_exports
 from eqci_space.report.input_ages import input_ages
-from eqci_space.report.manifest import run_manifest, simulation_record
+from eqci_space.report.manifest import run_manifest
 from eqci_space.report.page.document import write_report
 from eqci_space.report.page.findings import Findings, with_alternatives, with_comparison
 from eqci_space.report.release import Level, export_material, release
@@ -32,7 +32,6 @@ from eqci_space.schedule.candidates import contact_candidates
 from eqci_space.schedule.contact_keys import contact_keys
 from eqci_space.schedule.contacts import Plan, schedule_contacts
 from eqci_space.schedule.simulate import Simulation, simulate_plan
-from eqci_space.schedule.sky_keys import key_responses
 from eqci_space.schedule.verify import verify_plan
 from eqci_space.studies.variants import variant_keys
 from eqci_space.words import html_summary, html_table
@@ -52,6 +51,7 @@ STAGES = (
     "fibre_only",
     "variants",
 )
+_CANDIDATES_WITH_ROLES = 5000  # beyond, leaving out each contact in turn takes too long
 _SHOWN_FROM = 2000  # candidates from which planning takes long enough for a bar
 
 
@@ -72,11 +72,12 @@ class Study:
         The same demands without any satellite key.
     variants : DataFrame
         Key of the same windows and contacts with other terminals and receivers.
+    simulation : Simulation
+        The plan in sampled worlds.
     """
 
     def __init__(self, scenario: Scenario, tables: dict[str, pd.DataFrame] | None = None):
         self.scenario = scenario
-        self._simulation: Simulation | None = None
         vars(self).update(tables or {})
 
     def _repr_html_(self) -> str:
@@ -117,14 +118,6 @@ class Study:
         return contact_candidates(self.budget, self.keys, self.scenario)
 
     @cached_property
-    def responses(self) -> pd.DataFrame | None:
-        """Key of the candidates by extra loss, where the plan is made for sampled skies and the protocol tells it."""
-        scenario = self.scenario
-        if scenario.schedule.plan_for == "expected_key" or scenario.protocol.kind == "bbm92" or self.candidates.empty:
-            return None
-        return key_responses(self.candidates, self.budget, self.keys, scenario)
-
-    @cached_property
     def network(self) -> Network:
         """The terrestrial network."""
         return build_network(self.scenario)
@@ -134,7 +127,7 @@ class Study:
         """The plan, checked by `verify_plan`."""
         large = len(self.candidates) > _SHOWN_FROM
         with shown_bar("planning", total=1, delay_s=0.0) if large else nullcontext(lambda done: None) as advance:
-            plan = schedule_contacts(self.candidates, self.scenario, network=self.network, responses=self.responses)
+            plan = schedule_contacts(self.candidates, self.scenario, network=self.network)
             verify_plan(plan, self.windows, self.scenario)
             advance(1)
         return plan
@@ -170,17 +163,47 @@ class Study:
         return variant_keys(self.plan, self.samples, self.scenario)
 
     @cached_property
+    def simulation(self) -> Simulation:
+        """The plan in as many sampled worlds as its means need; `simulate` takes their number."""
+        return self.simulate()
+
+    def simulate(self, *, trials: int | None = None, jobs: int = 1) -> Simulation:
+        """Replay the plan in sampled worlds (`simulate_plan`), for `simulation` and the tables of `run`.
+
+        Parameters
+        ----------
+        trials : int, optional
+            At least 10; default as many as the means need.
+        jobs : int
+            Processes.
+        """
+        found = simulate_plan(
+            self.plan, self.budget, self.contact_keys, self.scenario, network=self.network, trials=trials, jobs=jobs,
+            roles=len(self.candidates) <= _CANDIDATES_WITH_ROLES,
+        )  # fmt: skip
+        vars(self).pop("run", None)
+        vars(self)["simulation"] = found
+        return found
+
+    @cached_property
     def input_ages(self) -> pd.DataFrame:
         """Inputs with their dates and ages, of `input_ages`."""
         return input_ages(self.scenario)
 
     @cached_property
     def run(self) -> Run:
-        """All tables and the manifest."""
+        """All tables and the manifest, with levels over worlds if `simulation` was asked for before."""
+        simulation = vars(self).get("simulation")
+        delivery, contacts = self.relay.delivery, self.plan.contacts
+        if simulation is not None:
+            delivery = delivery.merge(
+                simulation.delivery.drop(columns="asked_bit"), on=["bin", "demand"], validate="one_to_one"
+            )
+            contacts = contacts.join(simulation.contacts)
         tables = {
             "passes": self.passes, "windows": self.windows, "keys": self.contact_keys, "candidates": self.candidates,
-            "contacts": self.plan.contacts, "deposits": self.deposits, "routes": self.relay.routes,
-            "stores": self.relay.stores, "delivery": self.relay.delivery, "prices": self.relay.prices,
+            "contacts": contacts, "deposits": self.deposits, "routes": self.relay.routes,
+            "stores": self.relay.stores, "delivery": delivery, "prices": self.relay.prices,
         }  # fmt: skip
         return Run(
             tables,
@@ -192,6 +215,7 @@ class Study:
                 windows=self.windows,
                 candidates=self.candidates,
                 ages=self.input_ages,
+                simulation=simulation,
             ),
         )
 
@@ -202,7 +226,7 @@ class Study:
         *,
         level: Level = "internal",
         previous: str | Path | None = None,
-        trials: int = 0,
+        trials: int | None = None,
         jobs: int = 1,
         progress: Callable[[str], None] | None = None,
     ) -> Run:
@@ -216,8 +240,9 @@ class Study:
             Who may read the files, report included. A public release holds no coordinates, routes, stocks and prices.
         previous : path, optional
             Directory of the run that this one re-plans; its calendar is carried on.
-        trials : int
-            Sampled worlds in which the plan is replayed (`simulate_plan`) for the band of the report; 0 for none.
+        trials : int, optional
+            Sampled worlds in which the plan is replayed (`simulate_plan`), 0 for none; default as many as its means
+            need.
         jobs : int
             Processes for them.
         progress : callable, optional
@@ -234,10 +259,7 @@ class Study:
         wall_s = self._compute(progress, trials, jobs)
         if progress:
             progress("report")
-        manifest = {**self.run.manifest, "wall_s": wall_s}
-        if self._simulation is not None:
-            manifest["simulation"] = simulation_record(self._simulation, self.scenario)
-        run = Run(self.run.tables, manifest)
+        run = Run(self.run.tables, {**self.run.manifest, "wall_s": wall_s})
         write_directory(Path(directory), lambda folder: self._write(folder, run, level, previous))
         return run
 
@@ -247,7 +269,7 @@ class Study:
         path: str | Path,
         *,
         previous: str | Path | None = None,
-        trials: int = 0,
+        trials: int | None = None,
         jobs: int = 1,
         progress: Callable[[str], None] | None = None,
     ) -> None:
@@ -259,18 +281,17 @@ class Study:
             progress("report")
         write_report(self._findings(previous), Path(path))
 
-    def _compute(self, progress: Callable[[str], None] | None, trials: int, jobs: int) -> dict[str, float]:
-        """Every stage, and the simulation if there are trials; returns the wall time of each [s]."""
+    def _compute(self, progress: Callable[[str], None] | None, trials: int | None, jobs: int) -> dict[str, float]:
+        """Every stage, and the simulation unless there are no trials; returns the wall time of each [s]."""
         wall_s: dict[str, float] = {}
-        for stage in (*STAGES, *(["simulation"] if trials else [])):
+        for name in ("simulation", "run"):
+            vars(self).pop(name, None)
+        for stage in (*STAGES, *([] if trials == 0 else ["simulation"])):
             if progress:
                 progress(stage)
             begin = time.perf_counter()
             if stage == "simulation":
-                self._simulation = simulate_plan(
-                    self.plan, self.budget, self.contact_keys, self.scenario, network=self.network, trials=trials,
-                    jobs=jobs,
-                )  # fmt: skip
+                self.simulate(trials=trials, jobs=jobs)
             else:
                 getattr(self, stage)
             wall_s[stage] = round(time.perf_counter() - begin, 3)
@@ -287,7 +308,7 @@ class Study:
     def _findings(self, previous: str | Path | None = None) -> Findings:
         found = Findings(
             self.scenario, self.passes, self.windows, self.budget, self.keys, self.candidates, self.plan, self.relay,
-            self.fibre_only, self.variants, self.run.manifest, self._simulation,
+            self.fibre_only, self.variants, self.run.manifest, vars(self).get("simulation"),
         )  # fmt: skip
         found = with_alternatives(found)
         return found if previous is None else with_comparison(found, previous, self.run)

@@ -218,7 +218,7 @@ TABLES: dict[str, Table] = {
             "bin": ("time", "start of the bin"),
             "demand": ("text", "demand"),
             "asked_bit": _number("key asked for"),
-            "delivered_bit": _number("key delivered"),
+            "delivered_bit": _number("key delivered; of a plan that of expected key"),
             "shortage_bit": _number("difference"),
         },
     ),

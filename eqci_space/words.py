@@ -8,9 +8,19 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-__all__ = ["SERVED_IN_FULL", "format_bits", "html_summary", "html_table", "percent", "short_list", "whole_seconds"]
+__all__ = [
+    "SERVED_IN_FULL",
+    "format_bits",
+    "html_summary",
+    "html_table",
+    "percent",
+    "short_list",
+    "such_periods",
+    "whole_seconds",
+]
 
 SERVED_IN_FULL = 0.9995
 """Share of what a demand asks for from which it is said to be served in full: what rounds to 100.0 %."""
@@ -37,6 +47,13 @@ def format_bits(bit: float) -> str:
 def percent(share: float, digits: int = 0) -> str:
     """A share in percent, such as ``25 %``."""
     return f"{100 * share:.{digits}f} %"
+
+
+def such_periods(start: datetime, end: datetime) -> str:
+    """What sampled worlds of a period are called: ``weeks`` for seven days, and ``periods`` where no word fits."""
+    days = (end - start).total_seconds() / 86_400
+    words = {"days": (1, 1), "weeks": (7, 7), "months": (28, 31), "years": (365, 366)}
+    return next((word for word, (least, most) in words.items() if least <= days <= most), "periods")
 
 
 def whole_seconds(start: Any, end: Any) -> tuple[Any, Any]:

@@ -33,7 +33,8 @@ out.mkdir(parents=True, exist_ok=True)
 #
 # The shipped scenario has no demand at Erfurt, so we lay one over it: 400 keys a day with Warsaw, borders crossed only
 # through the satellite. The period becomes two weeks, to leave room for an outage further down. The volume is assumed,
-# as are those of the shipped demands; `scn.sources` says which file every value comes from.
+# as are those of the shipped demands; `scn.sources` says which file every value comes from. The plan counts few sampled
+# skies, to be quick.
 
 # %%
 (out / "erfurt.toml").write_text("""
@@ -46,6 +47,9 @@ purpose = "government"
 assurance = "space_path"
 keys_256_per_day = { value = 400, source = "assumed" }
 weight = 3
+
+[schedule]
+plan_skies = 10
 """)
 scn = eq.load_scenario("quant-gpicz", overlays=[out / "erfurt.toml"])
 study = eq.Study(scn)

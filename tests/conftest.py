@@ -10,14 +10,19 @@ from astropy.utils import iers
 from skyfield.api import Loader
 
 from eqci_space.scenario import load_scenario
+from eqci_space.scenario.changes import with_values
 from eqci_space.study import Study
 
 ROOT = Path(__file__).parents[1]
+FAST = 'plan_for = "expected_key"\nspare_tolerance = 0.0\n'
 
 
 @pytest.fixture(scope="session")
 def scenario():
-    return load_scenario("quant-gpicz")
+    """The shipped week, planned for expected key: fast, and its contacts are those of a proven optimum."""
+    return with_values(
+        load_scenario("quant-gpicz"), {"schedule.plan_for": "expected_key", "schedule.spare_tolerance": 0.0}
+    )
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +33,15 @@ def study(scenario):
 @pytest.fixture(scope="session")
 def run_directory(study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "quant-gpicz"
-    study.save(folder)
+    study.save(folder, trials=0)
     return folder
 
 
 @pytest.fixture
 def edited(tmp_path):
-    """Write an edited copy of the shipped scenario and return its path."""
+    """Write an edited copy of the shipped scenario, planned as `scenario` is, and return its path."""
     text = (ROOT / "data" / "scenarios" / "quant-gpicz.toml").read_text(encoding="utf-8")
+    text = text.replace("[schedule]\n", f"[schedule]\n{FAST}")
 
     def write(*changes: tuple[str, str], extra: str = "") -> Path:
         new = text

@@ -162,7 +162,7 @@ def test_python_examples_of_how_to_pages_run(page, tmp_path, monkeypatch, day_st
     monkeypatch.setattr(eq, "load_scenario", load)
     monkeypatch.setattr(eq, "Study", study)
     if page == "read-a-run":
-        study(load("quant-gpicz")).save(tmp_path / "out" / "a")
+        study(load("quant-gpicz")).save(tmp_path / "out" / "a", trials=20)
         shutil.copytree(tmp_path / "out" / "a", tmp_path / "out" / "b")
     left_out = RUNNABLE[page]
     done = [code for code in blocks(DOCS / "how-to" / f"{page}.md", "python") if not any(w in code for w in left_out)]
@@ -176,7 +176,7 @@ def test_python_examples_of_how_to_pages_run(page, tmp_path, monkeypatch, day_st
 def day_studies(tmp_path_factory):
     """`load_scenario` of one day, and a `Study` that is made but once per scenario."""
     overlay = tmp_path_factory.mktemp("day") / "day.toml"
-    overlay.write_text("end = 2027-03-02T12:00:00Z\n", encoding="utf-8")
+    overlay.write_text("end = 2027-03-02T12:00:00Z\n\n[schedule]\nplan_skies = 8\n", encoding="utf-8")
     load_scenario, make, made = eq.load_scenario, eq.Study, {}
 
     def load(name):

@@ -51,7 +51,7 @@ def _call(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return f"`{parameter.name.upper()}`"
     value = "" if getattr(parameter, "is_flag", False) else " …"
-    return ", ".join(f"`{name}{value}`" for name in parameter.opts)
+    return ", ".join(f"`{name}{value}`" for name in [*parameter.opts, *parameter.secondary_opts])
 
 
 def _explained(parameter: Any) -> str:

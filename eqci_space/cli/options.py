@@ -40,7 +40,7 @@ __all__ = [
     "show_input_ages",
 ]
 
-_FEWEST_TRIALS, _TRIALS_PER_PROCESS = 10, 500
+_FEWEST_TRIALS, _TRIALS_PER_PROCESS, _USUAL_TRIALS = 10, 400, 800
 
 
 def complete_scenario(incomplete: str) -> list[str]:
@@ -76,7 +76,12 @@ Format = Annotated[
 ]
 FailOnEmpty = Annotated[bool, typer.Option("--fail-on-empty", help="Exit with 3 when there is nothing to list.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
-Trials = Annotated[int, typer.Option(min=0, help="Sampled worlds in which the plan is replayed; 0 or at least 10.")]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Sampled worlds in which the plan is replayed, 0 or at least 10; default: as means to 5 % need."
+    ),
+]
 StrictData = Annotated[
     bool,
     typer.Option(
@@ -111,22 +116,23 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def checked_trials(trials: int) -> int:
-    """The number of trials.
+def checked_trials(trials: int | None) -> int | None:
+    """The number of trials, None for as many as needed.
 
     Raises
     ------
     BadParameter
         It is between 0 and 10.
     """
-    if 0 < trials < _FEWEST_TRIALS:
+    if trials is not None and 0 < trials < _FEWEST_TRIALS:
         raise typer.BadParameter(f"--trials {trials}; expected 0 or at least {_FEWEST_TRIALS}")
     return trials
 
 
-def processes(trials: int) -> int:
-    """Processes worth starting for a number of trials: each takes seconds to begin."""
-    return max(1, min(os.cpu_count() or 1, trials // _TRIALS_PER_PROCESS))
+def processes(trials: int | None) -> int:
+    """Processes worth starting for a number of trials, None for as many as needed: each takes seconds to begin."""
+    expected = _USUAL_TRIALS if trials is None else trials
+    return max(1, min(os.cpu_count() or 1, expected // _TRIALS_PER_PROCESS))
 
 
 def load(scenario: str, overlays: list[Path] | None = None) -> Scenario:

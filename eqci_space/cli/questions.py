@@ -11,15 +11,19 @@ from eqci_space.cli.options import AsJson, ScenarioArgument, command, load
 from eqci_space.cli.output import Output
 from eqci_space.cli.records import rows_of
 from eqci_space.errors import DataError, PlanError, near_matches
+from eqci_space.units import KEY_BIT
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import pandas as pd
 
     from eqci_space.fiber.resilience import OutageAnswer
     from eqci_space.report.compare import Comparison
     from eqci_space.report.run_io import Run
     from eqci_space.scenario import Scenario
     from eqci_space.schedule.edits import EditedPlan
+    from eqci_space.study import Study
 
 __all__ = ["compare", "explain", "whatif"]
 
@@ -92,9 +96,10 @@ def whatif(
 ) -> None:
     """Say what a change costs.
 
-    With --with alone the contacts stay as planned: until when demands are served, by which new paths, and when stores
-    have refilled. With --pin, --ban or --force the plan of the scenario, files laid over it, is made anew, and each
-    edit is priced in 256-bit keys, in expected key: clear-sky key times the chance of a clear sky.
+    With --with alone the contacts stay as planned: what demands get on average over skies and in 9 of 10, until when
+    they are served, by which new paths, and when stores have refilled. With --pin, --ban or --force the plan of the
+    scenario, files laid over it, is made anew; what it costs is a mean over skies in 256-bit keys, and each edit is
+    priced in expected key: clear-sky key times the chance of a clear sky.
     """
     if pin or ban or force:
         _edited(output, load(scenario, overlays), _Edits(pin or [], ban or [], force or []), as_json=as_json)
@@ -103,22 +108,48 @@ def whatif(
         raise PlanError("whatif: nothing to change; give a file by --with, or a contact by --pin, --ban or --force")
     base, changed = load(scenario), load(scenario, overlays)
     from eqci_space.fiber.resilience import outage_answer
+    from eqci_space.schedule.candidates import out_of_service
     from eqci_space.study import Study
+    from eqci_space.tables import planned_contacts
 
     with output.progress(2) as advance:
         advance("planning")
-        deposits = Study(base).deposits
+        study = Study(base)
+        deposits = study.deposits
         advance("relaying")
-        answer = outage_answer(deposits, base, changed)
+        planned = planned_contacts(study.plan.contacts)
+        lost = planned[out_of_service(planned, changed)]
+        answer = outage_answer(deposits, base, changed, lost=lost.index.tolist())
+        levels = _levels(study, changed, planned, lost)
     splits = _splits(base, changed)
     if as_json:
         output.document(
-            "whatif", base, changes=list(changed.overlays), demands=rows_of(answer.demands),
+            "whatif", base, changes=list(changed.overlays), demands=rows_of(answer.demands.join(levels)),
+            lost_contacts=lost.index.tolist(),
             stores=rows_of(answer.stores.rename_axis("edge")), bins_split_at=splits,
         )  # fmt: skip
     else:
-        _say_answer(output, answer)
+        if len(lost):
+            output.result(f"{len(lost)} of {len(planned)} planned contacts fall out: {', '.join(lost.index)}")
+        _say_answer(output, answer, levels)
         _say_splits(output, splits)
+
+
+def _levels(study: Study, changed: Scenario, planned: pd.DataFrame, lost: pd.DataFrame) -> pd.DataFrame:
+    """Levels over the same skies without and with the change, per demand of both scenarios."""
+    import pandas as pd
+
+    from eqci_space.schedule.fresh_skies import fresh_deliveries
+
+    taken, seed = planned["candidate_id"], study.scenario.seed
+    choices = [taken.tolist(), taken.drop(lost.index).tolist()]
+    columns = {}
+    for i, (when, scenario) in enumerate((("before", study.scenario), ("after", changed))):
+        bits = fresh_deliveries(choices, study.candidates, scenario, rng=seed)[i]
+        names = [d.name for d in scenario.demands]
+        columns[f"{when}_mean_bit"] = pd.Series(bits.mean(axis=0), index=names)
+        columns[f"{when}_exceeded_90pct_bit"] = pd.DataFrame(bits, columns=names).quantile(0.1)
+    return pd.DataFrame(columns).dropna().rename_axis("demand")
 
 
 def _splits(*scenarios: Scenario) -> list[datetime]:
@@ -156,7 +187,8 @@ def _edited(output: Output, scenario: Scenario, edits: _Edits, *, as_json: bool)
         found = edit_plan(plan, candidates, scenario, network=network, pin=edits.pin, ban=edits.ban, force=edits.force)
     if as_json:
         output.document(
-            "whatif", scenario, cost=found.cost, cost_keys=found.cost_keys, edits=rows_of(found.edits),
+            "whatif", scenario, cost=found.cost, cost_keys=found.cost_keys, mean_cost_keys=found.mean_cost_keys,
+            mean_cost_error_keys=found.mean_cost_error_keys, edits=rows_of(found.edits),
             demands=rows_of(found.demands), contacts=rows_of(found.changes), notes=list(found.plan.notes),
             bins_split_at=_splits(scenario),
         )  # fmt: skip
@@ -168,11 +200,16 @@ def _edited(output: Output, scenario: Scenario, edits: _Edits, *, as_json: bool)
 def _say_edits(output: Output, found: EditedPlan) -> None:
     from eqci_space.words import whole_seconds
 
-    output.result(f"{_lost(found.cost_keys)} over all demands, in expected key; objective {-found.cost:+.4g}")
+    output.result(
+        f"{_lost(found.mean_cost_keys)} over all demands, mean over skies (± {found.mean_cost_error_keys:,.0f}), "
+        f"weather alone; objective {-found.cost:+.4g}"
+    )
+    output.result(f"{_lost(found.cost_keys)} in expected key, a bound before and after")
     for name, row in found.edits.iterrows():
         output.result(f"  {row['edit']} {name}: {_lost(row['cost_keys'])}, in expected key")
-    for name, row in found.demands[found.demands["change_keys"].abs() >= 1].iterrows():
-        output.result(f"{name}: {row['change_keys']:+,.0f} keys")
+    changed = (found.demands["change_mean_bit"].abs() >= KEY_BIT) | (found.demands["change_keys"].abs() >= 1)
+    for name, row in found.demands[changed].iterrows():
+        output.result(f"{name}: {_from_to(row, 'mean_bit')} mean, {_from_to(row, 'exceeded_90pct_bit')} in 9 of 10")
     for row in found.changes.itertuples():
         old = row.start_new if row.change == "added" else row.start_old
         start, _ = whole_seconds(old, old)
@@ -181,18 +218,31 @@ def _say_edits(output: Output, found: EditedPlan) -> None:
         output.result(f"note: {note}")
 
 
+def _from_to(row: pd.Series, level: str) -> str:
+    from eqci_space.words import format_bits
+
+    return " to ".join(format_bits(row[f"{when}_{level}"]) for when in ("before", "after"))
+
+
 def _lost(keys: float) -> str:
     """Keys lost or won in words."""
     count = f"{abs(keys):,.0f} 256-bit keys"
     return "no key lost" if abs(keys) < 0.5 else f"{count} lost" if keys > 0 else f"{count} won"
 
 
-def _say_answer(output: Output, answer: OutageAnswer) -> None:
+def _say_answer(output: Output, answer: OutageAnswer, levels: pd.DataFrame) -> None:
     from eqci_space.words import format_bits
 
+    moved = levels[(levels["after_mean_bit"] - levels["before_mean_bit"]).abs() >= KEY_BIT]
+    if len(moved):
+        output.result("over skies, weather alone, contacts as planned:")
+    for name, row in moved.iterrows():
+        output.result(f"  {name}: {_from_to(row, 'mean_bit')} mean, {_from_to(row, 'exceeded_90pct_bit')} in 9 of 10")
     touched = answer.demands[(answer.demands["shortage_bit"] >= 1) | (answer.demands["path_during"] != "")]
     if touched.empty:
-        output.result("every demand is served as before, by the same paths")
+        output.result("every demand is served as before of expected key, by the same paths")
+    else:
+        output.result("of expected key, relay without foresight:")
     for name, row in touched.iterrows():
         served = "served throughout" if row["shortage_bit"] < 1 else (
             f"served until {row['served_until']:%Y-%m-%d %H:%M} UTC, then {format_bits(row['shortage_bit'])} short"
@@ -233,6 +283,6 @@ def _say_comparison(output: Output, found: Comparison) -> None:
     changed = found.contacts.loc[found.contacts["change"] != "same", columns]
     for column in ("start_a", "start_b"):
         changed[column] = changed[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("–")
-    for table in (found.headline.reset_index(), found.delivery.reset_index(), changed):
+    for table in (found.delivery.reset_index(), found.headline.reset_index(), changed):
         text = table.to_string(index=False, na_rep="–", float_format="{:,.4g}".format)
         output.result(f"{'no contact differs' if table.empty else text}\n")

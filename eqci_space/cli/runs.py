@@ -41,8 +41,8 @@ Previous = Annotated[
 ]
 
 
-_OF_EXPECTED_KEY = "by demand, delivery of expected key: an upper bound of the mean over skies"
-_OF_WORLDS = "by demand: mean over worlds, in 9 of 10 worlds at least; at most, of expected key"
+_OF_EXPECTED_KEY = "by demand, delivery of expected key: weighted and summed, an upper bound of the mean over skies"
+_OF_WORLDS = "by demand, over worlds of weather and all stated uncertainties, relay with foresight"
 
 
 @command
@@ -50,7 +50,7 @@ def run(
     output: Output,
     scenario: ScenarioArgument,
     out: Annotated[Path, typer.Option(help="Directory for tables, exports, report.html and run.json.")],
-    trials: Trials = 0,
+    trials: Trials = None,
     previous: Previous = None,
     release: Annotated[
         Literal["internal", "public"],
@@ -72,7 +72,7 @@ def run(
         vars(study).update(_batched(output, loaded, out, jobs, scheduler, resume))
     from eqci_space.study import STAGES
 
-    with output.progress(len(STAGES) + 1 + bool(trials)) as advance:
+    with output.progress(len(STAGES) + 1 + (trials != 0)) as advance:
         result = study.save(
             out, level=release, previous=previous, trials=trials, jobs=processes(trials), progress=advance
         )
@@ -93,7 +93,7 @@ def report(
     output: Output,
     scenario: ScenarioArgument,
     out: Annotated[Path, typer.Option(help="File to write, .html.")],
-    trials: Trials = 0,
+    trials: Trials = None,
     previous: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="Run that page 1 compares this one with.")
     ] = None,
@@ -106,7 +106,7 @@ def report(
     study = _checked_study(output, scenario, overlays, strict=False)
     from eqci_space.study import STAGES
 
-    with output.progress(len(STAGES) + 1 + bool(trials)) as advance:
+    with output.progress(len(STAGES) + 1 + (trials != 0)) as advance:
         study.report(out, previous=previous, trials=trials, jobs=processes(trials), progress=advance)
     output.result(f"report: {out}")
 
@@ -125,33 +125,21 @@ def _checked_study(output: Output, scenario: str, overlays: list[Path] | None, s
     return study
 
 
-def _demands(result: Run) -> pd.DataFrame:
-    return result.tables["delivery"].groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum()
-
-
 def _say(output: Output, result: Run, out: Path) -> None:
     """The result in words, the first line fit for the subject of a mail."""
-    from eqci_space.report.summary import summary_line
+    from eqci_space.report.summary import demand_lines, summary_line
     from eqci_space.words import format_bits
 
     output.result(summary_line(result))
+    worlds = result.manifest.get("simulation")
+    output.result(f"  {_OF_WORLDS if worlds else _OF_EXPECTED_KEY}")
+    for line in demand_lines(result):
+        output.result(f"  {line}")
+    if worlds:
+        bits = [format_bits(worlds[f"space_{c}_bit"]) for c in ("exceeded_90pct", "median", "exceeded_10pct")]
+        output.result(f"  key from space in 90 / 50 / 10 % of {worlds['trials']} worlds exceeds {' / '.join(bits)}")
     counts = result.manifest["counts"]
     output.result(f"  {counts['passes']} passes, {counts['windows']} windows, {counts['candidates']} candidates")
-    worlds = result.manifest.get("simulation", {}).get("demands")
-    output.result(f"  {_OF_WORLDS if worlds else _OF_EXPECTED_KEY}")
-    for name, row in _demands(result).iterrows():
-        reason = result.manifest["unreachable_reasons"].get(str(name))
-        why = f"; {reason}" if reason else ""
-        bound, asked = format_bits(row["delivered_bit"]), format_bits(row["asked_bit"])
-        if worlds:
-            mean, low = (format_bits(worlds[name][f"all_in_{c}_bit"]) for c in ("mean", "exceeded_90pct"))
-            output.result(f"  {name}: {mean}, at least {low}, of {asked}; at most {bound}{why}")
-        else:
-            output.result(f"  {name}: {bound} of {asked}{why}")
-    if "simulation" in result.manifest:
-        found = result.manifest["simulation"]
-        bits = [format_bits(found[f"space_{c}_bit"]) for c in ("exceeded_90pct", "median", "exceeded_10pct")]
-        output.result(f"  key from space in 90 / 50 / 10 % of {found['trials']} worlds exceeds {' / '.join(bits)}")
     output.result(f"report: {out / 'report.html'} (stages {sum(result.manifest['wall_s'].values()):.1f} s)")
 
 
@@ -163,7 +151,7 @@ def _released(out: Path) -> Run:
 
 
 def _document(output: Output, scenario: Scenario, result: Run, out: Path) -> None:
-    from eqci_space.report.summary import summary_line
+    from eqci_space.report.summary import delivery_by_demand, summary_line
     from eqci_space.tables import planned_contacts
 
     kept = (
@@ -180,7 +168,7 @@ def _document(output: Output, scenario: Scenario, result: Run, out: Path) -> Non
     output.document(
         "run", scenario, summary=summary_line(result), directory=str(out),
         files=sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()),
-        demands=rows_of(_demands(result)), contacts=rows_of(planned_contacts(contacts)),
+        demands=rows_of(delivery_by_demand(result)), contacts=rows_of(planned_contacts(contacts)),
         **{name: result.manifest[name] for name in kept if name in result.manifest},
     )  # fmt: skip
 

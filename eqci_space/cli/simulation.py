@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["simulate"]
 
+_RELAY = {True: "relay with the sky of each known", False: "relay bin by bin, without foresight"}
 _QUANTILES = ("exceeded_90pct", "median", "exceeded_10pct")
 
 
@@ -29,6 +30,9 @@ def simulate(
     trials: Annotated[int, typer.Option(min=10, help="Sampled worlds.")] = 1000,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed; default the scenario's.")] = None,
     regret: Annotated[int, typer.Option(min=0, help="Worlds in which the plan is made anew, the sky known.")] = 5,
+    foresight: Annotated[
+        bool, typer.Option("--foresight/--no-foresight", help="Whether relay knows what comes in the period.")
+    ] = True,
     out: Annotated[Path | None, typer.Option(help="Folder for demands.csv, causes.csv and trials.parquet.")] = None,
     as_json: AsJson = False,
     overlays: Overlays = None,
@@ -47,7 +51,7 @@ def simulate(
         advance("planning", 0)
         result = simulate_plan(
             study.plan, study.budget, study.contact_keys, loaded, candidates=study.candidates, network=study.network,
-            trials=trials, rng=seed, regret_trials=regret, jobs=processes(trials),
+            trials=trials, rng=seed, regret_trials=regret, foresight=foresight, jobs=processes(trials),
             progress=lambda done: advance("worlds", done),
         )  # fmt: skip
     for warning in result.warnings:
@@ -56,7 +60,8 @@ def simulate(
         output.document(
             "simulate", loaded, trials=trials, seed=loaded.seed if seed is None else seed,
             demands=rows_of(result.demands), causes=rows_of(result.causes.rename_axis("cause")),
-            regret_trials=regret, regret_bit=result.regret_bit,
+            regret_trials=regret, regret_bit=result.regret_bit, foresight=foresight,
+            totals=rows_of(result.totals.rename_axis("demands")),
         )  # fmt: skip
     else:
         _say_simulation(output, loaded, result, trials, regret)
@@ -71,7 +76,7 @@ def _say_simulation(output: Output, scenario: Scenario, result: Simulation, tria
     from eqci_space.units import KEY_BIT
     from eqci_space.words import format_bits
 
-    output.result(f"{scenario.name}: {trials} worlds, contacts as planned, relay solved in each (an upper bound)")
+    output.result(f"{scenario.name}: {trials} worlds, contacts as planned, {_RELAY[result.foresight]}")
     output.result("delivered, exceeded in 90 % / 50 % / 10 % of the worlds: weather alone; all stated uncertainties")
     output.result("(± one standard error of the sampling)")
     for name, row in result.demands.iterrows():

@@ -36,7 +36,10 @@ def sweep(
     scenario: ScenarioArgument,
     values: Annotated[list[str], typer.Option("--set", help="PATH=V1,V2,...; repeatable.")],
     measure: Annotated[str, typer.Option(help="offers, plan or delivery.")] = "offers",
-    trials: Annotated[int, typer.Option(min=0, help="Sampled skies, the same for every option.")] = 0,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=0, help="Sampled skies, the same for all; default 200 for delivery, else 0."),
+    ] = None,
     jobs: Jobs = 1,
     out: TableFile = None,
     form: Format = None,

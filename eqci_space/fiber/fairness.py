@@ -16,7 +16,7 @@ from eqci_space.fiber.key_flow import FlowResult, Relaxation, RelayProgramme, so
 from eqci_space.fiber.key_problem import Column, KeyFlowProblem, ShareGoal
 from eqci_space.fiber.paths import cheapest_routes
 
-__all__ = ["components", "max_concurrent", "max_min"]
+__all__ = ["components", "max_concurrent", "max_min", "with_goal"]
 
 _MOST_SHARE = 1000.0
 _HAIR = 1e-9
@@ -67,6 +67,19 @@ def _usable(problem: KeyFlowProblem, k: int) -> np.ndarray:
         reached |= new
         grown = bool(new)
     return np.unique(arcs[np.isin(tail[arcs], list(reached))] >> 1)
+
+
+def with_goal(problem: KeyFlowProblem, objective: str) -> KeyFlowProblem:
+    """The problem of choosing contacts for an objective of relay.
+
+    Under ``max_concurrent`` and ``max_min`` the smallest share of each component counts, under the former beyond the
+    ask; what max-min fairness settles after the smallest share does not steer the choice. ``weighted`` changes nothing.
+    """
+    if objective == "weighted":
+        return problem
+    group = components(problem)
+    most = _MOST_SHARE if objective == "max_concurrent" else 1.0
+    return replace(problem, share_goal=ShareGoal(group, np.zeros(len(group)), most))
 
 
 def max_concurrent(problem: KeyFlowProblem) -> tuple[FlowResult, np.ndarray]:

@@ -108,11 +108,17 @@ class _Columns:
         return self.count - size + np.arange(size).reshape(shape)
 
 
-def flow_programme(problem: KeyFlowProblem) -> tuple[Programme, FlowLayout]:
-    """The programme of a relay problem without paths, and where everything stands in it."""
+def flow_programme(
+    problem: KeyFlowProblem, *, stored: np.ndarray | None = None, like: FlowLayout | None = None
+) -> tuple[Programme, FlowLayout]:
+    """The programme of a relay problem without paths, and where everything stands in it.
+
+    `stored` are edges whose stock is kept, if more than those that this problem's supply asks for; `like` is the layout
+    of a problem that differs in its supply alone, whose rows are taken.
+    """
     p, rows, columns = problem, _Rows(), _Columns()
     (n_demands, n_bins), n = p.asked_bit.shape, len(p.candidate_bit)
-    stored = stored_edges(p, arriving(p))
+    stored = like.stored if like else stored_edges(p, arriving(p)) if stored is None else stored
     row_of_edge = np.full(len(p.edges), -1)
     row_of_edge[stored] = np.arange(len(stored))
     columns.block(n)
@@ -124,7 +130,7 @@ def flow_programme(problem: KeyFlowProblem) -> tuple[Programme, FlowLayout]:
     balance = _balance_rows(p, rows, stock, stored, row_of_edge)
     demand = _demand_rows(rows, steps)
     quota = rows.block(p.quota_bit / MBIT)  # Σ x · a over the arcs of an agreement <= its quota
-    capped, cap = _cap_rows(p, rows, stock, stored)
+    capped, cap = _cap_rows(p, rows, stock, stored, like.capped if like else None)
     _life_rows(p, rows, stock, stored)
     _end_stock_rows(p, rows, stock[row_of_edge[wanted]], end_stock, wanted)
     for limit in p.limits:  # Σ weight · y <= most
@@ -169,11 +175,14 @@ def _demand_rows(rows: _Rows, steps: np.ndarray) -> np.ndarray:
     return demand
 
 
-def _cap_rows(p: KeyFlowProblem, rows: _Rows, stock: np.ndarray, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _cap_rows(
+    p: KeyFlowProblem, rows: _Rows, stock: np.ndarray, stored: np.ndarray, capped: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """``Σ x·a + s(e, t) <= cap``: the cap holds for delayed key before it serves; rows only where that can bind."""
     most = p.initial_bit + p.supply_bit.sum(axis=1)
     np.add.at(most, p.deposit_edge, p.deposit_bit)
-    capped = np.flatnonzero(p.delayed[stored] & (most[stored] > p.capacity_bit[stored]))
+    if capped is None:
+        capped = np.flatnonzero(p.delayed[stored] & (most[stored] > p.capacity_bit[stored]))
     cap = rows.block((p.capacity_bit[stored][capped] / MBIT)[:, None] * np.ones(p.asked_bit.shape[1]))
     rows.put(cap, stock[capped], 1.0)
     return capped, cap

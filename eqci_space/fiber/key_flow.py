@@ -14,7 +14,7 @@ Rows that cannot bind are left out (`row_reduction`). The oldest key also goes f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -33,6 +33,7 @@ __all__ = [
     "delivered_by_bin",
     "edge_cost",
     "solve_key_flow",
+    "solved_to_a_gap",
     "used_by_bin",
 ]
 
@@ -47,6 +48,7 @@ _MOST_IDLE = 3
 _CONVERGED = 1e-9  # relative; the solver's own tolerance is 1e-7 absolute
 _SMOOTHED_FROM = 1e-3  # distance from which prices are averaged with the best so far (Wentges 1997)
 _ROUND_BIT = 0.5  # paths of less are noise of the solver
+_MOST_REMEMBERED = 2_000
 _INTERIOR_FROM = 10_000  # variables from which interior points were faster than simplex
 
 
@@ -123,6 +125,11 @@ def solve_key_flow(problem: KeyFlowProblem, *, known: Sequence[Column] = ()) -> 
     return programme.flow(programme.relax())
 
 
+def solved_to_a_gap(problem: KeyFlowProblem) -> bool:
+    """Whether relay of the problem is so large that it is solved by interior points, to `LOOSE_GAP`."""
+    return len(flow_programme(problem)[0].objective) > _INTERIOR_FROM
+
+
 def edge_cost(problem: KeyFlowProblem) -> np.ndarray:
     """Small price per Mbit and edge (E,) that breaks ties: fewest spans, and space key only where it helps."""
     return np.where(problem.delayed, _SPACE_COST, _FIBRE_COST)
@@ -150,11 +157,12 @@ class RelayProgramme:
     Its columns are those of the `layout`, and behind them the paths, as shares of what their demand asks for.
     """
 
-    def __init__(self, problem: KeyFlowProblem, *, known: Sequence[Column] = ()):
+    def __init__(self, problem: KeyFlowProblem, *, known: Sequence[Column] = (), stored: np.ndarray | None = None):
         self.problem = problem
         self.columns: list[Column] = []
         self._seen: set[Column] = set()
-        self.base, self.layout = flow_programme(problem)
+        self._priced: dict[tuple[bytes, ...], dict[int, tuple[Route, float]]] = {}
+        self.base, self.layout = flow_programme(problem, stored=stored)
         b, n = self.base, len(self.base.objective)
         self._matrix = csr_array((b.value, (b.column, b.row)), shape=(n, len(b.row_upper)))
         self.cost_scale = _cost_scale(problem)
@@ -227,6 +235,19 @@ class RelayProgramme:
         self.base.upper[:n] = upper
         self._live.set_bounds(np.arange(n), lower.astype(float), upper.astype(float))
 
+    def supply(self, supply_bit: np.ndarray) -> None:
+        """Other supply (E, T) of the edges; the rows that are there have to be enough for it.
+
+        Those are `stored` at the least supply, and the caps that bind at the supply that the programme began with.
+        """
+        if np.array_equal(supply_bit, self.problem.supply_bit):
+            return
+        self.problem = replace(self.problem, supply_bit=supply_bit)
+        row_upper = flow_programme(self.problem, like=self.layout)[0].row_upper
+        moved = np.flatnonzero(row_upper != self.base.row_upper)
+        self.base.row_upper[moved] = row_upper[moved]
+        self._live.set_row_upper(moved, row_upper[moved])
+
     def relax(
         self, *, enough: float = _CONVERGED, cutoff: float = -np.inf, goal: float = np.inf, stalled: float = 0.0
     ) -> Relaxation:
@@ -292,7 +313,7 @@ class RelayProgramme:
             priced = np.where(open_arcs, arcs + scale * np.repeat(cost, 2), np.inf)
             for bins in _equal_rows(priced):
                 some = [k for k in group if paying[k, bins].any()]
-                for k, (route, least) in cheapest_routes(p.graph, p.ends, p.rules, some, priced[bins[0]]).items():
+                for k, (route, least) in self._cheapest(some, priced[bins[0]]).items():
                     mine = bins[paying[k, bins]]
                     best_pay[k, mine] = least * p.asked_bit[k, mine] / MBIT
                     gains = pay[k, mine] - best_pay[k, mine] > 1e-9 * np.maximum(1.0, pay[k, mine])
@@ -301,6 +322,16 @@ class RelayProgramme:
         reduced = self.base.objective - self._matrix @ price
         at = np.where(reduced > 0, np.where(np.isfinite(self.base.upper), self.base.upper, 0.0), self.base.lower)
         return columns, float(price @ self.base.row_upper + (reduced * at).sum())
+
+    def _cheapest(self, demands: list[int], cost: np.ndarray) -> dict[int, tuple[Route, float]]:
+        """Cheapest routes at prices of arcs (2E,); those met lately are remembered, for prices come back."""
+        key = np.array(demands).tobytes(), cost.tobytes()
+        if key not in self._priced:
+            if len(self._priced) >= _MOST_REMEMBERED:
+                self._priced.clear()
+            p = self.problem
+            self._priced[key] = cheapest_routes(p.graph, p.ends, p.rules, demands, cost)
+        return self._priced[key]
 
     def level_prices(self, price: np.ndarray) -> None:
         """Raise row prices, in place, so that key kept is worth no less earlier than later: then no stock gains."""

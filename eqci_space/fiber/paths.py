@@ -61,6 +61,11 @@ class KeyGraph:
         pairs = np.array([(self.number[a], self.number[b]) for _, a, b in self.edges], dtype=int).reshape(-1, 2)
         return pairs.ravel(), pairs[:, ::-1].ravel()
 
+    @cached_property
+    def plain(self) -> dict[bytes, PlainArcs]:
+        """Arcs without their prices by what may be used, filled as searches ask for them."""
+        return {}
+
     def path_nodes(self, arcs: Sequence[int]) -> list[int]:
         """Nodes along a path of arcs, both ends included."""
         tail, head = self.tail_head
@@ -121,7 +126,7 @@ def cheapest_routes(
         if route is not None:
             found[k] = route, float(cost[route_arcs(route)].sum())
     for arcs, group in groups.items():
-        found.update(_plain(graph, {k: wanted[k] for k in group}, np.frombuffer(arcs, dtype=bool), cost))
+        found.update(_plain(graph, {k: wanted[k] for k in group}, arcs, cost))
     return found
 
 
@@ -130,19 +135,68 @@ def _open_arcs(rule: PathRule, cost: np.ndarray) -> np.ndarray:
 
 
 def _plain(
-    graph: KeyGraph, wanted: dict[int, tuple[int, int]], allowed: np.ndarray, cost: np.ndarray
+    graph: KeyGraph, wanted: dict[int, tuple[int, int]], allowed: bytes, cost: np.ndarray
 ) -> dict[int, tuple[Route, float]]:
     """Cheapest paths without counting, by one run of Dijkstra per source."""
-    tail, head = graph.tail_head
-    search = ArcSearch(len(graph.number), tail, head, np.flatnonzero(allowed & np.isfinite(cost)), cost)
+    if allowed not in graph.plain:
+        graph.plain[allowed] = PlainArcs(graph, np.flatnonzero(np.frombuffer(allowed, dtype=bool)))
+    arcs = graph.plain[allowed]
+    sources = sorted({a for a, _ in wanted.values()})
+    distance, before = arcs.run(sources, cost)
     found: dict[int, tuple[Route, float]] = {}
-    distance, before = search.run(sorted({a for a, _ in wanted.values()}))
-    row = {source: i for i, source in enumerate(sorted({a for a, _ in wanted.values()}))}
     for k, (a, b) in wanted.items():
-        if np.isfinite(distance[row[a], b]):
-            path = search.arcs_to(before[row[a]], a, b)
+        row = sources.index(a)
+        if np.isfinite(distance[row, b]):
+            path = arcs.path(before[row], a, b, cost)
             found[k] = (path,), float(cost[list(path)].sum())
     return found
+
+
+class PlainArcs:
+    """Some arcs of a graph, sorted once for Dijkstra under many prices; of parallel arcs the cheapest, then the first.
+
+    Parameters
+    ----------
+    graph : KeyGraph
+    arcs : (n,) int array
+        In rising order.
+    """
+
+    def __init__(self, graph: KeyGraph, arcs: np.ndarray):
+        tail, head = graph.tail_head
+        self._nodes = len(graph.number)
+        pair = tail[arcs] * self._nodes + head[arcs]
+        order = np.argsort(pair, kind="stable")
+        self._arcs = arcs[order]
+        self._pairs, self._first, self._count = np.unique(pair[order], return_index=True, return_counts=True)
+        self._many = self._count > 1
+        self._head = self._pairs % self._nodes
+        self._start = np.searchsorted(self._pairs // self._nodes, np.arange(self._nodes + 1))
+
+    def run(self, sources: list[int], cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distances and predecessors (sources, nodes) at prices (2E,), infinite where none may pass."""
+        if not len(self._arcs):
+            distance = np.full((len(sources), self._nodes), np.inf)
+            distance[np.arange(len(sources)), sources] = 0.0
+            return distance, np.full(distance.shape, -9999)
+        # The graph routine takes no zeros for costs.
+        weight = np.maximum(np.minimum.reduceat(cost[self._arcs], self._first), _SMALLEST_COST)
+        graph = csr_array((weight, self._head, self._start), shape=(self._nodes, self._nodes))
+        distance, before = dijkstra(graph, directed=True, indices=sources, return_predecessors=True)
+        return distance, before
+
+    def path(self, before: np.ndarray, source: int, node: int, cost: np.ndarray) -> tuple[int, ...]:
+        """Arcs of the path to a node that was reached."""
+        steps, at = [], before.tolist()
+        while node != source:
+            steps.append(at[node] * self._nodes + node)
+            node = at[node]
+        pairs = np.searchsorted(self._pairs, steps[::-1])
+        path = self._arcs[self._first[pairs]].tolist()
+        for place in np.flatnonzero(self._many[pairs]).tolist():
+            parallel = self._arcs[self._first[pairs[place]] :][: self._count[pairs[place]]]
+            path[place] = int(parallel[np.argmin(cost[parallel])])
+        return tuple(path)
 
 
 class ArcSearch:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import PlanError, near_matches
+from eqci_space.fiber.bin_by_bin import flow_bin_by_bin
 from eqci_space.fiber.edges import SPACE, contact_arrivals
 from eqci_space.fiber.fairness import max_concurrent, max_min
 from eqci_space.fiber.key_flow import FlowResult, delivered_by_bin, solve_key_flow, used_by_bin
@@ -172,31 +173,7 @@ def relay_bin_by_bin(deposits: pd.DataFrame, scenario: Scenario, *, network: Net
     check_table(deposits, "DEPOSITS", "relay_bin_by_bin")
     network = network or build_network(scenario)
     problem = with_deposits(flow_problem(network, scenario), deposits, scenario)
-    n_bins = problem.asked_bit.shape[1]
-    used, price = np.zeros(problem.supply_bit.shape), np.zeros(problem.supply_bit.shape)
-    stock, paths, objective, rounds = problem.initial_bit, [], 0.0, 0
-    for t in range(n_bins):
-        one = replace(
-            problem, supply_bit=problem.supply_bit[:, t : t + 1], initial_bit=stock,
-            asked_bit=problem.asked_bit[:, t : t + 1], quota_bit=problem.quota_bit[:, t : t + 1],
-            closed=problem.closed[:, t : t + 1] if problem.closed.size else problem.closed,
-            life_bins=np.empty(0, dtype=int),
-        )  # fmt: skip
-        flow = solve_key_flow(one)
-        paths += [(k, t, route, bit) for k, _, route, bit in flow.paths]
-        used[:, t] = used_by_bin(flow, one)[:, 0]
-        price[:, t], objective, rounds = flow.edge_price[:, 0], objective + flow.objective, rounds + flow.rounds
-        so_far = slice(0, t + 1)
-        stock = store_levels(
-            problem.supply_bit[:, so_far],
-            used[:, so_far],
-            problem.aged_bit,
-            problem.capacity_bit,
-            problem.life_bins,
-            parent_bin=problem.parent_bin[so_far],
-        ).stock_bit[:, t]
-    bound = solve_key_flow(problem).bound
-    flow = FlowResult(sorted(paths), objective, bound, rounds, price)
+    flow = replace(flow_bin_by_bin(problem), bound=solve_key_flow(problem).bound)
     return _relay(flow, _shares(flow, problem), problem, scenario, network)
 
 

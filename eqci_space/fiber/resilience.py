@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -169,7 +169,9 @@ class OutageAnswer:
     after: Relay
 
 
-def outage_answer(deposits: pd.DataFrame, scenario: Scenario, changed: Scenario) -> OutageAnswer:
+def outage_answer(
+    deposits: pd.DataFrame, scenario: Scenario, changed: Scenario, *, lost: Sequence[str] = ()
+) -> OutageAnswer:
     """Compare the relay of a scenario with that of the scenario under an overlay, contacts as planned.
 
     Both are relayed bin by bin, for nobody knows of an outage beforehand, and in the same bins: those of the plan,
@@ -181,9 +183,15 @@ def outage_answer(deposits: pd.DataFrame, scenario: Scenario, changed: Scenario)
         DEPOSITS of the plan.
     scenario, changed : Scenario
         Without and with outages, stocks or demands changed; demands are matched by name.
+    lost : sequence of str
+        Contacts that bring nothing under the change, such as those of a station that is out.
     """
     marks = tuple(sorted({*bin_edges(scenario), *bin_edges(changed)}))
-    before, after = (relay_bin_by_bin(deposits, s.model_copy(update={"bin_marks": marks})) for s in (scenario, changed))
+    left = deposits[~deposits["contact_id"].isin(lost)]
+    before, after = (
+        relay_bin_by_bin(brought, s.model_copy(update={"bin_marks": marks}))
+        for brought, s in ((deposits, scenario), (left, changed))
+    )
     common = [d.name for d in scenario.demands if d.name in {c.name for c in changed.demands}]
     rows = []
     for name in common:

@@ -129,6 +129,12 @@ class GrowingProgramme:
             self._highs.setOptionValue("simplex_strategy", _DUAL_SIMPLEX)
         self._highs.changeColsBounds(len(column), column.astype(np.int32), lower, upper)
 
+    def set_row_upper(self, row: np.ndarray, upper: np.ndarray) -> None:
+        """Move the upper sides of rows; as `set_bounds`."""
+        if not self._interior:
+            self._highs.setOptionValue("simplex_strategy", _DUAL_SIMPLEX)
+        self._highs.changeRowsBounds(len(row), row.astype(np.int32), np.full(len(row), -np.inf), upper)
+
     def solve(self) -> Solution:
         """Solve from the last basis.
 
@@ -140,11 +146,14 @@ class GrowingProgramme:
         self._highs.run()
         if not self._interior:
             self._highs.setOptionValue("simplex_strategy", _PRIMAL_SIMPLEX)
-        if self._interior and self._highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
-            # Interior points got stuck before their tolerance; a basis gets there.
+        if self._highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
+            # Interior points got stuck before their tolerance, or a basis that was moved went astray: a new one gets
+            # there.
+            self._highs.clearSolver()
             self._highs.setOptionValue("solver", "simplex")
             self._highs.run()
-            self._highs.setOptionValue("solver", "ipm")
+            if self._interior:
+                self._highs.setOptionValue("solver", "ipm")
         return _answer(self._highs, False, False)
 
 

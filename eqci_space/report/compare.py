@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.report.run_io import Run, load_run
+from eqci_space.report.summary import delivery_by_demand
 from eqci_space.schedule.diff import match_contacts
 from eqci_space.tables import planned_contacts
 
@@ -30,8 +31,9 @@ class Comparison:
         end_shift_s, expected_skl_bit_a and _b, difference_bit, status_a, status_b. Where a run lacks the contact, its
         texts are empty, its times missing and its key is 0.
     delivery : DataFrame
-        Indexed by `demand`: asked_bit_a and _b, delivered_bit_a and _b, difference_bit, share_a, share_b; NaN where a
-        run lacks the demand.
+        Indexed by `demand`: mean_bit_a and _b, exceeded_90pct_bit_a and _b over worlds (NaN where a run was not
+        simulated), asked_bit_a and _b, and of expected key, a bound, delivered_bit_a and _b, difference_bit, share_a,
+        share_b; NaN where a run lacks the demand.
     headline : DataFrame
         Indexed by `quantity`: a, b, difference, relative (difference over a, NaN where a is 0).
     """
@@ -107,14 +109,12 @@ def _contact_row(a: pd.Series | None, b: pd.Series | None) -> dict[str, Any]:
 
 
 def _delivery(a: Run, b: Run) -> pd.DataFrame:
-    sums = [
-        run.tables["delivery"].groupby("demand", sort=False)[["asked_bit", "delivered_bit"]].sum() for run in (a, b)
-    ]
+    sums = [delivery_by_demand(run) for run in (a, b)]
     demands = list(dict.fromkeys([*sums[0].index, *sums[1].index]))
     table = pd.DataFrame(index=pd.Index(demands, name="demand", dtype=str))
-    for column in ("asked_bit", "delivered_bit"):
+    for column in ("mean_bit", "exceeded_90pct_bit", "asked_bit", "delivered_bit"):
         for side, total in zip("ab", sums, strict=True):
-            table[f"{column}_{side}"] = total[column].reindex(demands).to_numpy()
+            table[f"{column}_{side}"] = total.reindex(index=demands, columns=[column])[column].to_numpy(dtype=float)
     table["difference_bit"] = table["delivered_bit_b"] - table["delivered_bit_a"]
     for side in "ab":
         asked = table[f"asked_bit_{side}"]
@@ -134,6 +134,16 @@ def _headline(a: Run, b: Run) -> pd.DataFrame:
     return table
 
 
+def _levels(run: Run) -> dict[str, float]:
+    """Mean and 90 % level over worlds of what the demands of each purpose get together."""
+    totals = run.manifest.get("simulation", {}).get("totals", {})
+    words = {"mean": "mean", "exceeded_90pct": "in 9 of 10 at least"}
+    return {
+        f"{purpose} demands, {word} [bit]": float(row[f"all_in_{level}_bit"])
+        for purpose, row in totals.items() if purpose != "all" for level, word in words.items()
+    }  # fmt: skip
+
+
 def _numbers(run: Run) -> dict[str, float]:
     """Headline numbers of a run."""
     contacts, delivery = run.tables["contacts"], run.tables["delivery"]
@@ -141,6 +151,7 @@ def _numbers(run: Run) -> dict[str, float]:
     plan = run.manifest.get("plan", {})
     counted = {name: float(n) for name, n in run.manifest.get("counts", {}).items() if name != "contacts"}
     return {
+        **_levels(run),
         **counted,
         "planned contacts": float(len(planned)),
         "backup contacts": float((contacts["status"] == "backup").sum()),
@@ -148,7 +159,7 @@ def _numbers(run: Run) -> dict[str, float]:
         "clear-sky space key [bit]": float(planned["skl_bit"].sum()),
         "expected space key [bit]": float(planned["expected_skl_bit"].sum()),
         "asked [bit]": float(delivery["asked_bit"].sum()),
-        "delivered [bit]": float(delivery["delivered_bit"].sum()),
+        "delivered of expected key [bit]": float(delivery["delivered_bit"].sum()),
         "unreachable demands": float(len(run.manifest.get("unreachable_demands", []))),
         **{name: float(plan[name]) for name in ("objective", "bound", "gap") if name in plan},
     }

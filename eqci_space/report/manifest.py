@@ -21,7 +21,7 @@ from eqci_space.schedule.contacts import Plan
 from eqci_space.schedule.simulate import Simulation
 from eqci_space.tables import planned_contacts
 
-__all__ = ["run_manifest", "simulation_record"]
+__all__ = ["run_manifest"]
 
 _VERSIONS = (
     "eqci-space",
@@ -46,6 +46,7 @@ def run_manifest(
     windows: pd.DataFrame,
     candidates: pd.DataFrame,
     ages: pd.DataFrame | None = None,
+    simulation: Simulation | None = None,
 ) -> dict[str, Any]:
     """What ``run.json`` says of a run: inputs, element epochs and ages, solver, bound, gap, counts, versions.
 
@@ -58,6 +59,8 @@ def run_manifest(
         PASSES, WINDOWS and CANDIDATES, of which the rows are counted.
     ages : DataFrame, optional
         Of `input_ages`; worked out if not given.
+    simulation : Simulation, optional
+        Of the plan.
     """
     elements: dict[str, dict[str, Any]] = {}
     for satellite in scenario.satellites:
@@ -82,6 +85,8 @@ def run_manifest(
             "solver": f"HiGHS {importlib.metadata.version('highspy')}", "objective": plan.objective,
             "bound": plan.bound, "gap": plan.gap, "pricing_rounds": plan.pricing_rounds,
             "nodes": plan.nodes, "without_space": plan.without_space, "notes": list(plan.notes),
+            "plan_for": scenario.schedule.plan_for, "skies": plan.skies,
+            "expected_key_bound": None if np.isnan(plan.expected_key_bound) else plan.expected_key_bound,
             "slew_s": scenario.schedule.slew_s, "turnaround_s": scenario.schedule.turnaround_s,
         },
         "counts": {
@@ -92,6 +97,7 @@ def run_manifest(
         "failure_probability": _probabilities(relay, plan, scenario),
         "unreachable_reasons": unreachable_reasons(relay.network, scenario),
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
+        **({} if simulation is None else {"simulation": _simulation_record(simulation, scenario)}),
     }  # fmt: skip
 
 
@@ -101,14 +107,20 @@ def _probabilities(relay: Relay, plan: Plan, scenario: Scenario) -> dict[str, fl
     return {str(demand): None if np.isnan(p) else float(p) for demand, p in found.items()}
 
 
-def simulation_record(simulation: Simulation, scenario: Scenario) -> dict[str, Any]:
+def _simulation_record(simulation: Simulation, scenario: Scenario) -> dict[str, Any]:
     """What ``run.json`` says of a simulation: trials, seed, levels of the space key and of every demand."""
-    kept = ["asked_bit", *(f"all_in_{c}_bit" for c in ("mean", "exceeded_90pct", "median", "exceeded_10pct"))]
+    levels = ("mean", "mean_error", "exceeded_90pct", "exceeded_90pct_error", "median", "exceeded_10pct")
+    kept = ["asked_bit"]
+    for kind in ("all_in", "weather_only"):
+        kept += [*(f"{kind}_{c}_bit" for c in levels), f"{kind}_met_share"]
+        kept += [f"{kind}_{c}_keys_per_day" for c in ("mean", "exceeded_90pct")]
     low, middle, high = np.quantile(simulation.space_key_bit, [0.1, 0.5, 0.9]).tolist()
     return {
         "trials": len(simulation.space_key_bit), "seed": scenario.seed,
         "space_exceeded_90pct_bit": low, "space_median_bit": middle, "space_exceeded_10pct_bit": high,
-        "demands": simulation.demands[kept].to_dict("index"), "warnings": list(simulation.warnings),
+        "demands": simulation.demands[kept].to_dict("index"), "totals": simulation.totals[kept].to_dict("index"),
+        "foresight": simulation.foresight, "recourse": simulation.recourse.to_dict(),
+        "warnings": list(simulation.warnings),
     }  # fmt: skip
 
 

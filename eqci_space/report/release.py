@@ -39,7 +39,16 @@ PUBLIC_COLUMNS: dict[str, tuple[str, ...]] = {
     "demands": ("a", "b", "purpose", "asked_bit_per_day"),
     "bins": ("start", "end"),
     "contacts": ("satellite", "ogs", "start", "end", "skl_bit", "expected_skl_bit", "p_clear", "status"),
-    "delivery": ("bin", "demand", "asked_bit", "delivered_bit", "shortage_bit"),
+    "delivery": (
+        "bin",
+        "demand",
+        "asked_bit",
+        "delivered_bit",
+        "shortage_bit",
+        "mean_bit",
+        "exceeded_90pct_bit",
+        "exceeded_50pct_bit",
+    ),
 }
 """Columns of each table that may be published; nodes are those at which demands end."""
 _PUBLIC_MANIFEST = (
@@ -170,6 +179,8 @@ def release(material: Material, *, level: str = "internal") -> Released:
     manifest = {k: v for k, v in material.manifest.items() if k in _PUBLIC_MANIFEST}
     if "scenario" in material.manifest:
         manifest["scenario"] = {k: v for k, v in material.manifest["scenario"].items() if k in _PUBLIC_SCENARIO}
+    if "simulation" in material.manifest:
+        manifest["simulation"] = {k: v for k, v in material.manifest["simulation"].items() if k != "seed"}
     manifest |= {"release": "public", "tables": sorted(tables), "withheld": list(withheld)}
     return Released("public", material.name, material.start, material.end, tables, manifest, {}, withheld)
 

@@ -16,12 +16,19 @@ class SchedulePolicy(Record):
     """Rules of pass choice.
 
     Inside a pass a satellite may hand over between stations every `hand_over_step_s` (0: whole windows only), with
-    `slew_s` between; a contact lasts at least `min_contact_s`. `objective` is that of relay; contacts are always chosen
-    for weighted satisfaction: that of the mean key of every contact (`plan_for = "expected_key"`, fast, and an upper
-    bound of what the skies will deliver), or the mean over `plan_skies` sampled skies (`"expected_delivery"`), to a
-    relative gap of `sky_gap` where that can be proven. Of the latter a share `cvar_share` is the mean over the worst
-    `cvar_tail` of the skies instead of all. Stock at the end of the period counts up to `stock_target_bit` per
+    `slew_s` between; a contact lasts at least `min_contact_s`. `objective` is that of relay and of the choice: weighted
+    satisfaction, or the smallest share that demands get of their ask. Contacts are chosen for its mean over
+    `plan_skies` sampled skies (`plan_for = "expected_delivery"`), to a relative gap of `sky_gap` where that can be
+    proven, or for that of the mean key of every contact (`"expected_key"`, fast, and an upper bound of what the skies
+    will deliver). Of the former a share `cvar_share` is the mean over the
+    worst `cvar_tail` of the skies instead of all. Stock at the end of the period counts up to `stock_target_bit` per
     satellite store, at `stock_worth` for all of them together.
+
+    A plan leaves out contacts that together cost no more than `spare_tolerance` of what space adds to fibre alone; at 0
+    it keeps them, and ties go to more expected key.
+
+    Backups are flown in place of their contacts where a forecast of skill `night_skill` (assumed) puts the one under
+    cloud and the other in the clear; what that is worth is simulated, and the plan does not count on it.
 
     A rolling plan covers `horizon_day`, is made anew every `replan_day`, and leaves alone what begins within
     `freeze_h`; contacts have to be uploaded `upload_cutoff_h` before they begin. A planned contact that stays is worth
@@ -35,15 +42,17 @@ class SchedulePolicy(Record):
     min_contact_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
     post_processing_s: Annotated[float, Field(ge=0, le=30 * 86400)] = 3600.0
     objective: Literal["weighted", "max_concurrent", "max_min"] = "weighted"
-    plan_for: Literal["expected_key", "expected_delivery"] = "expected_key"
+    plan_for: Literal["expected_key", "expected_delivery"] = "expected_delivery"
     plan_skies: Annotated[int, Field(ge=2, le=10_000)] = 100
-    sky_gap: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    sky_gap: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     relative_gap: Annotated[float, Field(ge=0, le=0.5)] = 1e-4
+    spare_tolerance: Annotated[float, Field(ge=0, le=0.2)] = 1e-3
     cvar_share: Fraction = 0.0
     cvar_tail: Annotated[float, Field(gt=0, le=1)] = 0.1
     stock_target_bit: NotNegative = 0.0
     stock_worth: Annotated[float, Field(ge=0, le=100)] = 0.05
     backups: bool = True
+    night_skill: Fraction = 0.6
     horizon_day: Annotated[float, Field(gt=0, le=366)] = 10.0
     replan_day: Annotated[float, Field(gt=0, le=366)] = 7.0
     freeze_h: NotNegative = 6.0

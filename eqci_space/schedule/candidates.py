@@ -8,11 +8,12 @@ import pandas as pd
 from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.qkd.part_keys import part_keys
 from eqci_space.scenario import Booking, Outage, Scenario
+from eqci_space.schedule.sky_keys import with_responses
 from eqci_space.tables import TABLES, check_table, empty_table
 from eqci_space.weather.outlook import slot_clear_probability
 from eqci_space.weather.skies import shared_skies
 
-__all__ = ["contact_candidates"]
+__all__ = ["contact_candidates", "out_of_service"]
 
 _SHORTEST_S = 2.0
 _SECOND_NS = 1_000_000_000
@@ -25,6 +26,7 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     between instants ``schedule.hand_over_step_s`` apart are candidates too, each with its own best parameters, if no
     part of them gives as much. No candidate is shorter than ``schedule.min_contact_s``. Candidates that overlap at a
     station see one sky, and so have one chance of a clear line of sight, the mean over the slots of their windows.
+    Where a plan is made for sampled skies, columns such as ``skl_2db_bit`` say what is left of the key under cirrus.
     Times in which a satellite or station is booked or out of order have no candidate; what such a time leaves of a
     window is a part.
 
@@ -52,7 +54,7 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     long = table["end"] - table["start"] >= pd.Timedelta(seconds=scenario.schedule.min_contact_s)
     table = table[long].reset_index(drop=True)
     table["p_clear"] = _clear(table, budget, scenario)  # of whole windows, whatever is booked of them
-    table = table[~_taken(table, scenario)].reset_index(drop=True)
+    table = table[~out_of_service(table, scenario)].reset_index(drop=True)
     if table.empty:
         return empty_table("CANDIDATES")
     arrivals = contact_arrivals(table, scenario)
@@ -60,7 +62,14 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     for column in ("start", "end", "available_at"):
         table[column] = table[column].dt.as_unit("us")
     table = table.sort_values(["start", "candidate_id"]).set_index("candidate_id")
-    return check_table(table[list(TABLES["CANDIDATES"].columns)], "CANDIDATES", "contact_candidates")
+    table = check_table(table[list(TABLES["CANDIDATES"].columns)], "CANDIDATES", "contact_candidates")
+    return with_responses(table, budget, keys, scenario) if _meets_cirrus(scenario) else table
+
+
+def _meets_cirrus(scenario: Scenario) -> bool:
+    """Whether the plan has to know what cirrus leaves of the key of candidates."""
+    skies = scenario.schedule.plan_for == "expected_delivery" and scenario.weather.model != "clear_sky"
+    return skies and scenario.protocol.kind != "bbm92"
 
 
 def _parts(whole: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
@@ -140,8 +149,8 @@ def _undominated(start: np.ndarray, end: np.ndarray, key: np.ndarray) -> np.ndar
     return ~beaten
 
 
-def _taken(table: pd.DataFrame, scenario: Scenario) -> np.ndarray:
-    """Candidates (n,) bool that touch a booking or an outage of their satellite or station."""
+def out_of_service(table: pd.DataFrame, scenario: Scenario) -> np.ndarray:
+    """Candidates or contacts (n,) bool that touch a booking or an outage of their satellite or station."""
     start, end = pd.DatetimeIndex(table["start"]), pd.DatetimeIndex(table["end"])
     satellite, ogs = table["satellite"].to_numpy(), table["ogs"].to_numpy()
     taken = np.zeros(len(table), dtype=bool)

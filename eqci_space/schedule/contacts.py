@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import InfeasibleError, PlanError, near_matches
+from eqci_space.fiber.fairness import with_goal
 from eqci_space.fiber.flow_layout import TIE_WEIGHT
 from eqci_space.fiber.key_flow import FlowResult, solve_key_flow
 from eqci_space.fiber.key_problem import KeyFlowProblem
@@ -18,12 +19,13 @@ from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.conflicts import choice_limits
-from eqci_space.schedule.expected import solve_expected
+from eqci_space.schedule.expected import SkyPlan, solve_expected
 from eqci_space.schedule.joint import JointResult, solve_joint, value_of_choice
 from eqci_space.schedule.reasons import choice_reasons
 from eqci_space.schedule.sky_keys import key_in_skies
 from eqci_space.schedule.sky_relay import Tail
-from eqci_space.schedule.ties import with_even_stores, with_most_key
+from eqci_space.schedule.sparing import fewest_contacts
+from eqci_space.schedule.ties import with_even_stores, with_fewer, with_most_key
 from eqci_space.tables import TABLES, check_table, empty_table, planned_contacts
 from eqci_space.weather.skies import sample_sky
 from eqci_space.words import format_bits, html_summary, html_table, percent, whole_seconds
@@ -32,14 +34,16 @@ __all__ = ["Plan", "Wishes", "candidate_problem", "plan_contacts", "schedule_con
 
 _NOTHING_GAINED = 1e-6
 _MOST_ROWS = 10
+_SKIES_OF_PLANS = 1000  # a stream of its own: plans are judged in skies that they were not made for
 
 
 @dataclass(frozen=True)
 class Plan:
     """CONTACTS with the objective reached, its proven upper bound and their relative gap.
 
-    The objective is the weighted satisfied share of the demands summed over the bins, plus a tie-break of at most 1e-4
-    for expected space key, less the tie-breaking prices of hops: that of expected key (`skies` is 0), which no mean
+    The objective is the weighted satisfied share of the demands summed over the bins, or the smallest share that the
+    demands of a component get of their ask (`schedule.objective`), plus a tie-break of at most 1e-4 for expected space
+    key, less the tie-breaking prices of hops: that of expected key (`skies` is 0), which no mean
     over skies exceeds, or the mean over that many sampled `skies`, with a tail of the worst mixed in as the policy
     says. `expected_key_bound` is what the delivery of expected key proves of any plan. `without_space` is what the same
     demands reach with fibre alone; `notes` says what a reader has to know, such as that space changes nothing.
@@ -98,15 +102,14 @@ def schedule_contacts(
     pin: Sequence[str] = (),
     ban: Sequence[str] = (),
     force: Sequence[str] = (),
-    responses: pd.DataFrame | None = None,
 ) -> Plan:
     """Choose contacts jointly with key relay, on expected key or for sampled skies (`schedule.plan_for`).
 
     A satellite serves as many stations at a time as it has terminals, with slew between; a station as many satellites
-    as it has telescopes, with turnaround. The choice and the relay are one mixed-integer programme; ties go to more
-    expected space key, so a plan is meaningful even where fibre serves every bit. Stations without any way to the
-    network get no contact, unless all are such. Where space changes nothing the plan fills the stores evenly, and says
-    so.
+    as it has telescopes, with turnaround. The choice and the relay are one mixed-integer programme. Of plans within
+    `schedule.spare_tolerance` of what space adds the one of fewest contacts is looked for; at 0 ties go to more
+    expected space key. Stations without any way to the network get no contact, unless all are such. Where space changes
+    nothing the plan fills the stores evenly, and says so.
 
     Parameters
     ----------
@@ -119,8 +122,6 @@ def schedule_contacts(
         Candidates that are taken, or not.
     force : sequence of str
         Candidates that are taken even beside pins and others that a rule excludes; the notes of the plan name the rule.
-    responses : DataFrame, optional
-        Of `key_responses`: what cirrus leaves of the key of each candidate in a sampled sky; without, nothing.
 
     Returns
     -------
@@ -138,7 +139,7 @@ def schedule_contacts(
     problem = flow_problem(network, scenario)
     _check_names(candidates.index, {"pin": pin, "ban": ban, "force": force})
     usable = usable_candidates(candidates, scenario, pin=[*pin, *force])
-    return plan_contacts(problem, usable, scenario, wishes=Wishes(pin, ban, force), responses=responses)[0]
+    return plan_contacts(problem, usable, scenario, wishes=Wishes(pin, ban, force))[0]
 
 
 def usable_candidates(candidates: pd.DataFrame, scenario: Scenario, *, pin: Sequence[str] = ()) -> pd.DataFrame:
@@ -156,7 +157,6 @@ def plan_contacts(
     worth: np.ndarray | None = None,
     known: Sequence[str] = (),
     compared: bool = True,
-    responses: pd.DataFrame | None = None,
 ) -> tuple[Plan, FlowResult]:
     """Plan for a relay problem and the candidates that can be used, and the relay of its key; see `schedule_contacts`.
 
@@ -173,10 +173,9 @@ def plan_contacts(
         Candidates of an earlier plan, to start from.
     compared : bool
         Whether `without_space` is worked out; else it is NaN, and space counts as useless if no key from it is used.
-    responses : DataFrame, optional
-        As in `schedule_contacts`.
     """
-    choice = candidate_problem(problem, usable, scenario)
+    choice = with_goal(candidate_problem(problem, usable, scenario), scenario.schedule.objective)
+    problem = replace(problem, share_goal=choice.share_goal)
     if worth is not None:
         choice = replace(choice, candidate_worth=worth)
     wishes = wishes or Wishes()
@@ -189,17 +188,26 @@ def plan_contacts(
     start = np.asarray(usable.index.isin(known))
     skies = policy.plan_skies if policy.plan_for == "expected_delivery" and len(usable) else 0
     limits = {"required": required, "barred": barred, "known": start if start.any() else None}
+    tail = Tail(policy.cvar_share, policy.cvar_tail) if policy.cvar_share else None
+    key_bit = _key_in_skies(usable, scenario, skies) if skies else choice.candidate_bit[None, :]
     if skies:
-        found, expected_key_bound = _for_skies(choice, usable, scenario, responses, **limits)
+        sky_plan = solve_expected(choice, key_bit, relative_gap=policy.sky_gap, tail=tail, **limits)
+        found, expected_key_bound = _with_expected_key(choice, sky_plan), sky_plan.mean_key.bound
     else:
         found = solve_joint(choice, relative_gap=policy.relative_gap, **limits)
         expected_key_bound = found.bound
     useless = found.objective - bare <= _NOTHING_GAINED * max(1.0, bare) + TIE_WEIGHT
-    keep_all = policy.stock_target_bit > 0
-    if len(usable) and (useless or not (compared or _uses_space(found.flow, problem))):
-        notes, keep_all = (*notes, "space changes nothing for the demands: contacts fill the stores evenly"), True
+    fill = bool(len(usable)) and (useless or not (compared or _uses_space(found.flow, problem)))
+    if fill:
+        notes = (*notes, "space changes nothing for the demands: contacts fill the stores evenly")
         found = with_even_stores(found, choice, required, barred, relative_gap=policy.relative_gap)
-    found = with_most_key(found, choice, required, barred, keep_all=keep_all)
+    if fill or not policy.spare_tolerance:
+        found = with_most_key(found, choice, required, barred, keep_all=fill or policy.stock_target_bit > 0)
+    elif found.chosen.any():
+        kept, lost = fewest_contacts(
+            choice, found.chosen, key_bit, tolerance=policy.spare_tolerance, required=required, tail=tail
+        )
+        found = with_fewer(found, kept, lost, choice)
     reasons = choice_reasons(usable, found.chosen, choice.limits, barred=barred)
     planned = _contacts(usable[found.chosen], reasons)
     if scenario.schedule.backups and len(planned):
@@ -212,19 +220,15 @@ def plan_contacts(
     return plan, found.flow
 
 
-def _for_skies(
-    choice: KeyFlowProblem, usable: pd.DataFrame, scenario: Scenario, responses: pd.DataFrame | None,
-    **limits: np.ndarray | None,
-) -> tuple[JointResult, float]:  # fmt: skip
-    """The choice for sampled skies, with the relay of its expected key, and the bound that expected key proves."""
-    policy = scenario.schedule
-    sky = sample_sky(usable, scenario, trials=policy.plan_skies, rng=scenario.seed)
-    key_bit = key_in_skies(usable, sky, responses)
-    tail = Tail(policy.cvar_share, policy.cvar_tail) if policy.cvar_share else None
-    plan = solve_expected(choice, key_bit, relative_gap=policy.sky_gap, tail=tail, **limits)
+def _key_in_skies(usable: pd.DataFrame, scenario: Scenario, skies: int) -> np.ndarray:
+    rng = np.random.default_rng(np.random.SeedSequence(scenario.seed, spawn_key=(_SKIES_OF_PLANS,)))
+    return key_in_skies(usable, sample_sky(usable, scenario, trials=skies, rng=rng))
+
+
+def _with_expected_key(choice: KeyFlowProblem, plan: SkyPlan) -> JointResult:
+    """The choice for sampled skies, with the relay of its expected key."""
     flow = value_of_choice(choice, plan.chosen)
-    found = JointResult(plan.chosen, flow, plan.objective, plan.bound, plan.mean_key.rounds, plan.nodes)
-    return found, plan.mean_key.bound
+    return JointResult(plan.chosen, flow, plan.objective, plan.bound, plan.mean_key.rounds, plan.nodes)
 
 
 def _uses_space(flow: FlowResult, problem: KeyFlowProblem) -> bool:

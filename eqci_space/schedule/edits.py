@@ -16,20 +16,22 @@ from eqci_space.fiber.relay import key_deposits, relay_keys
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan, Wishes, plan_contacts, schedule_contacts, usable_candidates
 from eqci_space.schedule.diff import diff_plans
+from eqci_space.schedule.fresh_skies import fresh_deliveries
 from eqci_space.schedule.named import NamedCandidates
 from eqci_space.tables import planned_contacts
 
 __all__ = ["EditedPlan", "confirm_contact", "edit_plan"]
 
 _BITS_PER_KEY = 256
+_SKIES = 200
 
 
 @dataclass(frozen=True)
 class EditedPlan:
     """A plan after edits and their price.
 
-    Keys are those that the demands get of the expected key, as `relay_keys` delivers it; they are compared with the
-    base plan's on the same footing.
+    What is lost is stated as a mean over sampled skies, the same for both plans, and in the delivery of expected key,
+    which is a bound of that mean.
 
     Attributes
     ----------
@@ -43,7 +45,11 @@ class EditedPlan:
         Indexed by `name`: edit (pin, ban or force), candidates concerned, cost and cost_keys of this edit alone, the
         others as they are.
     demands : DataFrame
-        Per demand: delivered_bit of the expected key before and after, the difference, and it in 256-bit keys.
+        Per demand: before_mean_bit and after_mean_bit over the skies, their difference change_mean_bit with its paired
+        standard error change_mean_error_bit, before_exceeded_90pct_bit and after_exceeded_90pct_bit; and of expected
+        key before_bit, after_bit, change_bit and change_keys.
+    mean_cost_keys, mean_cost_error_keys : float
+        256-bit keys lost over all demands and the period, mean over skies with its paired standard error.
     changes : DataFrame
         Of `diff_plans`.
     """
@@ -54,6 +60,8 @@ class EditedPlan:
     edits: pd.DataFrame
     demands: pd.DataFrame
     changes: pd.DataFrame
+    mean_cost_keys: float
+    mean_cost_error_keys: float
 
 
 class _Edit(NamedTuple):
@@ -115,12 +123,13 @@ def edit_plan(
     ground = _Ground(base, candidates, scenario, network or build_network(scenario))
     edits = _edits(ground, pin, ban, force)
     plan = _planned(ground, edits)
-    demands = pd.DataFrame({"before_bit": _delivered(ground, base), "after_bit": _delivered(ground, plan)})
+    demands, skies = _over_skies(ground, base, plan)
+    demands = demands.assign(before_bit=_delivered(ground, base), after_bit=_delivered(ground, plan))
     demands["change_bit"] = demands["after_bit"] - demands["before_bit"]
     demands["change_keys"] = demands["change_bit"] / _BITS_PER_KEY
     total = (base.objective - plan.objective, -float(demands["change_keys"].sum()))
     prices = _prices(ground, edits, plan, float(demands["after_bit"].sum()), total, each=each)
-    return EditedPlan(plan, *total, prices, demands, diff_plans(base, plan, scenario))
+    return EditedPlan(plan, *total, prices, demands, diff_plans(base, plan, scenario), *skies)
 
 
 def _edits(ground: _Ground, pin: Sequence[str], ban: Sequence[str], force: Sequence[str]) -> list[_Edit]:
@@ -198,6 +207,21 @@ def _prices(
         rows.append((edit.name, edit.kind, len(edit.candidates), cost, keys))
     columns = ["name", "edit", "candidates", "cost", "cost_keys"]
     return pd.DataFrame(rows, columns=columns).set_index("name")
+
+
+def _over_skies(ground: _Ground, base: Plan, plan: Plan) -> tuple[pd.DataFrame, tuple[float, float]]:
+    """Levels of both plans per demand over the same skies; keys lost in all, with the standard error."""
+    taken = [planned_contacts(p.contacts)["candidate_id"].tolist() for p in (base, plan)]
+    before, after = fresh_deliveries(taken, ground.candidates, ground.scenario, network=ground.network, skies=_SKIES)
+    change, root = after - before, np.sqrt(len(before))
+    table = pd.DataFrame({
+        "before_mean_bit": before.mean(axis=0), "after_mean_bit": after.mean(axis=0),
+        "change_mean_bit": change.mean(axis=0), "change_mean_error_bit": change.std(axis=0) / root,
+        "before_exceeded_90pct_bit": np.quantile(before, 0.1, axis=0),
+        "after_exceeded_90pct_bit": np.quantile(after, 0.1, axis=0),
+    }, index=pd.Index([d.name for d in ground.scenario.demands], name="demand", dtype=str))  # fmt: skip
+    lost = -change.sum(axis=1) / _BITS_PER_KEY
+    return table, (float(lost.mean()), float(lost.std() / root))
 
 
 def _delivered(ground: _Ground, plan: Plan) -> pd.Series:

@@ -4,9 +4,9 @@ Delivery is a concave function of what is deposited, so a plan for expected key 
 that never comes, and its objective bounds the mean over skies from above (Jensen). Here each sky has a relay of its
 own under one choice of contacts (sample average approximation, Kleywegt, Shapiro and Homem-de-Mello 2002). The
 integer programme of some skies together proves itself; of more skies it is solved by groups, whose mean bounds the
-whole (Mak, Morton and Wood 1999), for each group may choose alone what all have to share. The plans of the groups meet
-in a programme over all skies that may take any contact one of them took. With a tail, part of the worth is the mean of
-the worst skies; the worst of all are no better than the worst of each group, so the same bound holds.
+whole (Mak, Morton and Wood 1999), for each group may choose alone what all have to share. From the best of their plans
+crossing by crossing is then chosen anew for all skies, the others as they are. With a tail, part of the worth is the
+mean of the worst skies; the worst of all are no better than the worst of each group, so the same bound holds.
 
 A plan is good in the skies that it was made for. `schedule.fresh_skies` judges it in others.
 """
@@ -17,31 +17,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from eqci_space.fiber.flow_layout import MBIT
 from eqci_space.fiber.key_flow import RelayProgramme
-from eqci_space.fiber.key_problem import KeyFlowProblem
+from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
+from eqci_space.fiber.world_relay import WorldRelays, relay_worlds
 from eqci_space.machine.solver import gap_between, maximise
+from eqci_space.schedule.expected_worth import worth_of
 from eqci_space.schedule.joint import JointResult, solve_joint
 from eqci_space.schedule.sky_relay import SkyRelay, Tail, skies_programme, sky_relay
 
-__all__ = ["SkyPlan", "SkyWorth", "mean_problem", "sky_worth", "solve_expected", "worth_of"]
+__all__ = ["SkyPlan", "mean_problem", "sky_worth", "solve_expected"]
 
 # Chosen on the shipped week: 25 skies give a plan within 1 % of the last one in three seconds, and 100 skies are what
 # the solver proves to 1 % at the root and some nodes.
 _FIRST_SKIES = 25
 _GROUP = 100
-_FIRST_GAP = 0.01
+_FIRST_GAP = 0.03
 _MOST_NODES = 400
 _MOST_VARIABLES = 400_000  # of one integer programme
-
-
-@dataclass(frozen=True)
-class SkyWorth:
-    """Relay of a choice in every sky: objective (S,) and bits that each demand gets (S, K)."""
-
-    objective: np.ndarray
-    delivered_bit: np.ndarray
+_ROUND_GAIN, _CROSSING_GAP, _CROSSING_NODES = 0.02, 1e-3, 50
+_MOST_AT_ONCE = 4  # contacts at a time that a limit of one crossing allows; more is a quota
 
 
 @dataclass(frozen=True)
@@ -51,22 +49,26 @@ class SkyPlan:
     Attributes
     ----------
     chosen : (N,) bool
-    worth : SkyWorth
-        In the skies planned for.
+    worth : WorldRelays
+        Relay of the choice in the skies planned for.
     objective, bound : float
         Mean over the skies, or with a tail the mixture of mean and tail, and what no choice exceeds in these skies.
     mean_key : JointResult
         The plan for expected key that the search began from.
     nodes : int
         Of the search trees.
+    group_bounds : tuple of float
+        Bounds of groups of skies that were solved by themselves: independent estimates, from above, of what the best
+        plan reaches in all skies there may be.
     """
 
     chosen: np.ndarray
-    worth: SkyWorth
+    worth: WorldRelays
     objective: float
     bound: float
     mean_key: JointResult
     nodes: int
+    group_bounds: tuple[float, ...] = ()
 
     @property
     def gap(self) -> float:
@@ -80,40 +82,11 @@ def mean_problem(problem: KeyFlowProblem, key_bit: np.ndarray) -> KeyFlowProblem
     return replace(problem, candidate_bit=mean, deposit_bit=mean[problem.deposit_candidate])
 
 
-def worth_of(objective: np.ndarray, tail: Tail | None) -> float:
-    """Mean over skies; with a tail, the mixture of it and the mean of the worst part of the skies.
-
-    A sky that the part cuts counts with what is left of the part (Rockafellar and Uryasev 2000).
-    """
-    mean = float(objective.mean())
-    if tail is None:
-        return mean
-    skies = len(objective)
-    weight = np.clip(tail.part * skies - np.arange(skies), 0.0, 1.0)
-    return (1 - tail.share) * mean + tail.share * float(weight @ np.sort(objective)) / (tail.part * skies)
-
-
-def sky_worth(problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray) -> SkyWorth:
-    """Relay of a choice in every sky, each solved for itself with the sky known (S, N) [bit].
-
-    One programme serves all skies: a contact brings in each the part of its largest key that the sky leaves. Large
-    programmes are solved to a gap of 1e-3, from below.
-    """
-    taken, largest = np.flatnonzero(chosen), key_bit.max(axis=0)
-    mine = np.flatnonzero(np.isin(problem.deposit_candidate, taken))
-    number = np.searchsorted(taken, problem.deposit_candidate[mine])
-    programme = RelayProgramme(replace(
-        problem, candidate_bit=np.zeros(len(taken)), candidate_worth=np.empty(0), limits=[],
-        deposit_candidate=number, deposit_edge=problem.deposit_edge[mine], deposit_bin=problem.deposit_bin[mine],
-        deposit_bit=largest[taken][number],
-    ))  # fmt: skip
-    part = key_bit[:, taken] / np.maximum(largest[taken], 1e-300)
-    objective, delivered = np.empty(len(key_bit)), np.zeros((len(key_bit), len(problem.ends)))
-    for sky, left in enumerate(part):
-        programme.fix(left, left)
-        flow = programme.settled()
-        objective[sky], delivered[sky] = flow.objective, flow.delivered_bit(len(problem.ends))
-    return SkyWorth(objective, delivered)
+def sky_worth(problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray) -> WorldRelays:
+    """Relay of a choice in every sky, each solved for itself with the sky known (S, N) [bit]."""
+    mine = np.flatnonzero(chosen[problem.deposit_candidate])
+    arrived = key_bit[:, problem.deposit_candidate[mine]]
+    return relay_worlds(problem, problem.deposit_edge[mine], problem.deposit_bin[mine], arrived)
 
 
 def solve_expected(
@@ -149,17 +122,21 @@ def solve_expected(
     upper = np.ones(n) if barred is None else 1.0 - barred.astype(float)
     relay, tie = _small(problem, key_bit, upper)
     bound, nodes, chosen = mean.bound, mean.nodes, mean.chosen.astype(float)
+    bounds: tuple[float, ...] = ()
     if relay is not None:
         search = _Search(relay, key_bit / MBIT, lower, upper, tail)
         chosen = search.from_first_skies(chosen)
         groups = np.array_split(np.arange(len(key_bit)), -(-len(key_bit) // search.group))
         found = [search.solve(group, chosen, relative_gap) for group in groups]
-        bound = min(bound, float(np.average([f.bound for f in found], weights=[len(g) for g in groups])))
-        chosen = search.joined([mean.chosen.astype(float), chosen, *(f.chosen for f in found)], relative_gap)
+        bounds = tuple(f.bound for f in found)
+        bound = min(bound, float(np.average(bounds, weights=[len(g) for g in groups])))
+        chosen = search.best([chosen, *(f.chosen for f in found)])
+        if len(groups) > 1:
+            chosen = search.by_crossings(chosen)
         nodes += search.nodes
     worth = sky_worth(problem, chosen, key_bit)
     objective = worth_of(worth.objective, tail) + float(tie @ chosen)
-    return SkyPlan(chosen > 0.5, worth, objective, max(bound, objective), mean, nodes)
+    return SkyPlan(chosen > 0.5, worth, objective, max(bound, objective), mean, nodes, bounds)
 
 
 def _small(problem: KeyFlowProblem, key_bit: np.ndarray, upper: np.ndarray) -> tuple[SkyRelay | None, np.ndarray]:
@@ -188,12 +165,12 @@ class _Search:
         self.nodes = 0
         self.width = len(relay.objective)
         self.group = max(1, min(_GROUP, _MOST_VARIABLES // max(self.width, 1)))
+        self.crossings = _crossings(relay.limits, key_mbit.shape[1])
 
-    def solve(self, skies: np.ndarray, start: np.ndarray, gap: float, upper: np.ndarray | None = None) -> _Found:
+    def solve(self, skies: np.ndarray, start: np.ndarray, gap: float) -> _Found:
         """The integer programme of some skies, from a choice that fits."""
-        top = self.upper if upper is None else upper
         key = self.key_mbit[skies]
-        programme = skies_programme(self.relay, key, self.lower, top, self.tail)
+        programme = skies_programme(self.relay, key, self.lower, self.upper, self.tail)
         point = maximise(skies_programme(self.relay, key, start, start, self.tail))
         # The gap is that of the whole worth; the programme lacks what is the same in every sky.
         of_part = gap * (1.0 + max(0.0, self.relay.constant) / max(point.objective, 1e-9))
@@ -220,11 +197,31 @@ class _Search:
             values.append(x.reshape(len(key), self.width) @ self.relay.objective)
         return worth_of(np.concatenate(values), self.tail) + float(self.relay.tie @ chosen)
 
-    def joined(self, choices: Sequence[np.ndarray], gap: float) -> np.ndarray:
-        """A choice over all skies among the candidates that any of the choices took; one group has it already."""
-        best = self.best(choices)
-        skies = len(self.key_mbit)
-        if skies <= self.group or self.width * skies > _MOST_VARIABLES:
-            return best
-        any_taken = np.minimum(self.upper, np.max(choices, axis=0))
-        return self.best([best, self.solve(np.arange(skies), best, gap / 4, any_taken).chosen])
+    def by_crossings(self, chosen: np.ndarray) -> np.ndarray:
+        """The choice with every crossing chosen anew in turn, over all skies, until a round gains little."""
+        if self.width * len(self.key_mbit) > _MOST_VARIABLES:
+            return chosen
+        worth, reached = self.worth(chosen), -np.inf
+        while worth > reached + _ROUND_GAIN * abs(reached) or reached == -np.inf:
+            reached = worth
+            for crossing in self.crossings:
+                lower, upper = chosen.copy(), chosen.copy()
+                lower[crossing], upper[crossing] = self.lower[crossing], self.upper[crossing]
+                programme = skies_programme(self.relay, self.key_mbit, lower, upper, self.tail)
+                found = maximise(programme, relative_gap=_CROSSING_GAP, most_nodes=_CROSSING_NODES)
+                if found.objective > worth:
+                    chosen, worth = np.round(found.x[: len(chosen)]), found.objective
+        return chosen
+
+
+def _crossings(limits: Sequence[ChoiceLimit], n: int) -> list[np.ndarray]:
+    """Candidates that exclude each other, directly or through others: those of one crossing; lone ones together."""
+    rows = [limit.candidates for limit in limits if limit.most <= _MOST_AT_ONCE and (limit.weight == 1).all()]
+    row = np.repeat(np.arange(len(rows)), [len(members) for members in rows])
+    column = np.concatenate([np.empty(0, dtype=int), *rows])
+    graph = coo_array((np.ones(len(row)), (row, len(rows) + column)), shape=(len(rows) + n, len(rows) + n))
+    part = connected_components(graph, directed=False)[1][len(rows) :]
+    _, label, count = np.unique(part, return_inverse=True, return_counts=True)
+    groups = [np.flatnonzero(label == i) for i in np.flatnonzero(count > 1)]
+    lone = np.flatnonzero(count[label] == 1)
+    return [*groups, *([lone] if len(lone) else [])]

@@ -101,8 +101,16 @@ def _taken(row: pd.Series) -> str:
     start, end = whole_seconds(row["start"], row["end"])
     return (
         f"taken: {start:%H:%M:%S} to {end:%H:%M:%S} UTC, {_bits(row['expected_skl_bit'])} expected "
-        f"({_bits(row['skl_bit'])} in a clear sky, {row['p_clear']:.0%} clear); {row['reason']}"
+        f"({_bits(row['skl_bit'])} in a clear sky, {row['p_clear']:.0%} clear); {row['reason']}{_worth(row)}"
     )
+
+
+def _worth(row: pd.Series) -> str:
+    """What the demands would lose without a contact, if the run was simulated."""
+    if "role" not in row.index or not isinstance(row["role"], str):
+        return ""
+    lost, error = row["lost_without_bit"], row["lost_without_error_bit"]
+    return f"; {row['role']}: without it the demands lose {_bits(lost)} ± {_bits(error)} on average over skies"
 
 
 def _rivals(offer: pd.Series, planned: pd.DataFrame, rules: dict[str, Any]) -> pd.DataFrame:
@@ -120,6 +128,20 @@ def _bits(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g} {unit}"
     return f"{value:.0f} bit"
+
+
+def _levels_of(run: HasTables, demand: str, asked: float, given: float) -> list[str]:
+    """What a demand gets over worlds, and of expected key."""
+    bound = f"{_bits(given)} of {_bits(asked)} ({given / asked:.0%})"
+    worlds = run.manifest.get("simulation", {}).get("demands", {}).get(demand)
+    if worlds is None:
+        return [f"{demand}: {bound} of expected key"]
+    mean, low = worlds["all_in_mean_bit"], worlds["all_in_exceeded_90pct_bit"]
+    return [
+        f"{demand}: {_bits(mean)} on average of {_bits(asked)} ({mean / asked:.0%}), in 9 of 10 worlds at least "
+        f"{_bits(low)}; the ask is met in {worlds['all_in_met_share']:.0%}",
+        f"of expected key {bound}",
+    ]
 
 
 def explain_demand(run: HasTables, demand: str) -> str:
@@ -146,9 +168,10 @@ def explain_demand(run: HasTables, demand: str) -> str:
         hint = near_matches(demand, delivery["demand"].unique())
         raise PlanError(f"explain_demand: no demand '{demand}' in the run; {hint}")
     asked, given = float(mine["asked_bit"].sum()), float(mine["delivered_bit"].sum())
-    lines = [f"{demand}: {_bits(given)} of {_bits(asked)} ({given / asked:.0%})"]
+    lines = _levels_of(run, demand, asked, given)
     if given >= asked * (1 - 1e-6):
-        return "\n".join([*lines, "served in full"])
+        served = "served in full by expected key" if len(lines) > 1 else "served in full"
+        return "\n".join([*lines, served])
     routes, prices = run.tables["routes"], run.tables["prices"]
     used = {e for edges in routes.loc[routes["demand"] == demand, "edges"] for e in edges}
     if not used:

@@ -25,6 +25,7 @@ from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan, Wishes, candidate_problem, plan_contacts, usable_candidates
 from eqci_space.schedule.diff import diff_plans
 from eqci_space.schedule.joint import value_of_choice
+from eqci_space.schedule.sky_keys import without_key
 from eqci_space.tables import empty_table, planned_contacts
 
 __all__ = ["RollingPlan", "rolling_plan"]
@@ -156,7 +157,7 @@ def _ahead(
     if outlook is not None and len(inside):
         inside = inside.assign(p_clear=outlook(now, inside))
     recent = candidates.loc[_recent(rolled, now)]
-    return inside if recent.empty else pd.concat([recent.assign(skl_bit=0.0), inside])
+    return inside if recent.empty else pd.concat([without_key(recent), inside])
 
 
 def _planned(rolled: _Rolled) -> pd.DataFrame:

@@ -1,12 +1,14 @@
 """What a plan delivers in sampled worlds: weather and the scenario's stated uncertainties, contacts fixed.
 
 In each world the planned contacts give the key that their response has at the world's loss, or nothing, and the relay
-is solved anew for the key that arrived: an upper bound of what routes fixed beforehand would deliver.
+is solved anew for the key that arrived: with the whole period known, an upper bound of what operators reach, or bin by
+bin. The worlds are none of those that the plan was made for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,28 +16,33 @@ import pandas as pd
 
 from eqci_space.errors import PlanError
 from eqci_space.fiber.edges import contact_arrivals
-from eqci_space.fiber.key_flow import solve_key_flow
-from eqci_space.fiber.key_problem import Column, KeyFlowProblem
+from eqci_space.fiber.key_flow import solved_to_a_gap
+from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import bin_of, flow_problem
+from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.machine.deprecation import once_named
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.machine.workers import one_thread_each, spawned_pool
 from eqci_space.scenario import Scenario
-from eqci_space.schedule.causes import explained_share
-from eqci_space.schedule.contacts import Plan, schedule_contacts
-from eqci_space.schedule.quantiles import quantile_standard_error
+from eqci_space.schedule.causes import cause_table, shares_of_demands
+from eqci_space.schedule.contacts import Plan
+from eqci_space.schedule.levels import bin_levels, demand_levels, settled, total_levels
+from eqci_space.schedule.recourse import night_choices
+from eqci_space.schedule.regret import sky_regret
+from eqci_space.schedule.roles import contact_roles
 from eqci_space.schedule.sky_keys import key_in_skies, key_responses
 from eqci_space.schedule.worlds import CLIMATE_CAUSES, Worlds, climate_shift, sample_worlds
 from eqci_space.tables import check_table, planned_contacts
 from eqci_space.units import KEY_BIT
 from eqci_space.weather.field import SkyModel
-from eqci_space.weather.skies import SkySamples, mean_clear
+from eqci_space.weather.skies import SkySamples, mean_clear, sample_sky
 
 __all__ = ["Simulation", "simulate_plan"]
 
 _TRIALS_PER_TASK = 25
 _FEWEST_IN_TAIL = 20
+_FIRST_TRIALS, _MOST_TRIALS, _TRIALS_OF_LARGE, _TRIALS_OF_ROLES = 200, 1600, 20, 100
 
 
 @dataclass(frozen=True)
@@ -50,13 +57,30 @@ class Simulation:
         Trials by contacts (contact_id, in order of time): the key that arrives from space.
     demands : DataFrame
         Per demand: asked_bit, and for weather_only and all_in the mean and the bits that 90, 50 and 10 % of the worlds
-        exceed, each with its standard error; the share of the variance of the delivery that each cause explains
-        (`share_sky` and so on, `schedule.causes`); and the regret in bits and in 256-bit keys (NaN if not asked for).
+        exceed, each with its standard error, and the share of the worlds in which the ask is met; the share of the
+        variance of the delivery that each cause explains (`share_sky` and so on, `schedule.causes`); and the regret in
+        bits and in 256-bit keys (NaN if not asked for).
+    totals : DataFrame
+        The same levels of the sums over the demands of a purpose, and over all of them (``all``). No level of a sum is
+        the sum of levels.
+    delivery : DataFrame
+        DELIVERY over worlds, a row per bin and demand: asked_bit, mean_bit, exceeded_90pct_bit, exceeded_50pct_bit, all
+        stated uncertainties counted.
+    contacts : DataFrame
+        By contact, in the first hundred worlds of weather alone: `role` (needed, spare or useless), and the mean
+        delivery lost without it, with its standard error (`schedule.roles`); without rows if not asked for.
     causes : DataFrame
         Per cause, varied alone: its share of the variance of the space key, and the space key that 90 and 10 % of the
         worlds exceed; what acts together is left out.
+    recourse : Series
+        Mean over a hundred worlds of weather alone of what all demands get [bit], as planned (`as_planned_bit`), with
+        backups flown where a forecast of the policy's `night_skill` advises it (`night_bit`) or one that is always
+        right (`perfect_bit`), and the paired standard errors of what that adds (`night_error_bit`,
+        `perfect_error_bit`); empty without backups or if roles are not asked for (`schedule.recourse`).
     regret_bit : float
         Mean delivery lost, over all demands, against plans that knew the sky; NaN if not asked for.
+    foresight : bool
+        Whether relay knew what each world brings in the whole period, which bounds what operators reach from above.
     warnings : tuple of str
     """
 
@@ -65,8 +89,13 @@ class Simulation:
     contact_bit: pd.DataFrame
     weather_only_contact_bit: pd.DataFrame
     demands: pd.DataFrame
+    totals: pd.DataFrame
+    delivery: pd.DataFrame
+    contacts: pd.DataFrame
     causes: pd.DataFrame
+    recourse: pd.Series
     regret_bit: float
+    foresight: bool
     warnings: tuple[str, ...]
 
     @property
@@ -76,7 +105,7 @@ class Simulation:
 
 
 @once_named(workers="jobs")
-@notebook_bar("worlds", total=lambda trials=1000, **_: 2 * trials)
+@notebook_bar("worlds", total=lambda trials=1000, **_: 2 * (trials or _FIRST_TRIALS))
 def simulate_plan(
     plan: Plan,
     budget: pd.DataFrame,
@@ -85,8 +114,10 @@ def simulate_plan(
     *,
     candidates: pd.DataFrame | None = None,
     network: Network | None = None,
-    trials: int = 1000,
+    trials: int | None = 1000,
     regret_trials: int = 0,
+    roles: bool = False,
+    foresight: bool = True,
     model: SkyModel | None = None,
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
@@ -102,10 +133,16 @@ def simulate_plan(
         BUDGET and KEYS of the plan's windows.
     candidates : DataFrame, optional
         CANDIDATES, needed for the regret.
-    trials : int
-        At least 10.
+    trials : int or None
+        At least 10. None for as many as it takes: 200, doubled until the standard error of the mean of every demand is
+        at most 5 % of it, or there are 1,600; a demand that gets less than a hundredth of its ask does not count. Of
+        networks so large that a world takes seconds, 20.
     regret_trials : int
         Worlds in which the plan is made anew with the sky known.
+    roles : bool
+        Whether each contact is left out in turn, to see what it is worth.
+    foresight : bool
+        Whether relay knows what each world brings in the whole period, or each bin takes all it can use.
     model : SkyModel, optional
         Correlation of the sky, such as `fit_sky` measures.
     jobs : int
@@ -121,7 +158,7 @@ def simulate_plan(
     PlanError
         Fewer than 10 trials, or a regret without candidates.
     """
-    if trials < 10 or regret_trials < 0 or (regret_trials and candidates is None):
+    if (trials is not None and trials < 10) or regret_trials < 0 or (regret_trials and candidates is None):
         raise PlanError(
             f"simulate_plan: trials = {trials}, regret_trials = {regret_trials}; expected at least 10, and candidates "
             "for a regret"
@@ -132,30 +169,138 @@ def simulate_plan(
     network = network or build_network(scenario)
     responses = key_responses(contacts, budget, keys, scenario)
     problem = flow_problem(network, scenario)
-    slots = _slots(contacts, scenario, problem)
-    worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, model=model)
-    weather = sample_worlds(contacts, scenario, trials=trials, rng=seed, only="sky", model=model)
-    arrived = _key_bit(contacts, responses, worlds)
-    parts = {
-        "all_in": (arrived, worlds.fibre_factor),
-        "weather_only": (_key_bit(contacts, responses, weather), weather.fibre_factor),
-    }
-    delivered = {name: _delivered(problem, slots, key, factor, jobs, progress) for name, (key, factor) in parts.items()}
+    play = _Play(contacts, responses, scenario, problem, _slots(contacts, scenario, problem), seed, model, foresight)
+    with _mapper(jobs) as mapped:
+        found = play.worlds(trials, mapped, progress)
+        by_contact = play.roles(found.arrived["weather_only"], mapped) if roles else pd.DataFrame()
+        recourse = pd.Series(dtype=float)
+        if roles and (plan.contacts["status"] == "backup").any():
+            recourse = _recourse(plan, budget, keys, scenario, problem, seed, model, mapped)
+    trials = len(found.arrived["all_in"])
     names = [d.name for d in scenario.demands]
-    frames = {name: pd.DataFrame(values, columns=names).rename_axis("trial") for name, values in delivered.items()}
+    total = {name: bits.sum(axis=2) for name, bits in found.delivered.items()}
+    frames = {name: pd.DataFrame(bits, columns=names).rename_axis("trial") for name, bits in total.items()}
     alone = _space_key_by_cause(responses, contacts, scenario, trials, seed, model)
     regret = np.full(len(names), np.nan)
     if regret_trials and candidates is not None:
-        again = min(regret_trials, trials)
-        regret = _regret(contacts, candidates, budget, keys, scenario, network, again, seed, model)
-    demands = _summary(frames, problem, scenario)
-    demands = demands.join(_shares(alone, delivered, parts["all_in"][1], demands.index))
+        regret = sky_regret(
+            contacts, candidates, budget, keys, scenario, network=network, trials=min(regret_trials, trials), rng=seed,
+            model=model,
+        )  # fmt: skip
+    demands = demand_levels(total, problem.asked_bit.sum(axis=1), scenario)
+    demands = demands.join(shares_of_demands(alone, total, found.fibre_factor, demands.index))
     demands = demands.assign(regret_bit=regret, regret_keys=regret / KEY_BIT)
     return Simulation(
         frames["all_in"], frames["weather_only"],
-        _by_contact(arrived, contacts), _by_contact(parts["weather_only"][0], contacts),
-        demands, _causes(alone, arrived), float(regret.sum()), _warnings(trials),
+        _by_contact(found.arrived["all_in"], contacts), _by_contact(found.arrived["weather_only"], contacts),
+        demands, total_levels(total, problem.asked_bit.sum(axis=1), scenario),
+        bin_levels(found.delivered["all_in"], problem.asked_bit, scenario), by_contact,
+        cause_table(alone, found.arrived["all_in"]), recourse, float(regret.sum()), foresight, _warnings(trials),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Slots:
+    """Edge and bin into which each contact's key falls; bin -1 after the period."""
+
+    edge: np.ndarray
+    bin: np.ndarray
+
+
+_Map = Callable[..., Iterable[np.ndarray]]
+_Task = tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray, bool]
+
+
+@dataclass(frozen=True)
+class _Played:
+    """By ``all_in`` and ``weather_only``: key that arrived (W, n) and was delivered (W, K, T); and fibre's factor."""
+
+    arrived: dict[str, np.ndarray]
+    delivered: dict[str, np.ndarray]
+    fibre_factor: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Play:
+    """What is replayed, and in which worlds."""
+
+    contacts: pd.DataFrame
+    responses: pd.DataFrame
+    scenario: Scenario
+    problem: KeyFlowProblem
+    slots: _Slots
+    seed: int
+    model: SkyModel | None
+    foresight: bool
+
+    def worlds(self, trials: int | None, mapped: _Map, progress: Callable[[int], None] | None) -> _Played:
+        """Worlds of a number, or as many as it takes."""
+        asked_bit = self.problem.asked_bit.sum(axis=1)
+        none = np.empty((0, *self.problem.asked_bit.shape))
+        delivered = {"all_in": none, "weather_only": none}
+        count, most = trials or _FIRST_TRIALS, _MOST_TRIALS
+        if trials is None and solved_to_a_gap(self.problem):
+            count = most = _TRIALS_OF_LARGE
+        while True:
+            drawn = {name: self._drawn(count, only) for name, only in (("all_in", None), ("weather_only", "sky"))}
+            arrived = {name: _key_bit(self.contacts, self.responses, worlds) for name, worlds in drawn.items()}
+            for name, worlds in drawn.items():
+                new = slice(len(delivered[name]), None)
+                for part in mapped(_solve, self._tasks(arrived[name][new], worlds.fibre_factor[new])):
+                    delivered[name] = np.concatenate([delivered[name], part])
+                    if progress:
+                        progress(len(part))
+            if trials or count >= most or settled(delivered["all_in"].sum(axis=2), asked_bit):
+                return _Played(arrived, delivered, drawn["all_in"].fibre_factor)
+            count *= 2
+
+    def roles(self, key_bit: np.ndarray, mapped: _Map) -> pd.DataFrame:
+        """Roles of the contacts in the first worlds of those given."""
+        key, names = key_bit[:_TRIALS_OF_ROLES], self.contacts.index
+        return contact_roles(self.problem, self.slots.edge, self.slots.bin, key, names, mapped=mapped)
+
+    def _drawn(self, trials: int, only: str | None) -> Worlds:
+        return sample_worlds(self.contacts, self.scenario, trials=trials, rng=self.seed, model=self.model, only=only)
+
+    def _tasks(self, key_bit: np.ndarray, fibre_factor: np.ndarray) -> list[_Task]:
+        """Tasks of 25 trials."""
+        return [
+            (
+                self.problem,
+                self.slots,
+                key_bit[i : i + _TRIALS_PER_TASK],
+                fibre_factor[i : i + _TRIALS_PER_TASK],
+                self.foresight,
+            )
+            for i in range(0, len(key_bit), _TRIALS_PER_TASK)
+        ]
+
+
+def _recourse(
+    plan: Plan,
+    budget: pd.DataFrame,
+    keys: pd.DataFrame,
+    scenario: Scenario,
+    problem: KeyFlowProblem,
+    seed: int,
+    model: SkyModel | None,
+    mapped: _Map,
+) -> pd.Series:
+    """What backups add on nights on which a forecast prefers them."""
+    contacts = plan.contacts[plan.contacts["status"].isin(["planned", "backup"])]
+    sky = sample_sky(contacts, scenario, trials=_TRIALS_OF_ROLES, rng=seed, model=model)
+    key_bit = key_in_skies(contacts, sky, key_responses(contacts, budget, keys, scenario))
+    slots, ones = _slots(contacts, scenario, problem), np.ones(_TRIALS_OF_ROLES)
+    planned = np.broadcast_to((contacts["status"] == "planned").to_numpy(), key_bit.shape)
+    skills = {"night": scenario.schedule.night_skill, "perfect": 1.0}
+    flown = {name: night_choices(contacts, ~sky.blocked, skill=skill, rng=seed) for name, skill in skills.items()}
+    tasks = [(problem, slots, np.where(which, key_bit, 0.0), ones, True) for which in (planned, *flown.values())]
+    as_planned, *others = (bits.sum(axis=(1, 2)) for bits in mapped(_solve, tasks))
+    found = {"as_planned_bit": as_planned.mean()}
+    for name, bits in zip(flown, others, strict=True):
+        found[f"{name}_bit"] = bits.mean()
+        found[f"{name}_error_bit"] = (bits - as_planned).std() / np.sqrt(len(bits))
+    return pd.Series(found, dtype=float)
 
 
 def _by_contact(key_bit: np.ndarray, contacts: pd.DataFrame) -> pd.DataFrame:
@@ -170,78 +315,28 @@ def _key_bit(contacts: pd.DataFrame, responses: pd.DataFrame, worlds: Worlds) ->
     return np.where(worlds.takes_place, key, 0.0)
 
 
-@dataclass(frozen=True)
-class _Slots:
-    """Edge and bin into which each contact's key falls; bin -1 after the period."""
-
-    edge: np.ndarray
-    bin: np.ndarray
-
-
 def _slots(contacts: pd.DataFrame, scenario: Scenario, problem: KeyFlowProblem) -> _Slots:
     index = problem.edge_number
     arrivals = contact_arrivals(contacts, scenario)
     return _Slots(arrivals["edge"].map(index).to_numpy(dtype=int), bin_of(arrivals["time"], scenario))
 
 
-def _delivered(
-    problem: KeyFlowProblem,
-    slots: _Slots,
-    key_bit: np.ndarray,
-    fibre_factor: np.ndarray,
-    jobs: int,
-    progress: Callable[[int], None] | None,
-) -> np.ndarray:
-    """Bits per trial and demand; tasks of 25 trials, in processes when there are many."""
-    tasks = [
-        (problem, slots, key_bit[i : i + _TRIALS_PER_TASK], fibre_factor[i : i + _TRIALS_PER_TASK])
-        for i in range(0, len(key_bit), _TRIALS_PER_TASK)
-    ]
-    parts = []
-    for part in _mapped(tasks, jobs):
-        parts.append(part)
-        if progress:
-            progress(len(part))
-    return np.concatenate(parts)
-
-
-def _mapped(tasks: list[tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray]], jobs: int) -> Iterator[np.ndarray]:
+@contextmanager
+def _mapper(jobs: int) -> Iterator[_Map]:
+    """A map over tasks: in this process, or in some that last for the block."""
     if jobs == 1:
-        yield from map(_solve, tasks)
+        yield map
         return
     with one_thread_each(), spawned_pool(jobs) as pool:
-        yield from pool.map(_solve, tasks)
+        yield pool.map
 
 
-def _solve(task: tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray]) -> np.ndarray:
-    """Relay of some trials; paths found in one serve the next."""
-    problem, slots, key_bit, fibre_factor = task
-    inside = slots.bin >= 0
-    known: list[Column] = []
-    out = np.zeros((len(key_bit), len(problem.ends)))
-    for i, (key, factor) in enumerate(zip(key_bit, fibre_factor, strict=True)):
-        supply = problem.supply_bit * factor
-        np.add.at(supply, (slots.edge[inside], slots.bin[inside]), key[inside])
-        flow = solve_key_flow(replace(problem, supply_bit=supply), known=known)
-        known = list(dict.fromkeys([*known, *((k, t, route) for k, t, route, _ in flow.paths)]))
-        out[i] = flow.delivered_bit(len(problem.ends))
-    return out
-
-
-def _summary(frames: dict[str, pd.DataFrame], problem: KeyFlowProblem, scenario: Scenario) -> pd.DataFrame:
-    """Quantiles per demand with standard errors, in bits and in 256-bit keys per day."""
-    days = (scenario.end - scenario.start).total_seconds() / 86_400
-    table = pd.DataFrame({"asked_bit": problem.asked_bit.sum(axis=1)}, index=frames["all_in"].columns)
-    for name in ("weather_only", "all_in"):
-        values = np.sort(frames[name].to_numpy(), axis=0)
-        table[f"{name}_mean_bit"] = values.mean(axis=0)
-        table[f"{name}_mean_error_bit"] = values.std(axis=0) / np.sqrt(len(values))
-        for share in (90, 50, 10):
-            column = f"{name}_exceeded_{share}pct_bit" if share != 50 else f"{name}_median_bit"
-            table[column] = np.quantile(values, 1 - share / 100, axis=0)
-            table[column.replace("_bit", "_error_bit")] = quantile_standard_error(values, 1 - share / 100)
-    table["all_in_exceeded_90pct_keys_per_day"] = table["all_in_exceeded_90pct_bit"] / KEY_BIT / days
-    return table.rename_axis("demand")
+def _solve(task: _Task) -> np.ndarray:
+    """Bits per trial, demand and bin."""
+    problem, slots, key_bit, fibre_factor, foresight = task
+    return relay_worlds(
+        problem, slots.edge, slots.bin, key_bit, fibre_factor=fibre_factor, foresight=foresight
+    ).delivered_bit
 
 
 def _space_key_by_cause(
@@ -264,70 +359,10 @@ def _space_key_by_cause(
     return alone
 
 
-def _causes(alone: dict[str, np.ndarray], arrived: np.ndarray) -> pd.DataFrame:
-    """Space key with one cause varied alone, and its share of all variance."""
-    total = arrived.sum(axis=1).var()
-    rows = {
-        cause: (bits.var() if np.ptp(bits) > 0 else 0.0, *np.quantile(bits, [0.1, 0.9]))
-        for cause, bits in alone.items()
-    }
-    table = pd.DataFrame.from_dict(
-        rows, orient="index", columns=["share_of_variance", "exceeded_90pct_bit", "exceeded_10pct_bit"]
-    )
-    table["share_of_variance"] /= total if total > 0 else 1.0
-    return table.rename_axis("cause")
-
-
-def _shares(
-    alone: dict[str, np.ndarray], delivered: dict[str, np.ndarray], fibre_factor: np.ndarray, demands: pd.Index
-) -> pd.DataFrame:
-    """Share of the variance of every demand's delivery that each cause explains: the sky by what it alone delivers."""
-    everything, columns = delivered["all_in"], {}
-    for cause, bits in alone.items():
-        if cause == "sky":
-            pairs = zip(delivered["weather_only"].T, everything.T, strict=True)
-            columns[f"share_{cause}"] = np.array([explained_share(x, y[:, None])[0] for x, y in pairs])
-        else:
-            columns[f"share_{cause}"] = explained_share(
-                fibre_factor if cause == "commissioning_factor" else bits, everything
-            )
-    return pd.DataFrame(columns, index=demands)
-
-
 def _usual(trials: int, count: int) -> Worlds:
     """Clear skies and nothing uncertain."""
     sky = SkySamples(np.zeros((trials, count), bool), np.zeros((trials, count)))
     return Worlds(sky, np.zeros(trials), np.ones((trials, count), bool), np.ones(trials))
-
-
-def _regret(
-    contacts: pd.DataFrame,
-    candidates: pd.DataFrame,
-    budget: pd.DataFrame,
-    keys: pd.DataFrame,
-    scenario: Scenario,
-    network: Network,
-    trials: int,
-    seed: int,
-    model: SkyModel | None,
-) -> np.ndarray:
-    """Mean over skies of what a plan made with the sky known delivers more, per demand."""
-    offered = candidates.assign(candidate_id=candidates.index)
-    worlds = sample_worlds(offered, scenario, trials=trials, rng=seed, only="sky", model=model)
-    realised = _key_bit(offered, key_responses(offered, budget, keys, scenario), worlds)
-    problem = flow_problem(network, scenario)
-    mine = candidates.index.get_indexer(contacts["candidate_id"])
-    base = _solve((problem, _slots(contacts, scenario, problem), realised[:, mine], np.ones(trials)))
-    # The sky is known: nothing to hedge against.
-    policy = scenario.schedule.model_copy(update={"backups": False, "plan_for": "expected_key", "cvar_share": 0.0})
-    certain = scenario.model_copy(update={"schedule": policy})
-    best = []
-    for key in realised:
-        known = candidates.assign(skl_bit=key, p_clear=1.0)
-        plan = schedule_contacts(known[known["skl_bit"] > 0], certain, network=network).contacts
-        task = problem, _slots(plan, scenario, problem), plan[["skl_bit"]].to_numpy().T, np.ones(1)
-        best.append(_solve(task)[0])
-    return (np.array(best) - base).mean(axis=0)
 
 
 def _warnings(trials: int) -> tuple[str, ...]:

@@ -81,14 +81,30 @@ def sky_relay(programme: RelayProgramme, row_price: np.ndarray) -> SkyRelay | No
     binding = np.isfinite(whole.row_upper) & (np.diff(relay.indptr) > 0)
     deposit = csr_array(matrix[:, :n][binding])
     relay, room = csr_array(relay[binding]), whole.row_upper[binding]
+    worth, top = whole.objective[n:], whole.upper[n:]
+    useful = _undominated(relay, worth, top)
+    relay, worth, top = csr_array(relay[:, useful]), worth[useful], top[useful]
     rows, columns = _hangs_together(relay, np.diff(deposit.indptr) > 0)
-    constant += _worth_apart(relay, room, whole.objective[n:], whole.upper[n:], ~rows, ~columns)
+    constant += _worth_apart(relay, room, worth, top, ~rows, ~columns)
     unit = coo_array(deposit[rows])
     value = -unit.data / np.maximum(clear[unit.coords[1]], 1e-300)
     return SkyRelay(
-        whole.objective[n:][columns], whole.upper[n:][columns], csr_array(relay[rows][:, columns]), room[rows],
+        worth[columns], top[columns], csr_array(relay[rows][:, columns]), room[rows],
         csr_array((value, unit.coords), shape=unit.shape), constant, whole.objective[:n], problem.limits,
     )  # fmt: skip
+
+
+def _undominated(relay: csr_array, worth: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """Columns that no other one does as well as: worth no less, no more of any row, and without a top.
+
+    A demand that fibre serves at no price is so freed of its paths over satellites.
+    """
+    entries, kept = relay.toarray(), np.ones(relay.shape[1], dtype=bool)
+    for j in range(relay.shape[1]):
+        rivals = np.flatnonzero(kept & np.isinf(top) & (worth >= worth[j]))
+        rivals = rivals[rivals != j]
+        kept[j] = not (entries[:, rivals] <= entries[:, [j]]).all(axis=0).any()
+    return np.flatnonzero(kept)
 
 
 def _hangs_together(relay: csr_array, fed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ import numpy as np
 from eqci_space.fiber.flow_layout import TIE_WEIGHT
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.machine.solver import Programme, maximise
-from eqci_space.schedule.joint import JointResult, solve_joint
+from eqci_space.schedule.joint import JointResult, solve_joint, value_of_choice
 
 __all__ = ["most_key", "with_even_stores", "with_most_key"]
 
@@ -55,6 +55,13 @@ def with_most_key(
     serving[choice.deposit_candidate[in_time]] = True
     kept = found.chosen & (serving | keep_all) | (required > 0)
     return _chosen_instead(found, most_key(choice, kept, barred), choice)
+
+
+def with_fewer(found: JointResult, kept: np.ndarray, lost: float, choice: KeyFlowProblem) -> JointResult:
+    """The result with fewer contacts, which costs a worth of `lost`."""
+    if (kept == found.chosen).all():
+        return found
+    return replace(found, chosen=kept, objective=found.objective - lost, flow=value_of_choice(choice, kept))
 
 
 def most_key(choice: KeyFlowProblem, kept: np.ndarray, barred: np.ndarray) -> np.ndarray:

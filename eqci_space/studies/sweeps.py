@@ -17,7 +17,11 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError, near_matches
+from eqci_space.fiber.edges import contact_arrivals
+from eqci_space.fiber.network import build_network
+from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.fiber.relay import key_deposits, relay_keys
+from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.machine.checkpoints import function_name
 from eqci_space.machine.parallel import run_chunks
@@ -37,7 +41,7 @@ __all__ = ["MEASURES", "sweep"]
 MEASURES = ("offers", "plan", "delivery")
 _LOSSES_DB = tuple(np.arange(0.0, 20.5, 0.5).tolist())
 _EVENT = ["ogs", "start", "end"]
-_FEWEST_TRIALS = 10
+_FEWEST_TRIALS, _USUAL_TRIALS = 10, 200
 
 
 def sweep(
@@ -47,7 +51,7 @@ def sweep(
     measure: str | Callable[[Scenario], Mapping[str, float]] = "offers",
     executor: Any = None,
     jobs: int = 1,
-    trials: int = 0,
+    trials: int | None = None,
     progress: Callable[[int], None] | None = None,
     checkpoint: str | Path | None = None,
     rng: int | None = None,
@@ -62,21 +66,24 @@ def sweep(
         `with_values`.
     measure : str or callable
         ``offers``: whole windows and the key that they offer, conflicts between them not resolved. ``plan``: that of
-        the contacts planned. ``delivery``: besides, bits delivered per demand. Or a function of a scenario, at the top
+        the contacts planned. ``delivery``: besides, what demands get. Or a function of a scenario, at the top
         of a module, that returns numbers by name.
     executor, jobs, progress, checkpoint
         As in `run_chunks`; a chunk is an option.
-    trials : int
-        Skies drawn, 0 or at least 10; not with a function as measure.
+    trials : int, optional
+        Skies drawn, 0 or at least 10, none with a function as measure; default 200 for ``delivery``, else none.
     rng : int, optional
         Seed of the skies; default the scenario's.
 
     Returns
     -------
     DataFrame
-        One row per option: the values by path, then the measures. With trials `space_mean_bit`, the bits that 90, 50
-        and 10 % of the skies exceed (`space_exceeded_90pct_bit`, ...), and `space_difference_bit` from the first
-        option, the mean over skies, with its standard error `space_difference_error_bit`. In drawn skies cirrus costs
+        One row per option: the values by path, then the measures. Of ``delivery`` with trials first the mean over skies
+        and the bits that 90 % of them exceed, per demand (`mean_bit.NAME`, `exceeded_90pct_bit.NAME`), weather alone
+        and relay with the sky known; `expected_key_bit` and `expected_key_bit.NAME` are the delivery of expected key.
+        With trials `space_mean_bit`, the bits that 90, 50 and 10 % of the skies exceed (`space_exceeded_90pct_bit`,
+        ...), and `space_difference_bit` from the first option, the mean over skies, with its standard error
+        `space_difference_error_bit`. In drawn skies cirrus costs
         loss where `expected_bit` counts it as cloud, so the means are larger than that.
 
     Raises
@@ -89,6 +96,7 @@ def sweep(
         Some options failed.
     """
     custom = callable(measure)
+    trials = (_USUAL_TRIALS if measure == "delivery" else 0) if trials is None else trials
     if not custom and measure not in MEASURES:
         raise TableError(f"sweep: measure '{measure}'; {near_matches(str(measure), MEASURES)}, or give a function")
     if trials < 0 or 0 < trials < _FEWEST_TRIALS or (trials and custom):
@@ -105,7 +113,10 @@ def sweep(
     table = shown.join(measured).rename_axis("option")
     if trials:
         seed = scenario.seed if rng is None else rng
-        table = table.join(_under_skies([r["contacts"] for r in results], scenarios, scenario, trials, seed))
+        drawn, delivered = _under_skies([r["contacts"] for r in results], scenarios, scenario, trials, seed)
+        if measure == "delivery":
+            table = shown.join(delivered).join(measured).rename_axis("option")
+        table = table.join(drawn)
     return table
 
 
@@ -165,7 +176,8 @@ def _plan_measures(plan: Plan, scenario: Scenario, *, with_delivery: bool) -> di
     if with_delivery:
         delivery = relay_keys(key_deposits(plan, scenario), scenario).delivery
         total = delivery.groupby("demand", sort=False)["delivered_bit"].sum()
-        measures |= {"delivered_bit": total.sum()} | {f"delivered_bit.{name}": bit for name, bit in total.items()}
+        measures |= {"expected_key_bit": total.sum()}
+        measures |= {f"expected_key_bit.{name}": bit for name, bit in total.items()}
     return measures
 
 
@@ -175,7 +187,9 @@ def _flown(
     """Planned contacts with their key under losses."""
     planned = planned_contacts(plan.contacts).set_index("candidate_id")
     responses = part_responses(planned[["window_id", "start", "end"]], budget, keys, scenario, _LOSSES_DB)
-    return _in_windows(planned, windows, responses.to_numpy())
+    arrivals = contact_arrivals(planned, scenario)
+    table = _in_windows(planned, windows, responses.to_numpy())
+    return table.assign(edge=arrivals["edge"].to_numpy(), arrives=arrivals["time"].to_numpy())
 
 
 def _offered(whole: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -192,11 +206,15 @@ def _in_windows(contacts: pd.DataFrame, windows: pd.DataFrame, key_bit: np.ndarr
 
 def _under_skies(
     contacts: list[pd.DataFrame], scenarios: list[Scenario], base: Scenario, trials: int, seed: int
-) -> pd.DataFrame:
-    """Columns of `sweep` over trials. All options are drawn at the windows of all, so that they share their skies."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Columns of `sweep` over trials: key from space, and what demands get where contacts say when their key arrives.
+
+    All options are drawn at the windows of all, so that they share their skies.
+    """
     events = pd.concat([c[[*_EVENT, "p_clear"]] for c in contacts], ignore_index=True)
     events = events.drop_duplicates(_EVENT).sort_values(_EVENT[::-1]).set_index(_EVENT)
     key = np.zeros((trials, len(contacts)))
+    delivered = []
     for number, (mine, scenario) in enumerate(zip(contacts, scenarios, strict=True)):
         place = events.index.get_indexer(pd.MultiIndex.from_frame(mine[_EVENT]))
         clear = events["p_clear"].to_numpy(copy=True)
@@ -205,17 +223,31 @@ def _under_skies(
         stations = {**base.stations, **scenario.stations}
         sky = sample_sky(drawn, scenario.model_copy(update={"stations": stations}), trials=trials, rng=seed)
         responses = mine[[str(x) for x in _LOSSES_DB]].to_numpy()
-        for column, response in zip(place, responses, strict=True):
-            arrived = np.interp(sky.extra_loss_db[:, column], _LOSSES_DB, response, right=0.0)
-            key[:, number] += np.where(sky.blocked[:, column], 0.0, arrived)
+        arrived = np.zeros((trials, len(mine)))
+        for i, (column, response) in enumerate(zip(place, responses, strict=True)):
+            left = np.interp(sky.extra_loss_db[:, column], _LOSSES_DB, response, right=0.0)
+            arrived[:, i] = np.where(sky.blocked[:, column], 0.0, left)
+        key[:, number] = arrived.sum(axis=1)
+        delivered.append(_levels(mine, arrived, scenario) if "edge" in mine else {})
     difference = key - key[:, :1]
     quantiles = {"exceeded_90pct": 0.1, "median": 0.5, "exceeded_10pct": 0.9}
-    return pd.DataFrame({
+    drawn_columns = pd.DataFrame({
         "space_mean_bit": key.mean(axis=0),
         **{f"space_{name}_bit": np.quantile(key, q, axis=0) for name, q in quantiles.items()},
         "space_difference_bit": difference.mean(axis=0),
         "space_difference_error_bit": difference.std(axis=0, ddof=1) / np.sqrt(trials),
     }).rename_axis("option")  # fmt: skip
+    return drawn_columns, pd.DataFrame(delivered).rename_axis("option")
+
+
+def _levels(contacts: pd.DataFrame, arrived_bit: np.ndarray, scenario: Scenario) -> dict[str, float]:
+    """Mean and 90 % level of every demand over skies."""
+    problem = flow_problem(build_network(scenario), scenario)
+    edge = contacts["edge"].map(problem.edge_number).to_numpy(dtype=int)
+    bits = relay_worlds(problem, edge, bin_of(contacts["arrives"], scenario), arrived_bit).delivered_bit.sum(axis=2)
+    names = [d.name for d in scenario.demands]
+    means = {f"mean_bit.{name}": float(bits[:, k].mean()) for k, name in enumerate(names)}
+    return means | {f"exceeded_90pct_bit.{name}": float(np.quantile(bits[:, k], 0.1)) for k, name in enumerate(names)}
 
 
 def _options(grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ def short(edited):
     def write(*changes, extra=""):
         path = edited(DAY, TWO_STATIONS, *changes, extra=extra)
         text = path.read_text(encoding="utf-8")
-        head, tail = text.split("[[variant]]", 1)
+        head, tail = text.replace('plan_for = "expected_key"', "plan_skies = 8").split("[[variant]]", 1)
         path.write_text(head + tail[tail.index("# What is not known well") :], encoding="utf-8")
         return path
 
@@ -96,8 +96,8 @@ def short_run(eqci, tmp_path_factory):
     for old, new in (DAY, TWO_STATIONS):
         assert old in text
         text = text.replace(old, new)
-    head, tail = text.split("[[variant]]", 1)
+    head, tail = text.replace("[schedule]", "[schedule]\nplan_skies = 8").split("[[variant]]", 1)
     (folder / "short.toml").write_text(head + tail[tail.index("# What is not known well") :], encoding="utf-8")
-    done = eqci("run", folder / "short.toml", "--out", folder / "run", "--verbose")
+    done = eqci("run", folder / "short.toml", "--out", folder / "run", "--trials", "20", "--verbose")
     assert done.exit_code == 0, done.stderr
     return folder / "run", done

@@ -32,7 +32,7 @@ def words(text):
     ],
 )
 def test_bad_input_ends_with_two_and_leaves_no_output(eqci, short, tmp_path, change, message):
-    done = eqci("run", short(change), "--out", tmp_path / "out")
+    done = eqci("run", short(change), "--out", tmp_path / "out", "--trials", "0")
     assert done.exit_code == 2
     assert done.stderr.startswith("error: ")
     assert message in done.stderr
@@ -52,7 +52,7 @@ def test_broken_elements_end_with_two(eqci, with_elements, tmp_path):
     line1 = "1 99001U 27999A   27001.00000000  .00000000  00000-0  10000-4 0    04"  # the checksum is 3
     line2 = "2 99001  97.4020  77.9279 0001000   0.0000   0.0000 15.21937835    09"
     (tmp_path / "mine.tle").write_text(f"EAGLE1-LIKE\n{line1}\n{line2}\n", encoding="utf-8")
-    done = eqci("run", path, "--out", tmp_path / "out")
+    done = eqci("run", path, "--out", tmp_path / "out", "--trials", "0")
     assert done.exit_code == 2
     assert "mine.tle line 2: checksum of line 1 is 4; computed 3" in done.stderr
     assert not (tmp_path / "out").exists()
@@ -72,10 +72,10 @@ def test_a_target_that_cannot_be_written_is_refused_before_any_work(eqci, short,
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("x", encoding="utf-8")
     for target in ("file", "mine", "file/run"):
-        done = eqci("run", short(), "--out", tmp_path / target)
+        done = eqci("run", short(), "--out", tmp_path / target, "--trials", "0")
         assert (done.exit_code, done.stdout) == (2, ""), done.exception
         assert done.stderr.startswith("error: write_directory: ")
-    done = eqci("run", short(), "--out", tmp_path / "out", "--previous", tmp_path / "mine")
+    done = eqci("run", short(), "--out", tmp_path / "out", "--previous", tmp_path / "mine", "--trials", "0")
     assert (done.exit_code, f"no run.json in '{tmp_path / 'mine'}'" in done.stderr) == (2, True)
 
 
@@ -115,7 +115,7 @@ def test_nothing_feasible_ends_with_three(eqci, short, monkeypatch):
 def test_no_pass_is_said_and_fails_only_on_request(eqci, short, tmp_path):
     high = ("min_elevation_deg = { value = 20", "min_elevation_deg = { value = 89.9")
     path = short(high)
-    done = eqci("run", path, "--out", tmp_path / "out", "--fail-on-empty")
+    done = eqci("run", path, "--out", tmp_path / "out", "--fail-on-empty", "--trials", "0")
     assert done.exit_code == 3
     assert "no pass in the period" in done.stderr
     assert (tmp_path / "out" / "run.json").is_file()
@@ -163,7 +163,7 @@ def test_a_missing_file_is_invalid_and_under_strict_data_missing_data(eqci, shor
     ):
         path = write()
         for strict, code in (([], 2), (["--strict-data"], 4)):
-            done = eqci("run", path, "--out", tmp_path / "out", *strict)
+            done = eqci("run", path, "--out", tmp_path / "out", *strict, "--trials", "0")
             assert (done.exit_code, f"no file '{message}'" in done.stderr) == (code, True), done.stderr
     wrong_too = short(recorded, ("reach_db =", "raech_db ="))
     assert eqci("check", wrong_too, "--strict-data").exit_code == 2

@@ -1,5 +1,6 @@
 """explain, whatif and compare."""
 
+import pandas as pd
 import pytest
 
 from eqci_space.report.run_io import load_run
@@ -66,7 +67,10 @@ def test_whatif_prices_edits_in_keys(eqci, parsed, short, short_run):
     assert {row["change"] for row in document["contacts"]} <= {"dropped", "added", "moved", "key"}
     said = eqci("whatif", path, "--ban", banned).stdout
     assert f"ban {banned}: " in said
-    assert "over all demands, in expected key; objective" in said
+    assert "over all demands, mean over skies (± " in said
+    assert "in expected key, a bound before and after" in said
+    change = pd.DataFrame(document["demands"])
+    assert document["mean_cost_keys"] == pytest.approx(-change["change_mean_bit"].sum() / 256)
     assert f"  ban {banned}: no key lost, in expected key\n" in said
     for option in ("--ban", "--pin", "--force"):
         done = eqci("whatif", path, option, banned.replace("EAGLE", "EAGEL"))

@@ -14,6 +14,6 @@ def test_simulate_prints_quantiles_and_writes_tables(parsed, short, tmp_path):
 
 def test_simulate_in_words(eqci, short):
     done = eqci("simulate", short(), "--trials", "10", "--regret", "0")
-    assert done.stdout.startswith("QUANT-GPICz: 10 worlds, contacts as planned")
+    assert done.stdout.startswith("QUANT-GPICz: 10 worlds, contacts as planned, relay with the sky of each known")
     assert "variance of the key from space, each cause alone:" in done.stdout
     assert done.stderr.startswith("warning: only 1 of 10 trials")

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from eqci_space.fiber.fairness import components, max_concurrent, max_min
-from eqci_space.fiber.key_problem import KeyFlowProblem
+from eqci_space.fiber.fairness import components, max_concurrent, max_min, with_goal
+from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
+from eqci_space.schedule.joint import solve_joint
 
 MBIT = 1e6
 
@@ -206,3 +207,20 @@ def test_common_share_is_that_of_flows_on_arcs(seed):
     best = -linprog(worth, A_ub=limits, b_ub=supply, A_eq=equal, b_eq=np.zeros(15), method="highs").fun
     _, share = max_concurrent(problem(edges, supply, ends, asked))
     assert share == pytest.approx([best] * 3, rel=1e-5)
+
+
+def test_an_objective_of_relay_becomes_a_goal_of_choice():
+    """Two pools and two demands of one Mbit: one offer of a Mbit for either, or half a Mbit for both."""
+    base = problem([("s", "a"), ("s", "b"), ("s", "c")], np.zeros((3, 2)), [("s", "a"), ("s", "b")], [[0, 1], [0, 1]])
+    offers = replace(
+        base, delayed=np.ones(3, dtype=bool), candidate_bit=np.array([1.2, 0.9]) * MBIT,
+        deposit_candidate=np.array([0, 1, 1]), deposit_edge=np.array([0, 0, 1]), deposit_bin=np.zeros(3, dtype=int),
+        deposit_bit=np.array([1.2, 0.45, 0.45]) * MBIT, weights=np.array([5.0, 1.0]),
+        limits=[ChoiceLimit(np.arange(2), np.ones(2), 1.0)],
+    )  # fmt: skip
+    assert with_goal(offers, "weighted") is offers
+    assert solve_joint(offers).chosen.tolist() == [True, False]
+    for objective in ("max_min", "max_concurrent"):
+        found = solve_joint(with_goal(offers, objective))
+        assert found.chosen.tolist() == [False, True]
+        assert found.objective == pytest.approx(0.45, abs=1e-3)

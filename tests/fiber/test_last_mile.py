@@ -228,7 +228,7 @@ def test_an_unknown_node_of_a_position_is_named_by_its_place_in_the_file(edited)
 
 def test_a_whole_study_with_a_mobile_station_runs(moving, tmp_path):
     study = Study(moving)
-    run = study.save(tmp_path / "run")
+    run = study.save(tmp_path / "run", trials=0)
     windows = study.windows[study.windows["ogs"] == "PQSAT"]
     assert ((windows["end"] <= MOVES[1]) | (windows["start"] >= MOVES[2])).all()
     assert (windows["start"] >= MOVES[2]).any()

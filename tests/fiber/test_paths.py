@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from eqci_space.fiber.paths import ArcSearch, KeyGraph, PathRule, cheapest_routes, route_arcs
+from eqci_space.fiber.paths import ArcSearch, KeyGraph, PathRule, PlainArcs, cheapest_routes, route_arcs
 
 SEEDS = range(40)
 
@@ -235,3 +235,109 @@ def test_search_without_arcs_reaches_its_sources_at_no_cost_and_nothing_else():
     assert bare.arcs_to(before[0], 2, 2) == ()
     elsewhere, _ = ArcSearch(4, tail, head, np.array([0, 1]), cost).run([2])
     assert elsewhere.tolist() == distance[:1].tolist()
+
+
+def crowded_graph(rng, nodes, edges):
+    """Random pairs with repetition, in either direction: many edges are parallel."""
+    pairs = [rng.choice(nodes, 2, replace=False) for _ in range(edges)]
+    return KeyGraph(tuple((f"e{i}", "abcdefgh"[a], "abcdefgh"[b]) for i, (a, b) in enumerate(pairs)))
+
+
+def costs_with_ties(rng, graph, whole):
+    """Costs of arcs, a fifth of them infinite; whole numbers from 0 to 2 tie everywhere."""
+    count = 2 * len(graph.edges)
+    cost = rng.integers(0, 3, count).astype(float) if whole else rng.uniform(0.0, 1.0, count)
+    cost[rng.random(count) < 0.2] = np.inf
+    return cost
+
+
+def first_of_the_cheapest(graph, arcs, cost, start, end):
+    """Of the arcs given, that of least cost from one node to another; of equal ones the first."""
+    tail, head = graph.tail_head
+    return min((a for a in arcs if (tail[a], head[a]) == (start, end)), key=lambda a: (cost[a], a))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_arcs_sorted_once_give_the_paths_of_a_search_made_for_each_price(whole):
+    """One object under many prices against searches of the open arcs alone and the enumeration of every path."""
+    reached = parallel = 0
+    for seed in SEEDS:
+        rng = np.random.default_rng([seed, whole])
+        graph = crowded_graph(rng, 5, 12)
+        nodes, (tail, head) = len(graph.number), graph.tail_head
+        allowed = rng.random(2 * len(graph.edges)) < 0.8
+        arcs, sources = np.flatnonzero(allowed), list(range(nodes))
+        plain = PlainArcs(graph, arcs)
+        for _ in range(3):
+            cost = costs_with_ties(rng, graph, whole)
+            distance, before = plain.run(sources, cost)
+            anew = ArcSearch(nodes, tail, head, arcs[np.isfinite(cost[arcs])], cost)
+            expected, _ = anew.run(sources)
+            assert (distance == expected).all()
+            for a, b in itertools.product(graph.number, repeat=2):
+                s, t = graph.number[a], graph.number[b]
+                if a == b or not np.isfinite(distance[s, t]):
+                    assert a == b or every_path(graph, (a, b), allowed, cost) == []
+                    continue
+                least, first, _ = min(every_path(graph, (a, b), allowed, cost), key=lambda path: path[0])
+                path = plain.path(before[s], s, t, cost)
+                on = graph.path_nodes(path)
+                assert cost[list(path)].sum() == pytest.approx(least, abs=1e-12)
+                assert distance[s, t] == pytest.approx(least, abs=1e-12)
+                assert (on[0], on[-1]) == (s, t)
+                pairs = itertools.pairwise(on)
+                assert path == tuple(first_of_the_cheapest(graph, arcs, cost, u, v) for u, v in pairs)
+                assert whole or path == first
+                reached += 1
+                parallel += sum(np.sum((tail[arcs] == tail[arc]) & (head[arcs] == head[arc])) > 1 for arc in path)
+    assert reached > 800
+    assert parallel > 300
+
+
+def test_of_parallel_arcs_the_cheapest_is_taken_and_of_equal_ones_the_first():
+    """Edges 0, 1 and 3 join a and b, edge 1 written the other way round; edge 2 goes on to c."""
+    graph = KeyGraph((("0", "a", "b"), ("1", "b", "a"), ("2", "b", "c"), ("3", "a", "b")))
+    plain = PlainArcs(graph, np.arange(8))
+
+    def path(costs):
+        cost = np.repeat(costs, 2).astype(float)
+        distance, before = plain.run([0], cost)
+        return plain.path(before[0], 0, 2, cost), distance[0].tolist()
+
+    assert path([2, 1, 1, 3]) == ((3, 4), [0.0, 1.0, 2.0])
+    assert path([2, 2, 1, 2]) == ((0, 4), [0.0, 2.0, 3.0])
+    assert path([3, 2, 1, 2]) == ((3, 4), [0.0, 2.0, 3.0])
+    assert path([np.inf, 5, 1, 4]) == ((6, 4), [0.0, 4.0, 5.0])
+    assert path([np.inf, 0, 1, 0])[0] == (3, 4)
+    cut = np.repeat([1.0, 1.0, np.inf, 1.0], 2)
+    assert plain.run([0], cut)[0].tolist() == [[0.0, 1.0, np.inf]]
+    some = PlainArcs(graph, np.array([4, 6]))
+    cost = np.repeat([1.0, 1.0, 1.0, 9.0], 2)
+    distance, before = some.run([0, 2], cost)
+    assert distance.tolist() == [[0.0, 9.0, 10.0], [np.inf, np.inf, 0.0]]
+    assert some.path(before[0], 0, 2, cost) == (6, 4)
+    assert some.path(before[1], 2, 2, cost) == ()
+
+
+def test_without_arcs_only_the_sources_are_reached():
+    graph = KeyGraph((("0", "a", "b"), ("1", "b", "c")))
+    bare = PlainArcs(graph, np.array([], dtype=int))
+    distance, before = bare.run([2, 0], np.ones(4))
+    assert distance.tolist() == [[np.inf, np.inf, 0.0], [0.0, np.inf, np.inf]]
+    assert bare.path(before[0], 2, 2, np.ones(4)) == ()
+
+
+def test_one_graph_asked_again_at_other_prices_and_rules_answers_each_by_itself():
+    """Arcs are remembered by what may be used, never by their prices."""
+    rng = np.random.default_rng(11)
+    graph = crowded_graph(rng, 6, 9)
+    rules = [random_rule(rng, graph) for _ in range(3)]
+    found = 0
+    for _ in range(12):
+        cost = costs_with_ties(rng, graph, whole=False)
+        for rule in rules:
+            found += check(graph, ("a", "b"), rule, cost)
+            known, fresh = (cheapest_routes(g, [("a", "b")], [rule], [0], cost) for g in (graph, KeyGraph(graph.edges)))
+            assert known == fresh
+    assert 10 < found < 36
+    assert set(graph.plain) == {rule.arcs for rule in rules}

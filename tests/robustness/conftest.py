@@ -15,5 +15,5 @@ def day_study(scenario):
 @pytest.fixture(scope="session")
 def day_run(day_study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("day") / "run"
-    day_study.save(folder)
+    day_study.save(folder, trials=0)
     return folder

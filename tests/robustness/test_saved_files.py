@@ -97,7 +97,7 @@ def hostile_run(tmp_path_factory):
     for i, ogs in enumerate(("<b>..\\..", "con", "𠀀𠀁𠀂" + "𠀃" * 70)):
         text += STATION.format(ogs=ogs, script=SCRIPT.format(10 + i), longitude=21 + i / 10)
     (folder / "in" / "x.toml").write_text(text, encoding="utf-8")
-    Study(load_scenario(folder / "in" / "x.toml")).save(folder / "out" / "run")
+    Study(load_scenario(folder / "in" / "x.toml")).save(folder / "out" / "run", trials=0)
     return folder
 
 
@@ -255,7 +255,7 @@ def test_a_disk_that_fills_up_while_a_run_is_saved_leaves_the_earlier_run(day_st
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
         with pytest.raises(DataError, match=r"cannot write .*make room") as caught:
-            day_study.save(tmp_path / "run")
+            day_study.save(tmp_path / "run", trials=0)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         gc.collect()  # what the workbook left half written ends within this test

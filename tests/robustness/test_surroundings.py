@@ -37,7 +37,7 @@ def test_a_period_far_beyond_the_orientation_table_runs_with_one_warning(scenari
         warnings.simplefilter("always")
         study = Study(later)
         if start.year < 2050:
-            study.save(tmp_path / "run")
+            study.save(tmp_path / "run", trials=0)
         else:
             _ = study.candidates
     assert [(w.category, str(w.message)[:22]) for w in caught] == [(ModelValidityWarning, "Earth orientation ends")]

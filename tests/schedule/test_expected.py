@@ -12,8 +12,10 @@ from eqci_space.errors import ScenarioError
 from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
 from eqci_space.scenario import SchedulePolicy
+from eqci_space.schedule import expected
 from eqci_space.schedule.contacts import schedule_contacts
-from eqci_space.schedule.expected import sky_worth, solve_expected, worth_of
+from eqci_space.schedule.expected import sky_worth, solve_expected
+from eqci_space.schedule.expected_worth import sky_weights, worth_of
 from eqci_space.schedule.sky_keys import key_in_skies
 from eqci_space.schedule.sky_relay import Tail
 from eqci_space.weather.skies import SkySamples
@@ -55,7 +57,7 @@ def test_key_of_independent_contacts_at_both_ends(edge, expected, bound):
     key = all_skies(len(edge))
     found = solve_expected(problem, key, relative_gap=1e-9)
     assert found.chosen.all()
-    assert found.worth.delivered_bit.mean() / MBIT == pytest.approx(expected, rel=1e-9)
+    assert found.worth.delivered_bit.sum(axis=2).mean() / MBIT == pytest.approx(expected, rel=1e-9)
     assert found.objective == pytest.approx(SLOPE * expected / 30, abs=TIES)
     assert found.bound >= found.objective
     assert found.mean_key.objective == pytest.approx(SLOPE * bound / 30, abs=TIES)
@@ -70,7 +72,7 @@ def test_three_contacts_a_side_give_the_binomial_mean():
     key = np.array([[b > j for j in range(3)] + [c > j for j in range(3)] for b, c in rows]) * MBIT
     distinct, count = np.unique(key, axis=0, return_counts=True)
     worth = sky_worth(two_pools([(0,)] * 3 + [(1,)] * 3), np.ones(6, dtype=bool), distinct)
-    assert count @ worth.delivered_bit[:, 0] / count.sum() / MBIT == pytest.approx(0.358887, abs=5e-7)
+    assert count @ worth.delivered_bit[:, 0].sum(axis=1) / count.sum() / MBIT == pytest.approx(0.358887, abs=5e-7)
 
 
 KEY = np.array([[9.0, 6.0, 4.0], [1.0, 3.0, 4.0]])
@@ -104,6 +106,36 @@ def test_worst_part_of_skies_counts_cut_skies_in_part():
     assert worth_of(worth, None) == 2.5
     assert worth_of(worth, Tail(1.0, 0.375)) == pytest.approx(4 / 3)
     assert worth_of(worth, Tail(0.25, 0.375)) == pytest.approx(0.75 * 2.5 + 0.25 * 4 / 3)
+
+
+def test_weights_of_skies_by_hand():
+    """Of 4, 1, 3 and 2 the worst 3/8 are 1 and half of 2; skies that tie count in their order."""
+    worth = np.array([4.0, 1.0, 3.0, 2.0])
+    assert sky_weights(worth, None) == pytest.approx([0.25] * 4)
+    assert sky_weights(worth, Tail(1.0, 0.375)) == pytest.approx([0, 2 / 3, 0, 1 / 3])
+    assert sky_weights(worth, Tail(0.4, 0.375)) == pytest.approx([0.15, 0.15 + 0.8 / 3, 0.15, 0.15 + 0.4 / 3])
+    assert sky_weights(worth, Tail(1.0, 0.1)) == pytest.approx([0, 1, 0, 0])
+    assert sky_weights(worth, Tail(1.0, 1.0)) == pytest.approx([0.25] * 4)
+    assert sky_weights(np.array([2.0, 1.0, 1.0, 1.0]), Tail(1.0, 0.5)) == pytest.approx([0, 0.5, 0.5, 0])
+
+
+@pytest.mark.parametrize("part", [0.05, 0.1, 0.33, 0.5, 0.999])
+@pytest.mark.parametrize("skies", [1, 7, 20])
+def test_weights_of_skies_sum_to_one_and_give_the_tail_and_never_less_than_it_elsewhere(skies, part):
+    """Tail mean as ``max v - E[(v - x)+] / part`` (Rockafellar and Uryasev 2000); weights bound it from above."""
+    rng = np.random.default_rng([skies, round(1000 * part)])
+    worth, others = rng.integers(0, 9, skies).astype(float), rng.normal(4, 3, (30, skies))
+    tail = Tail(0.7, part)
+
+    def mixture(x):
+        return 0.3 * x.mean() + 0.7 * max(v - np.maximum(v - x, 0).mean() / part for v in x)
+
+    weight = sky_weights(worth, tail)
+    assert weight.sum() == pytest.approx(1.0)
+    assert (weight >= 0.3 / skies - 1e-12).all()
+    assert weight @ worth == pytest.approx(mixture(worth))
+    assert worth_of(worth, tail) == pytest.approx(mixture(worth))
+    assert all(weight @ x >= mixture(x) - 1e-9 for x in others)
 
 
 def slack(problem):
@@ -228,7 +260,7 @@ def test_certain_skies_give_the_plan_of_expected_key(study, for_skies):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"cvar_share": 0.5}, "set plan_for = 'expected_delivery', or cvar_share = 0"),
+        ({"cvar_share": 0.5, "plan_for": "expected_key"}, "set plan_for = 'expected_delivery', or cvar_share = 0"),
         (
             {"cvar_share": 0.5, "plan_for": "expected_delivery", "cvar_tail": 0.04, "plan_skies": 20},
             "the worst 0.04 of 20 skies is less than one sky; set plan_skies to at least 25, or cvar_tail to at least",
@@ -239,3 +271,26 @@ def test_certain_skies_give_the_plan_of_expected_key(study, for_skies):
 def test_a_tail_without_skies_is_named_with_the_remedy(wrong, said):
     with pytest.raises((ValueError, ScenarioError), match=said.replace("(", r"\(")):
         SchedulePolicy(**wrong)
+
+
+def test_crossings_are_what_excludes_itself_and_quotas_join_none():
+    limits = [
+        ChoiceLimit(np.array([0, 1]), np.ones(2), 1.0), ChoiceLimit(np.array([1, 2]), np.ones(2), 1.0),
+        ChoiceLimit(np.array([3, 4]), np.ones(2), 2.0), ChoiceLimit(np.arange(7), np.full(7, 60.0), 600.0),
+        ChoiceLimit(np.arange(7), np.ones(7), 5.0),
+    ]  # fmt: skip
+    assert [c.tolist() for c in expected._crossings(limits, 7)] == [[0, 1, 2], [3, 4], [5, 6]]
+
+
+def test_crossing_by_crossing_betters_a_choice_and_ends_where_none_does(monkeypatch):
+    """Three crossings of two contacts each; the start takes the worse of each."""
+    limits = [ChoiceLimit(np.array([i, i + 1]), np.ones(2), 1.0) for i in (0, 2, 4)]
+    problem = two_pools([(0, 1)] * 6, asked_mbit=30.0, limits=limits)
+    key = np.tile([1.0, 3.0, 2.0, 1.0, 1.0, 2.0], (4, 1)) * MBIT
+    relay, _ = expected._small(problem, key, np.ones(6))
+    search = expected._Search(relay, key / MBIT, np.zeros(6), np.ones(6), None)
+    better = search.by_crossings(np.array([1.0, 0.0, 0.0, 1.0, 1.0, 0.0]))
+    assert better.tolist() == [0.0, 1.0, 1.0, 0.0, 0.0, 1.0]
+    assert search.worth(better) + relay.constant == pytest.approx(SLOPE * 7 / 30, abs=TIES)
+    monkeypatch.setattr(expected, "_MOST_VARIABLES", 1)
+    assert search.by_crossings(np.zeros(6)).tolist() == [0.0] * 6

@@ -128,7 +128,7 @@ def test_short_demand_names_the_edges_that_cut_it_off(run):
     mine = run.tables["delivery"].query("demand == 'government Berlin-Warsaw'")
     share = mine["delivered_bit"].sum() / mine["asked_bit"].sum()
     assert lines[0].startswith("government Berlin-Warsaw: ")
-    assert lines[0].endswith(f"of 717 kbit ({share:.0%})")
+    assert lines[0].endswith(f"of 717 kbit ({share:.0%}) of expected key")
     assert 0.5 < share < 1
     short = [line for line in lines if line.startswith("short of key on EAGLE1-LIKE|")]
     assert [line.split("short of key on ")[1].split(":")[0] for line in short] == [
@@ -143,7 +143,7 @@ def test_short_demand_names_the_edges_that_cut_it_off(run):
 
 def test_served_demand_is_served_in_full(run):
     assert explain_demand(run, "control Nordhausen-Jena").split("\n") == [
-        "control Nordhausen-Jena: 25.8 Mbit of 25.8 Mbit (100%)", "served in full"]  # fmt: skip
+        "control Nordhausen-Jena: 25.8 Mbit of 25.8 Mbit (100%) of expected key", "served in full"]  # fmt: skip
 
 
 def test_demand_without_key_says_whether_a_rule_or_its_stores_are_to_blame(run):
@@ -151,7 +151,7 @@ def test_demand_without_key_says_whether_a_rule_or_its_stores_are_to_blame(run):
     delivery, routes = run.tables["delivery"].copy(), run.tables["routes"]
     delivery.loc[delivery["demand"] == name, "delivered_bit"] = 0.0
     short = changed(run, delivery=delivery, routes=routes[routes["demand"] != name])
-    head = f"{name}: 0 bit of 717 kbit (0%)"
+    head = f"{name}: 0 bit of 717 kbit (0%) of expected key"
     assert explain_demand(short, name) == f"{head}\nno path of its class carries key: its stores are empty"
     blocked = Run(short.tables, {**short.manifest, "unreachable_reasons": {name: "no path: it is shut"}})
     assert explain_demand(blocked, name) == f"{head}\nno path: it is shut"
@@ -183,3 +183,16 @@ def test_reloaded_run_explains_as_the_one_in_memory(run, study):
     assert explain(run, TAKEN) == explain(study.run, TAKEN)
     assert len(planned(study.plan)) == len(planned_ids(run))
     assert explain_demand(run, "government Warsaw-Prague") == explain_demand(study.run, "government Warsaw-Prague")
+
+
+def test_a_simulated_run_explains_a_demand_by_its_levels_first(run_directory):
+    run = load_run(run_directory)
+    name = "government Warsaw-Prague"
+    levels = {"all_in_mean_bit": 143_360.0, "all_in_exceeded_90pct_bit": 1_024.0, "all_in_met_share": 0.05}
+    simulated = Run(run.tables, {**run.manifest, "simulation": {"demands": {name: levels}}})
+    first, second, *_ = explain_demand(simulated, name).splitlines()
+    assert (
+        first
+        == f"{name}: 143 kbit on average of 717 kbit (20%), in 9 of 10 worlds at least 1.02 kbit; the ask is met in 5%"
+    )
+    assert second.startswith("of expected key ")

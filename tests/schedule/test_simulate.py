@@ -195,8 +195,9 @@ def test_thin_tails_are_told(result):
 
 
 def test_what_cannot_be_simulated_is_refused(study, scenario):
-    with pytest.raises(PlanError, match="trials = 3"):
-        simulate_plan(study.plan, study.budget, study.contact_keys, scenario, trials=3)
+    for trials in (0, 3):
+        with pytest.raises(PlanError, match=f"trials = {trials}"):
+            simulate_plan(study.plan, study.budget, study.contact_keys, scenario, trials=trials)
     with pytest.raises(PlanError, match="candidates for a regret"):
         simulate_plan(study.plan, study.budget, study.contact_keys, scenario, trials=20, regret_trials=2)
 
@@ -228,3 +229,46 @@ def test_plan_stays_as_it_was(study, scenario):
         replace(study.plan), study.budget, study.contact_keys, scenario, network=study.network, trials=10, jobs=1
     )
     pd.testing.assert_frame_equal(study.plan.contacts, before)
+
+
+def test_worlds_are_as_many_as_the_means_need(study, scenario, monkeypatch):
+    """Ten, doubled until every mean is known to 5 % or there are forty; the first ones are those of a fixed number."""
+    monkeypatch.setattr(simulate, "_FIRST_TRIALS", 10)
+    monkeypatch.setattr(simulate, "_MOST_TRIALS", 40)
+    arguments = (study.plan, study.budget, study.contact_keys)
+    found = simulate_plan(*arguments, scenario, network=study.network, trials=None, rng=2)
+    assert len(found.delivered_bit) == 40
+    few = simulate_plan(*arguments, scenario, network=study.network, trials=20, rng=2)
+    assert_allclose(found.delivered_bit.iloc[:20], few.delivered_bit, rtol=1e-6, atol=1.0)
+    sure = certain(scenario).model_copy(update={"weather": type(scenario.weather)(model="clear_sky")})
+    assert len(simulate_plan(*arguments, sure, network=study.network, trials=None).delivered_bit) == 10
+
+
+def test_relay_without_foresight_is_worth_less_and_said_so(study, scenario):
+    found = {
+        foresight: simulate_plan(
+            study.plan, study.budget, study.contact_keys, certain(scenario), network=study.network, trials=10, rng=3,
+            foresight=foresight,
+        )
+        for foresight in (True, False)
+    }  # fmt: skip
+    assert [found[f].foresight for f in (True, False)] == [True, False]
+    assert found[False].totals.loc["government", "all_in_mean_bit"] > 0
+    thirds = np.array([0.0, *np.cumsum([1.0, 0.5, 0.2])]) / 1.7
+    worth = {}
+    for foresight, one in found.items():
+        share = one.delivery.assign(share=one.delivery["mean_bit"] / one.delivery["asked_bit"])["share"]
+        worth[foresight] = np.interp(share, [0, 1 / 3, 2 / 3, 1], thirds).sum()
+    assert worth[False] <= worth[True] * (1 + 1e-3)
+
+
+def test_roles_and_recourse_come_when_asked_for(study, scenario):
+    arguments = (study.plan, study.budget, study.contact_keys, scenario)
+    none = simulate_plan(*arguments, network=study.network, trials=10, rng=3)
+    assert none.contacts.empty
+    assert none.recourse.empty
+    found = simulate_plan(*arguments, network=study.network, trials=20, rng=3, roles=True)
+    assert set(found.contacts.index) == set(planned(study.plan).index)
+    gains = found.recourse
+    assert gains["perfect_bit"] >= gains["as_planned_bit"] - 3 * gains["perfect_error_bit"]
+    assert gains["perfect_bit"] >= gains["night_bit"] - 3 * gains["perfect_error_bit"]

@@ -218,9 +218,20 @@ def test_plan_and_delivery_are_those_of_the_stages(short):
     assert row["contacts"] == len(planned)
     assert row["planned_expected_bit"] == pytest.approx(planned["expected_skl_bit"].sum(), rel=1e-9)
     total = study.relay.delivery.groupby("demand")["delivered_bit"].sum()
-    assert row["delivered_bit"] == pytest.approx(total.sum(), rel=1e-9)
+    assert row["expected_key_bit"] == pytest.approx(total.sum(), rel=1e-9)
     name = "data centres Frankfurt-Berlin"
-    assert row[f"delivered_bit.{name}"] == pytest.approx(total[name], rel=1e-9)
+    assert row[f"expected_key_bit.{name}"] == pytest.approx(total[name], rel=1e-9)
+    assert row[f"mean_bit.{name}"] == pytest.approx(total[name], rel=1e-6)  # fibre needs no sky
+    assert 0 <= row["exceeded_90pct_bit.government Berlin-Warsaw"] <= row["mean_bit.government Berlin-Warsaw"]
+    assert next(iter(row)) == "seed"
+    assert list(row)[1] == "mean_bit.government Berlin-Warsaw"
+
+
+def test_levels_of_a_sweep_are_those_of_the_plan_in_the_same_skies(short):
+    """Two options that differ in nothing have the same levels."""
+    first, second = sweep(short, [{"seed": 1}, {"seed": 1}], measure="delivery", trials=20).to_dict("records")
+    assert first.items() >= {k: v for k, v in second.items() if k.startswith(("mean_bit", "exceeded_90pct"))}.items()
+    assert "mean_bit.government Berlin-Warsaw" not in sweep(short, {"seed": [1]}, measure="delivery", trials=0)
 
 
 def test_a_plan_may_be_flown_under_skies(clear):

@@ -8,8 +8,9 @@ import pandas as pd
 from eqci_space.report.page.findings import Findings, Table
 from eqci_space.report.plots.labels import station_label
 from eqci_space.scenario import Scenario
+from eqci_space.schedule.simulate import Simulation
 from eqci_space.units import KEY_BIT
-from eqci_space.words import SERVED_IN_FULL, format_bits, percent, short_list
+from eqci_space.words import SERVED_IN_FULL, format_bits, percent, short_list, such_periods
 
 __all__ = [
     "answer",
@@ -19,10 +20,11 @@ __all__ = [
     "change_table",
     "change_words",
     "largest_assumptions",
+    "recourse_words",
     "weather_words",
 ]
 
-_MOST_CHANGES = 12
+_MOST_CHANGES, _MOST_SHORT, _OFTEN = 12, 4, 0.9
 _CAUSE_WORDS = {
     "sky": "the clouds of the period",
     "link_loss_bias_db": "a bias of the link budget",
@@ -34,13 +36,51 @@ _CAUSE_WORDS = {
 
 
 def answer(f: Findings, seen: pd.DataFrame, alone: pd.DataFrame) -> list[str]:
-    """The result in a few sentences."""
+    """The result in a few sentences, what demands get first."""
+    levels = _bounds(f, seen) if f.simulation is None else _levels(f, f.simulation)
+    return [*levels, _offer(f), _gain(f, seen, alone), *_proof(f)]
+
+
+def _bounds(f: Findings, seen: pd.DataFrame) -> list[str]:
+    """What demands get of expected key."""
     share = (seen["delivered_bit"] / seen["asked_bit"]).fillna(1.0)
     short = share[share <= SERVED_IN_FULL]
-    second = f"{len(share) - len(short)} of {len(seen)} demands get all the key they ask for"
+    words = f"{len(share) - len(short)} of {len(seen)} demands get all the key they ask for"
     if len(short):
-        second += f"; short are {short_list([f'{name} ({percent(value)})' for name, value in short.items()])}"
-    return [_offer(f), second + ".", _gain(f, seen, alone), *_proof(f)]
+        words += f"; short are {short_list([f'{name} ({percent(value)})' for name, value in short.items()])}"
+    if not f.scenario.satellites:
+        return [words + "."]
+    return [
+        f"{words}, all of expected key, which bounds the means over skies, weighted and summed, from above; they were "
+        "not simulated."
+    ]
+
+
+def _levels(f: Findings, simulation: Simulation) -> list[str]:
+    """What demands get on average and in 9 of 10 sampled worlds."""
+    table, such = simulation.demands, such_periods(f.scenario.start, f.scenario.end)
+    met = table["all_in_met_share"] >= _OFTEN
+    lines = [f"{int(met.sum())} of {len(table)} demands get all the key they ask for in 9 of 10 such {such}."]
+    for name, row in table[~met].head(_MOST_SHORT).iterrows():
+        mean, low, weather, asked = (
+            format_bits(row[c]) for c in ("all_in_mean_bit", "all_in_exceeded_90pct_bit", "weather_only_mean_bit",
+                                          "asked_bit")
+        )  # fmt: skip
+        lines.append(
+            f"{name}: {mean} on average of {asked} asked, {row['all_in_mean_keys_per_day']:,.0f} keys of 256 bit a "
+            f"day; in 9 of 10 such {such} at least {low}. Weather alone: {weather} on average."
+        )
+    if (more := int((~met).sum()) - _MOST_SHORT) > 0:
+        lines.append(f"{more} more demands are short; the table lists them.")
+    purposes = [d.purpose for d in f.scenario.demands if not met[d.name]]
+    for purpose in dict.fromkeys(p for p in purposes if purposes.count(p) > 1):
+        row = simulation.totals.loc[purpose]
+        lines.append(
+            f"All {str(purpose).replace('_', ' ')} demands together: {format_bits(row['all_in_mean_bit'])} on average "
+            f"of {format_bits(row['asked_bit'])}, in 9 of 10 such {such} at least "
+            f"{format_bits(row['all_in_exceeded_90pct_bit'])}."
+        )
+    return lines
 
 
 def _offer(f: Findings) -> str:
@@ -66,7 +106,10 @@ def _offer(f: Findings) -> str:
 
 def _gain(f: Findings, seen: pd.DataFrame, alone: pd.DataFrame) -> str:
     """What is delivered beyond fibre alone."""
-    more = seen["delivered_bit"] - alone["delivered_bit"]
+    counted, kind = seen["delivered_bit"], "of expected key"
+    if f.simulation is not None:
+        counted, kind = f.simulation.demands["weather_only_mean_bit"], "on average over weather"
+    more = counted - alone["delivered_bit"]
     helped = [str(d) for d in seen.index[(more > 1).to_numpy()]]
     if not f.scenario.satellites:
         return "There is nothing to gain over fibre alone."
@@ -74,7 +117,7 @@ def _gain(f: Findings, seen: pd.DataFrame, alone: pd.DataFrame) -> str:
         return "The satellite adds no delivered key over fibre alone; the plan fills the stores of the stations."
     bit = float(more.sum())
     return (
-        f"Over fibre alone the satellite adds {format_bits(bit)} ({bit / KEY_BIT:,.0f} keys of 256 bit) for "
+        f"Over fibre alone the satellite adds {kind} {format_bits(bit)} ({bit / KEY_BIT:,.0f} keys of 256 bit) for "
         f"{short_list(helped)}."
     )
 
@@ -84,6 +127,8 @@ def _proof(f: Findings) -> list[str]:
     if not f.scenario.satellites:
         return []
     proof = f"The plan is proven within {percent(f.plan.gap, 2)} of the best possible"
+    if f.plan.skies:
+        proof += f" in the {f.plan.skies} sampled skies that it was made for; the worlds above are others"
     notes = [f"{note[:1].upper()}{note[1:]}." for note in f.plan.notes]
     return [proof + ".", *notes]
 
@@ -96,7 +141,8 @@ def band_words(f: Findings) -> str:
         space = f.simulation.space_key_bit
         low, middle, high = np.quantile(space, [0.1, 0.5, 0.9])
         return (
-            f"Over {len(space)} sampled worlds (weather and the stated uncertainties together), 90 % exceed "
+            f"Over {len(space)} sampled worlds (weather and the stated uncertainties together; relay knows the sky of "
+            f"the whole period, so operators without foresight deliver less), 90 % exceed "
             f"{format_bits(low)} of key from space, half exceed {format_bits(middle)} and 10 % exceed "
             f"{format_bits(high)}."
         )
@@ -110,17 +156,36 @@ def band_words(f: Findings) -> str:
     return words
 
 
+def recourse_words(f: Findings) -> list[str]:
+    """What deciding on the night adds, in a sentence."""
+    if f.simulation is None or f.simulation.recourse.empty:
+        return []
+    found, skill = f.simulation.recourse, f.scenario.schedule.night_skill
+    gain = {name: found[f"{name}_bit"] - found["as_planned_bit"] for name in ("night", "perfect")}
+    return [
+        f"Flying backups where a forecast of skill {skill:g} (assumed) puts the contact under cloud and the backup in "
+        f"the clear would add {format_bits(gain['night'])} ± {format_bits(found['night_error_bit'])} on average over "
+        f"weather, all demands together, and a forecast that is always right {format_bits(gain['perfect'])} ± "
+        f"{format_bits(found['perfect_error_bit'])}; the figures above do not count on it."
+    ]
+
+
 def band_table(f: Findings) -> Table | None:
     """Per demand what 90 % of the worlds exceed, and the median; None without a simulation."""
     if f.simulation is None:
         return None
     rows = []
     for name, row in f.simulation.demands.iterrows():
+        mean = f"{format_bits(row['all_in_mean_bit'])} ± {format_bits(row['all_in_mean_error_bit'])}"
         values = (row[f"all_in_{c}_bit"] for c in ("exceeded_90pct", "median", "exceeded_10pct"))
-        rows.append((str(name), format_bits(row["asked_bit"]), *(format_bits(v) for v in values),
-                     f"{row['all_in_exceeded_90pct_keys_per_day']:,.0f}"))  # fmt: skip
-    head = ("demand", ">asked", ">90 % of worlds exceed", ">median", ">10 % exceed", ">256-bit keys a day in 90 %")
-    return Table("The band: delivery in sampled worlds, all stated uncertainties counted", head, rows)
+        rows.append((
+            str(name), format_bits(row["asked_bit"]), format_bits(row["weather_only_mean_bit"]), mean,
+            *(format_bits(v) for v in values), percent(row["all_in_met_share"]),
+            *(f"{row[f'all_in_{c}_keys_per_day']:,.0f}" for c in ("mean", "exceeded_90pct")),
+        ))  # fmt: skip
+    head = ("demand", ">asked", ">mean, weather alone", ">mean", ">9 of 10 exceed", ">median", ">1 of 10 exceeds",
+            ">ask met in", ">256-bit keys a day, mean", ">9 of 10 exceed a day")  # fmt: skip
+    return Table("Delivery over sampled worlds; where not said otherwise all stated uncertainties count", head, rows)
 
 
 def largest_assumptions(f: Findings, *, count: int = 3) -> list[str]:
@@ -212,13 +277,16 @@ def change_words(f: Findings) -> list[str]:
         (int(change.str.contains("moved").sum()), "moved"),
         (int(change.isin(["key", "status", "key, status"]).sum()), "changed in key or status only"),
     ]  # fmt: skip
-    moved = f.comparison.delivery["difference_bit"].fillna(0.0)
+    table, counted = f.comparison.delivery, "of expected key"
+    moved = table["difference_bit"].fillna(0.0)
+    if table[["mean_bit_a", "mean_bit_b"]].notna().any(axis=None):
+        moved, counted = (table["mean_bit_b"] - table["mean_bit_a"]).fillna(0.0), "on average over worlds"
     differ = moved[moved.abs() > 1]
     delivery = [f"{name} {'+' if bit > 0 else '−'}{format_bits(abs(bit))}" for name, bit in differ.items()]
     return [
         f"Of the contacts of {f.compared_with} and of this run, "
         + ", ".join(f"{n} {words}" for n, words in counts if n) + ".",
-        f"Delivery: {short_list(delivery)}." if delivery else "No demand gets more or less than before.",
+        f"Delivery {counted}: {short_list(delivery)}." if delivery else "No demand gets more or less than before.",
     ]  # fmt: skip
 
 

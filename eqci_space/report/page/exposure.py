@@ -19,7 +19,7 @@ __all__ = ["Exposures", "delivery_table", "exposure_table", "exposures", "gain_t
 
 _SHOWN_ENDS = 8
 _HEAD = (
-    "demand", "=key comes over", ">delivered", ">nodes", ">foreign nodes", ">hand-overs", "nations", "operators",
+    "demand", "=key comes over", ">of expected key", ">nodes", ">foreign nodes", ">hand-overs", "nations", "operators",
     "satellites", ">node-disjoint paths", "security",
 )  # fmt: skip
 
@@ -93,11 +93,13 @@ def delivery_table(f: Findings, seen: pd.DataFrame) -> Table:
             f"{row['trusted_nodes']:.1f}", _probability(f.manifest["failure_probability"].get(name)),
             path + (f" ({reason})" if reason else ""),
         ))  # fmt: skip
-    head = ("demand", "=class", ">asked", ">delivered", ">short", ">by space", ">nodes", ">failure probability",
-            "main path, and why short")  # fmt: skip
+    head = ("demand", "=class", ">asked", ">of expected key", ">then short", ">by space", ">nodes",
+            ">failure probability", "main path, and why short")  # fmt: skip
     caption = (
-        "Whole period, expected key. “Nodes” counts trusted nodes on the ground between the ends, averaged over bits; "
-        "stations count as nodes. The failure probability is that of any of the key: all blocks of all hops together."
+        "Whole period, delivery of expected key: for all demands together, weighted, an upper bound of the mean over "
+        "skies; a single demand may get more or less than it shows. “Nodes” counts trusted nodes on the ground between "
+        "the ends, averaged over bits; stations count as nodes. The failure probability is that of any of the key: all "
+        "blocks of all hops together."
     )
     return Table(caption, head, rows)
 

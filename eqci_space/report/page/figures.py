@@ -154,8 +154,8 @@ def _ground(f: Findings, e: Exposures) -> Plans:
     share = (e.seen["delivered_bit"] / e.seen["asked_bit"]).fillna(1.0)
     plans: Plans = {
         "delivery": (
-            "Delivered share of every demand",
-            "Delivered share: " + ", ".join(f"{d} {percent(s)}" for d, s in share.items()) + ".",
+            "Delivered share of every demand, of expected key",
+            "Delivered share of expected key: " + ", ".join(f"{d} {percent(s)}" for d, s in share.items()) + ".",
             lambda: plots.delivery(f.relay, f.scenario, exposed=e.seen),
         ),
         "exposure": (

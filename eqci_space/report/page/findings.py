@@ -64,6 +64,12 @@ class Findings:
         """Contacts that take place, without backups."""
         return planned_contacts(self.plan.contacts)
 
+    @property
+    def roles(self) -> pd.DataFrame | None:
+        """What each contact is worth beside the others; None where that was not worked out."""
+        found = None if self.simulation is None else self.simulation.contacts
+        return found if found is not None and len(found) else None
+
     @cached_property
     def best_window(self) -> pd.Series | None:
         """The window with the most clear-sky key, with the budget at its culmination; None without any window."""
@@ -88,18 +94,21 @@ class Findings:
 def with_alternatives(findings: Findings) -> Findings:
     """Findings with what takes relays and plans of its own, where the scenario is small: failures, and whole windows.
 
-    The plan of whole windows is made only where the plan hands over inside one.
+    The plan of whole windows is one for expected key, and made only where the plan hands over inside one.
     """
     f, network = findings, findings.relay.network
     if len(network.links) > _LINKS_OF_SMALL or len(f.candidates) > _CANDIDATES_OF_SMALL:
         return findings
     whole = f.candidates[f.candidates.index == f.candidates["window_id"]]
+    of_key = f.scenario.schedule.model_copy(update={"plan_for": "expected_key", "cvar_share": 0.0, "backups": False})
     parts = not f.plan.contacts["candidate_id"].isin(whole.index).all()
     deposits = key_deposits(f.plan, f.scenario)
     return replace(
         findings,
         failures=single_failures(deposits, f.scenario, network=network, one_bin=True),
-        whole_windows=schedule_contacts(whole, f.scenario, network=network) if parts else None,
+        whole_windows=schedule_contacts(whole, f.scenario.model_copy(update={"schedule": of_key}), network=network)
+        if parts
+        else None,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from eqci_space.fiber.hubs import dead_spans
 from eqci_space.report.page import tables
-from eqci_space.report.page.answer import band_words, weather_words
+from eqci_space.report.page.answer import band_words, recourse_words, weather_words
 from eqci_space.report.page.exposure import Exposures, delivery_table, exposure_table, gain_table
 from eqci_space.report.page.figures import costly
 from eqci_space.report.page.findings import Figure, Findings, Section, Table
@@ -87,10 +87,10 @@ def _hand_over(f: Findings) -> list[str]:
     words = f"{len(parts)} contacts take a part of a window, so that the satellite serves other stations in the rest."
     if f.whole_windows is None:
         return [words] if len(parts) else []
-    gain = f.plan.objective - f.whole_windows.objective
+    gain = f.plan.expected_key_bound - f.whole_windows.objective
     return [
-        f"{words} Hand-over inside crossings gains {gain:.4f} of the objective against a plan of whole windows, which "
-        f"reaches {f.whole_windows.objective:.4f} with {_planned_count(f)} contacts."
+        f"{words} Counted in expected key, hand-over inside crossings raises what a plan can reach by {gain:.4f} of "
+        f"the objective: whole windows alone reach {f.whole_windows.objective:.4f}, with {_planned_count(f)} contacts."
     ]
 
 
@@ -130,6 +130,7 @@ def _keys(f: Findings, figures: Figures) -> Section:
 def _weather(f: Findings, figures: Figures) -> Section:
     words = [f"Clouds by {weather_words(f.scenario)}.", band_words(f)]
     if f.simulation is not None:
+        words += recourse_words(f)
         words += [f"Warning of the simulation: {w}" for w in f.simulation.warnings]
     blocks = (
         figures.get("chances"), tables.chances_table(f), figures.get("fan"), _worlds(f), figures.get("causes"),

@@ -128,13 +128,23 @@ def contact_table(f: Findings) -> Table | None:
     rows = [
         (f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}", c["satellite"], station_label(c["ogs"], f.scenario),
          c["status"], format_bits(c["skl_bit"]), percent(c["p_clear"]), format_bits(c["expected_skl_bit"]),
-         short_list(c["reason"].split(", ")))
-        for (_, c), start, end in zip(
+         *_role(f, name), short_list(c["reason"].split(", ")))
+        for (name, c), start, end in zip(
             contacts.iterrows(), *whole_seconds(contacts["start"], contacts["end"]), strict=True)
     ]  # fmt: skip
     head = ("=start (UTC)", "=end", "satellite", "station", "status", ">clear-sky key", ">chance of clear sky",
-            ">expected key", "~why")  # fmt: skip
+            ">expected key", *(("worth", ">lost without it") if f.roles is not None else ()), "~why")  # fmt: skip
     return Table(caption, head, rows) if rows else None
+
+
+def _role(f: Findings, contact: object) -> tuple[str, ...]:
+    """Role of a contact and what the demands lose without it, if that was worked out; backups have none."""
+    if f.roles is None:
+        return ()
+    if contact not in f.roles.index:
+        return "", ""
+    row = f.roles.loc[contact]
+    return str(row["role"]), format_bits(row["lost_without_bit"])
 
 
 def budget_table(f: Findings) -> Table | None:

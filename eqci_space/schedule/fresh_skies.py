@@ -1,0 +1,59 @@
+"""Choices of contacts judged in skies that no plan was made for, the same skies for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.fiber.edges import contact_arrivals
+from eqci_space.fiber.network import Network, build_network
+from eqci_space.fiber.problem import bin_of, flow_problem
+from eqci_space.fiber.world_relay import relay_worlds
+from eqci_space.scenario import Scenario
+from eqci_space.schedule.sky_keys import key_in_skies
+from eqci_space.weather.skies import sample_sky
+
+__all__ = ["fresh_deliveries"]
+
+
+def fresh_deliveries(
+    choices: Sequence[Sequence[str]],
+    candidates: pd.DataFrame,
+    scenario: Scenario,
+    *,
+    network: Network | None = None,
+    skies: int = 200,
+    rng: int | None = None,
+) -> list[np.ndarray]:
+    """What demands get from each choice in sampled skies, weather alone, relay with the sky known.
+
+    Parameters
+    ----------
+    choices : sequence of sequences of str
+        Names of candidates.
+    candidates : DataFrame
+        CANDIDATES, with what cirrus leaves of their key.
+    skies : int
+        Skies, the same for all choices.
+    rng : int, optional
+        Seed; default the scenario's.
+
+    Returns
+    -------
+    list of (S, K) arrays
+        Bits over the period in every sky by demand, one array per choice. Differences between two are paired.
+    """
+    offered = candidates.loc[sorted({name for names in choices for name in names})]
+    sky = sample_sky(offered, scenario, trials=skies, rng=scenario.seed if rng is None else rng)
+    key_bit = key_in_skies(offered, sky)
+    problem = flow_problem(network or build_network(scenario), scenario)
+    arrivals = contact_arrivals(offered, scenario)
+    edge = arrivals["edge"].map(problem.edge_number).to_numpy(dtype=int)
+    at = bin_of(arrivals["time"], scenario)
+    found = []
+    for names in choices:
+        mine = np.flatnonzero(offered.index.isin(names))
+        found.append(relay_worlds(problem, edge[mine], at[mine], key_bit[:, mine]).delivered_bit.sum(axis=2))
+    return found

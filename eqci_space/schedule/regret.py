@@ -1,0 +1,66 @@
+"""What knowing the sky beforehand would deliver more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from eqci_space.fiber.edges import contact_arrivals
+from eqci_space.fiber.network import Network
+from eqci_space.fiber.problem import bin_of, flow_problem
+from eqci_space.fiber.world_relay import relay_worlds
+from eqci_space.scenario import Scenario
+from eqci_space.schedule.contacts import schedule_contacts
+from eqci_space.schedule.sky_keys import key_in_skies, key_responses
+from eqci_space.weather.field import SkyModel
+from eqci_space.weather.skies import sample_sky
+
+__all__ = ["sky_regret"]
+
+
+def sky_regret(
+    contacts: pd.DataFrame,
+    candidates: pd.DataFrame,
+    budget: pd.DataFrame,
+    keys: pd.DataFrame,
+    scenario: Scenario,
+    *,
+    network: Network,
+    trials: int,
+    model: SkyModel | None = None,
+    rng: int,
+) -> np.ndarray:
+    """Mean over skies of what a plan made with the sky known delivers more, per demand [bit].
+
+    Parameters
+    ----------
+    contacts, candidates : DataFrame
+        CONTACTS that are planned, and CANDIDATES.
+    budget, keys : DataFrame
+        BUDGET and KEYS of the windows.
+    trials : int
+        Skies; each is planned anew.
+    model : SkyModel, optional
+        Correlation of the sky.
+    rng : int
+        Seed of the skies.
+    """
+    sky = sample_sky(candidates, scenario, trials=trials, rng=rng, model=model)
+    realised = key_in_skies(candidates, sky, key_responses(candidates, budget, keys, scenario))
+    problem = flow_problem(network, scenario)
+
+    def delivered(taken: pd.DataFrame, key_bit: np.ndarray) -> np.ndarray:
+        arrivals = contact_arrivals(taken, scenario)
+        edge = arrivals["edge"].map(problem.edge_number).to_numpy(dtype=int)
+        return relay_worlds(problem, edge, bin_of(arrivals["time"], scenario), key_bit).delivered_bit.sum(axis=2)
+
+    base = delivered(contacts, realised[:, candidates.index.get_indexer(contacts["candidate_id"])])
+    # The sky is known: nothing to hedge against.
+    policy = scenario.schedule.model_copy(update={"backups": False, "plan_for": "expected_key", "cvar_share": 0.0})
+    certain = scenario.model_copy(update={"schedule": policy})
+    best = []
+    for key in realised:
+        known = candidates.assign(skl_bit=key, p_clear=1.0)
+        plan = schedule_contacts(known[known["skl_bit"] > 0], certain, network=network).contacts
+        best.append(delivered(plan, plan[["skl_bit"]].to_numpy().T)[0])
+    return (np.array(best) - base).mean(axis=0)
