@@ -14,6 +14,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from eqci_space.machine.parallel import ChunkError, run_chunks
+from eqci_space.scenario import load_scenario
 from eqci_space.studies.batch import BATCH_TABLES, load_batch, run_batch
 
 pytestmark = pytest.mark.slow
@@ -41,7 +42,9 @@ def files(folder):
 
 
 @pytest.fixture(scope="module")
-def four_days(scenario):
+def four_days():
+    """Four days of the shipped scenario, as the driver loads it."""
+    scenario = load_scenario("quant-gpicz")
     return scenario.model_copy(update={"end": scenario.start + timedelta(days=4)})
 
 
