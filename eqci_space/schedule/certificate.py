@@ -18,10 +18,11 @@ import numpy as np
 
 from eqci_space.fiber.flow_layout import MBIT
 from eqci_space.fiber.key_flow import RelayProgramme, edge_cost
+from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.paths import ArcSearch
 from eqci_space.machine.solver import Programme, maximise
 
-__all__ = ["fibre_priced_bound", "priced_programme"]
+__all__ = ["fibre_priced_bound", "has_small_graphs", "priced_programme"]
 
 _MOST_NODES = 20_000  # of the search tree
 _MOST_ARCS = 60_000  # of the small graphs together, which the solver takes some seconds for
@@ -70,15 +71,20 @@ def fibre_priced_bound(programme: RelayProgramme, row_price: np.ndarray, *, rela
     return maximise(relaxed, relative_gap=relative_gap, most_nodes=_MOST_NODES).bound + constant
 
 
+def has_small_graphs(problem: KeyFlowProblem) -> bool:
+    """Whether the small graphs of all demands and bins together are few enough arcs for the solver."""
+    stations = len({b for (_, _, b), late in zip(problem.edges, problem.delayed, strict=True) if late})
+    arcs = (stations + 2) * (stations + 1) + 2 * int(problem.delayed.sum())
+    return bool(arcs * np.count_nonzero(problem.asked_bit) <= _MOST_ARCS)
+
+
 def priced_programme(programme: RelayProgramme, row_price: np.ndarray) -> tuple[Programme, float] | None:
     """The programme with fibre at its prices, and the constant that the prices add; None where it would be too large.
 
     Columns of the candidates come first, as in the programme itself. Parameters are those of `fibre_priced_bound`.
     """
     problem, at = programme.problem, programme.layout
-    stations = len({b for (_, _, b), late in zip(problem.edges, problem.delayed, strict=True) if late})
-    arcs = (stations + 2) * (stations + 1) + 2 * int(problem.delayed.sum())
-    if arcs * np.count_nonzero(problem.asked_bit) > _MOST_ARCS:
+    if not has_small_graphs(problem):
         return None
     level = row_price.copy()
     programme.level_prices(level)  # so that no stock of fibre gains

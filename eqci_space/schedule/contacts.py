@@ -18,6 +18,7 @@ from eqci_space.fiber.paths import route_arcs
 from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
+from eqci_space.schedule.certificate import has_small_graphs
 from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.schedule.expected import SkyPlan, solve_expected
 from eqci_space.schedule.joint import JointResult, solve_joint, value_of_choice
@@ -187,8 +188,10 @@ def plan_contacts(
     policy = scenario.schedule
     start = np.asarray(usable.index.isin(known))
     skies = policy.plan_skies if policy.plan_for == "expected_delivery" and len(usable) else 0
+    if skies and not has_small_graphs(choice):
+        skies, notes = 0, (*notes, "too large to plan for skies: planned for expected key, an upper bound")
     limits = {"required": required, "barred": barred, "known": start if start.any() else None}
-    tail = Tail(policy.cvar_share, policy.cvar_tail) if policy.cvar_share else None
+    tail = Tail(policy.cvar_share, policy.cvar_tail) if policy.cvar_share and skies else None
     key_bit = _key_in_skies(usable, scenario, skies) if skies else choice.candidate_bit[None, :]
     if skies:
         sky_plan = solve_expected(choice, key_bit, relative_gap=policy.sky_gap, tail=tail, **limits)

@@ -36,8 +36,8 @@ __all__ = ["SkyPlan", "mean_problem", "sky_worth", "solve_expected"]
 _FIRST_SKIES = 25
 _GROUP = 100
 _FIRST_GAP = 0.03
-_MOST_NODES = 400
-_MOST_VARIABLES = 400_000  # of one integer programme
+_MOST_NODES, _NODE_VARIABLES = 400, 6_000_000  # of a search; fewer nodes where a node takes longer
+_MOST_VARIABLES = 100_000  # of one integer programme
 _ROUND_GAIN, _CROSSING_GAP, _CROSSING_NODES = 0.02, 1e-3, 50
 _MOST_AT_ONCE = 4  # contacts at a time that a limit of one crossing allows; more is a quota
 
@@ -174,7 +174,8 @@ class _Search:
         point = maximise(skies_programme(self.relay, key, start, start, self.tail))
         # The gap is that of the whole worth; the programme lacks what is the same in every sky.
         of_part = gap * (1.0 + max(0.0, self.relay.constant) / max(point.objective, 1e-9))
-        found = maximise(programme, relative_gap=min(of_part, 0.5), most_nodes=_MOST_NODES, start=point.x)
+        nodes = min(_MOST_NODES, max(1, _NODE_VARIABLES // len(programme.objective)))
+        found = maximise(programme, relative_gap=min(of_part, 0.5), most_nodes=nodes, start=point.x)
         self.nodes += found.nodes
         return _Found(np.round(found.x[: len(start)]), found.bound + self.relay.constant)
 

@@ -12,7 +12,7 @@ from eqci_space.errors import ScenarioError
 from eqci_space.fiber.key_problem import ChoiceLimit, KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
 from eqci_space.scenario import SchedulePolicy
-from eqci_space.schedule import expected
+from eqci_space.schedule import certificate, expected
 from eqci_space.schedule.contacts import schedule_contacts
 from eqci_space.schedule.expected import sky_worth, solve_expected
 from eqci_space.schedule.expected_worth import sky_weights, worth_of
@@ -294,3 +294,13 @@ def test_crossing_by_crossing_betters_a_choice_and_ends_where_none_does(monkeypa
     assert search.worth(better) + relay.constant == pytest.approx(SLOPE * 7 / 30, abs=TIES)
     monkeypatch.setattr(expected, "_MOST_VARIABLES", 1)
     assert search.by_crossings(np.zeros(6)).tolist() == [0.0] * 6
+
+
+def test_a_plan_too_large_for_skies_is_one_of_expected_key_and_says_so(study, for_skies, monkeypatch):
+    monkeypatch.setattr(certificate, "_MOST_ARCS", 10)
+    whole = study.candidates[study.candidates.index == study.candidates["window_id"]]
+    plan = schedule_contacts(whole, for_skies, network=study.network)
+    of_key = schedule_contacts(whole, with_policy(for_skies, plan_for="expected_key"), network=study.network)
+    assert plan.skies == 0
+    assert "too large to plan for skies: planned for expected key, an upper bound" in plan.notes
+    assert chosen(plan) == chosen(of_key)
