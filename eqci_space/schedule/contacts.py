@@ -108,7 +108,7 @@ def schedule_contacts(
 
     A satellite serves as many stations at a time as it has terminals, with slew between; a station as many satellites
     as it has telescopes, with turnaround. The choice and the relay are one mixed-integer programme. Of plans within
-    `schedule.spare_tolerance` of what space adds the one of fewest contacts is looked for; at 0 ties go to more
+    `schedule.spare_tolerance` of what space adds one of few contacts is taken; at 0, or in large problems, more
     expected space key. Stations without any way to the network get no contact, unless all are such. Where space changes
     nothing the plan fills the stores evenly, and says so.
 
@@ -188,7 +188,8 @@ def plan_contacts(
     policy = scenario.schedule
     start = np.asarray(usable.index.isin(known))
     skies = policy.plan_skies if policy.plan_for == "expected_delivery" and len(usable) else 0
-    if skies and not has_small_graphs(choice):
+    small = has_small_graphs(choice)
+    if skies and not small:
         skies, notes = 0, (*notes, "too large to plan for skies: planned for expected key, an upper bound")
     limits = {"required": required, "barred": barred, "known": start if start.any() else None}
     tail = Tail(policy.cvar_share, policy.cvar_tail) if policy.cvar_share and skies else None
@@ -204,7 +205,7 @@ def plan_contacts(
     if fill:
         notes = (*notes, "space changes nothing for the demands: contacts fill the stores evenly")
         found = with_even_stores(found, choice, required, barred, relative_gap=policy.relative_gap)
-    if fill or not policy.spare_tolerance:
+    if fill or not policy.spare_tolerance or not small:
         found = with_most_key(found, choice, required, barred, keep_all=fill or policy.stock_target_bit > 0)
     elif found.chosen.any():
         kept, lost = fewest_contacts(
