@@ -108,9 +108,9 @@ def schedule_contacts(
 
     A satellite serves as many stations at a time as it has terminals, with slew between; a station as many satellites
     as it has telescopes, with turnaround. The choice and the relay are one mixed-integer programme. Of plans within
-    `schedule.spare_tolerance` of what space adds one of few contacts is taken; at 0, or in large problems, more
-    expected space key. Stations without any way to the network get no contact, unless all are such. Where space changes
-    nothing the plan fills the stores evenly, and says so.
+    `schedule.spare_tolerance` of what space adds one of few contacts is taken; at 0, and in large problems, ties
+    go to more expected space key. Stations without any way to the network get no contact, unless all are such. Where
+    space changes nothing the plan fills the stores evenly, and says so.
 
     Parameters
     ----------
