@@ -11,14 +11,21 @@ import pandas as pd
 
 from eqci_space.fiber.assurance import path_rules
 from eqci_space.fiber.domains import border_quotas, borders
-from eqci_space.fiber.edges import SPACE, closed_bins, edge_supply_bit, key_edges, stops_everything
+from eqci_space.fiber.edges import (
+    SPACE,
+    closed_bins,
+    contact_arrivals,
+    edge_supply_bit,
+    key_edges,
+    stops_everything,
+)
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network
 from eqci_space.orbits.earth import times_from
 from eqci_space.scenario import Scenario, asked_bit_per_day, assurance_text
 from eqci_space.tables import check_table
 
-__all__ = ["bin_edges", "bin_of", "bin_starts", "demand_table", "flow_problem", "nominal_edges"]
+__all__ = ["arrival_places", "bin_edges", "bin_of", "bin_starts", "demand_table", "flow_problem", "nominal_edges"]
 
 
 def bin_edges(scenario: Scenario) -> list[datetime]:
@@ -48,6 +55,14 @@ def bin_starts(scenario: Scenario) -> pd.DatetimeIndex:
     """Start of every bin."""
     seconds = [(start - scenario.start).total_seconds() for start in bin_edges(scenario)[:-1]]
     return times_from(scenario.start, np.array(seconds))
+
+
+def arrival_places(
+    contacts: pd.DataFrame, scenario: Scenario, problem: KeyFlowProblem
+) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the edge (n,) and of the bin (n,) into which the key of contacts or candidates falls; -1 outside."""
+    arrivals = contact_arrivals(contacts, scenario)
+    return arrivals["edge"].map(problem.edge_number).to_numpy(dtype=int), bin_of(arrivals["time"], scenario)
 
 
 def bin_of(times: pd.Series | pd.DatetimeIndex, scenario: Scenario) -> np.ndarray:

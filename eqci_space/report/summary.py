@@ -82,4 +82,4 @@ def _period(start: str, end: str) -> str:
     first, last = (datetime.fromisoformat(t) for t in (start, end))
     if first.year != last.year:
         return f"{first:%Y-%m-%d}..{last:%Y-%m-%d}"
-    return f"{first:%Y-%m-%d}..{last:%m-%d}" if first.month != last.month else f"{first:%Y-%m-%d}..{last:%d}"
+    return f"{first:%Y-%m-%d}..{last:%d}" if first.month == last.month else f"{first:%Y-%m-%d}..{last:%m-%d}"

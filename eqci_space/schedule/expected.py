@@ -82,11 +82,13 @@ def mean_problem(problem: KeyFlowProblem, key_bit: np.ndarray) -> KeyFlowProblem
     return replace(problem, candidate_bit=mean, deposit_bit=mean[problem.deposit_candidate])
 
 
-def sky_worth(problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray) -> WorldRelays:
-    """Relay of a choice in every sky, each solved for itself with the sky known (S, N) [bit]."""
+def sky_worth(
+    problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray, *, foresight: bool = True
+) -> WorldRelays:
+    """Relay of a choice in every sky (S, N) [bit], each solved for itself, with foresight or without."""
     mine = np.flatnonzero(chosen[problem.deposit_candidate])
     arrived = key_bit[:, problem.deposit_candidate[mine]]
-    return relay_worlds(problem, problem.deposit_edge[mine], problem.deposit_bin[mine], arrived)
+    return relay_worlds(problem, problem.deposit_edge[mine], problem.deposit_bin[mine], arrived, foresight=foresight)
 
 
 def solve_expected(
@@ -202,8 +204,8 @@ class _Search:
         """The choice with every crossing chosen anew in turn, over all skies, until a round gains little."""
         if self.width * len(self.key_mbit) > _MOST_VARIABLES:
             return chosen
-        worth, reached = self.worth(chosen), -np.inf
-        while worth > reached + _ROUND_GAIN * abs(reached) or reached == -np.inf:
+        worth = self.worth(chosen)
+        while True:
             reached = worth
             for crossing in self.crossings:
                 lower, upper = chosen.copy(), chosen.copy()
@@ -212,7 +214,8 @@ class _Search:
                 found = maximise(programme, relative_gap=_CROSSING_GAP, most_nodes=_CROSSING_NODES)
                 if found.objective > worth:
                     chosen, worth = np.round(found.x[: len(chosen)]), found.objective
-        return chosen
+            if worth <= reached + _ROUND_GAIN * abs(reached):
+                return chosen
 
 
 def _crossings(limits: Sequence[ChoiceLimit], n: int) -> list[np.ndarray]:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.fiber.network import Network, build_network
-from eqci_space.fiber.problem import bin_of, flow_problem
+from eqci_space.fiber.problem import arrival_places, flow_problem
 from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.sky_keys import key_in_skies
@@ -49,9 +48,7 @@ def fresh_deliveries(
     sky = sample_sky(offered, scenario, trials=skies, rng=scenario.seed if rng is None else rng)
     key_bit = key_in_skies(offered, sky)
     problem = flow_problem(network or build_network(scenario), scenario)
-    arrivals = contact_arrivals(offered, scenario)
-    edge = arrivals["edge"].map(problem.edge_number).to_numpy(dtype=int)
-    at = bin_of(arrivals["time"], scenario)
+    edge, at = arrival_places(offered, scenario, problem)
     found = []
     for names in choices:
         mine = np.flatnonzero(offered.index.isin(names))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqci_space.fiber.key_problem import KeyFlowProblem
-from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.schedule.expected import SkyPlan, mean_problem, sky_worth
 from eqci_space.schedule.joint import solve_joint
 from eqci_space.schedule.quantiles import quantile_standard_error
@@ -77,7 +76,7 @@ def judge_plan(problem: KeyFlowProblem, plan: SkyPlan, fresh_bit: np.ndarray, *,
                          float(quantile_standard_error(np.sort(mine), 1 - share / 100))) for share in (90, 50, 10)},
         Estimate(upper.mean - worth.mean, float(np.hypot(upper.error, worth.error))),
         _estimate(mine - other), _estimate(known - mine[:few]),
-        _estimate(mine[:few] - _bin_by_bin(problem, plan.chosen, fresh_bit[:few])),
+        _estimate(mine[:few] - sky_worth(problem, plan.chosen, fresh_bit[:few], foresight=False).objective),
     )  # fmt: skip
 
 
@@ -89,11 +88,3 @@ def _estimate(values: np.ndarray) -> Estimate:
 def _with_known_sky(problem: KeyFlowProblem, key_bit: np.ndarray) -> float:
     """What the best plan for one sky reaches."""
     return solve_joint(mean_problem(problem, key_bit[None, :])).objective
-
-
-def _bin_by_bin(problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray) -> np.ndarray:
-    taken = np.flatnonzero(chosen[problem.deposit_candidate])
-    return relay_worlds(
-        problem, problem.deposit_edge[taken], problem.deposit_bin[taken],
-        key_bit[:, problem.deposit_candidate[taken]], foresight=False,
-    ).objective  # fmt: skip

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.fiber.network import Network
-from eqci_space.fiber.problem import bin_of, flow_problem
+from eqci_space.fiber.problem import arrival_places, flow_problem
 from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import schedule_contacts
@@ -50,9 +49,7 @@ def sky_regret(
     problem = flow_problem(network, scenario)
 
     def delivered(taken: pd.DataFrame, key_bit: np.ndarray) -> np.ndarray:
-        arrivals = contact_arrivals(taken, scenario)
-        edge = arrivals["edge"].map(problem.edge_number).to_numpy(dtype=int)
-        return relay_worlds(problem, edge, bin_of(arrivals["time"], scenario), key_bit).delivered_bit.sum(axis=2)
+        return relay_worlds(problem, *arrival_places(taken, scenario, problem), key_bit).delivered_bit.sum(axis=2)
 
     base = delivered(contacts, realised[:, candidates.index.get_indexer(contacts["candidate_id"])])
     # The sky is known: nothing to hedge against.

@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import PlanError
-from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.fiber.key_flow import solved_to_a_gap
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
-from eqci_space.fiber.problem import bin_of, flow_problem
+from eqci_space.fiber.problem import arrival_places, flow_problem
 from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.machine.deprecation import once_named
 from eqci_space.machine.progress import notebook_bar
@@ -163,13 +162,13 @@ def simulate_plan(
             f"simulate_plan: trials = {trials}, regret_trials = {regret_trials}; expected at least 10, and candidates "
             "for a regret"
         )
-    contacts = check_table(plan.contacts, "CONTACTS", "simulate_plan")
-    contacts = planned_contacts(contacts)
+    contacts = planned_contacts(check_table(plan.contacts, "CONTACTS", "simulate_plan"))
     seed = scenario.seed if rng is None else rng
     network = network or build_network(scenario)
     responses = key_responses(contacts, budget, keys, scenario)
     problem = flow_problem(network, scenario)
-    play = _Play(contacts, responses, scenario, problem, _slots(contacts, scenario, problem), seed, model, foresight)
+    slots = _Slots(*arrival_places(contacts, scenario, problem))
+    play = _Play(contacts, responses, scenario, problem, slots, seed, model, foresight)
     with _mapper(jobs) as mapped:
         found = play.worlds(trials, mapped, progress)
         by_contact = play.roles(found.arrived["weather_only"], mapped) if roles else pd.DataFrame()
@@ -290,7 +289,7 @@ def _recourse(
     contacts = plan.contacts[plan.contacts["status"].isin(["planned", "backup"])]
     sky = sample_sky(contacts, scenario, trials=_TRIALS_OF_ROLES, rng=seed, model=model)
     key_bit = key_in_skies(contacts, sky, key_responses(contacts, budget, keys, scenario))
-    slots, ones = _slots(contacts, scenario, problem), np.ones(_TRIALS_OF_ROLES)
+    slots, ones = _Slots(*arrival_places(contacts, scenario, problem)), np.ones(_TRIALS_OF_ROLES)
     planned = np.broadcast_to((contacts["status"] == "planned").to_numpy(), key_bit.shape)
     skills = {"night": scenario.schedule.night_skill, "perfect": 1.0}
     flown = {name: night_choices(contacts, ~sky.blocked, skill=skill, rng=seed) for name, skill in skills.items()}
@@ -313,12 +312,6 @@ def _key_bit(contacts: pd.DataFrame, responses: pd.DataFrame, worlds: Worlds) ->
     """Key of every contact in every world (trials, contacts)."""
     key = key_in_skies(contacts, worlds.sky, responses, link_loss_db=worlds.link_loss_bias_db)
     return np.where(worlds.takes_place, key, 0.0)
-
-
-def _slots(contacts: pd.DataFrame, scenario: Scenario, problem: KeyFlowProblem) -> _Slots:
-    index = problem.edge_number
-    arrivals = contact_arrivals(contacts, scenario)
-    return _Slots(arrivals["edge"].map(index).to_numpy(dtype=int), bin_of(arrivals["time"], scenario))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import numpy as np
 from eqci_space.fiber.key_flow import LOOSE_GAP
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.world_relay import WorldRelays, relay_worlds
+from eqci_space.schedule.expected import sky_worth
 from eqci_space.schedule.expected_worth import sky_weights, worth_of
 from eqci_space.schedule.sky_relay import Tail
 
@@ -50,7 +51,7 @@ def fewest_contacts(
     (N,) bool, float
         The choice, and the worth that it lost.
     """
-    full = _relays(problem, chosen, key_bit)
+    full = sky_worth(problem, chosen, key_bit)
     weights = sky_weights(full.objective, tail)
     least_cost = _least_cost(problem, chosen, key_bit, full, weights)
     fibre = relay_worlds(problem, np.empty(0, dtype=int), np.empty(0, dtype=int), np.empty((1, 0)))
@@ -81,12 +82,6 @@ def _own(problem: KeyFlowProblem) -> np.ndarray:
     return problem.candidate_worth if len(problem.candidate_worth) else np.zeros(len(problem.candidate_bit))
 
 
-def _relays(problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray) -> WorldRelays:
-    mine = np.flatnonzero(chosen[problem.deposit_candidate])
-    arrived = key_bit[:, problem.deposit_candidate[mine]]
-    return relay_worlds(problem, problem.deposit_edge[mine], problem.deposit_bin[mine], arrived)
-
-
 def _least_cost(
     problem: KeyFlowProblem, chosen: np.ndarray, key_bit: np.ndarray, full: WorldRelays, weights: np.ndarray
 ) -> np.ndarray:
@@ -115,7 +110,7 @@ def _without(
     objective = before.copy()
     touched = np.flatnonzero(key_bit[:, group].any(axis=1))
     for skies in np.array_split(touched, max(1, -(-len(touched) // _SKIES_AT_A_TIME))):
-        objective[skies] = np.minimum(_relays(problem, trial, key_bit[skies]).objective, before[skies])
+        objective[skies] = np.minimum(sky_worth(problem, trial, key_bit[skies]).objective, before[skies])
         if worth_of(full, tail) - worth_of(objective, tail) > most:
             break
     return objective
