@@ -34,6 +34,7 @@ SKIES = {"smoke": (8,), "full": (25, 100, 300)}
 FRESH = {"smoke": (1, 20), "full": (5, 1000)}
 _FROZEN = Path(__file__).with_name("candidates_0_2_0.csv")
 _SEED = 20_270_301
+_OF_SHARE = {25: 0.10, 50: 0.42, 75: 0.72}
 
 
 def frozen_candidates(scenario: Scenario) -> pd.DataFrame:
@@ -46,6 +47,8 @@ def frozen_candidates(scenario: Scenario) -> pd.DataFrame:
     whole = table[~table["candidate_id"].str.contains("@")]
     chance = whole["p_clear"].groupby(shared_skies(whole)).transform("mean")
     table["p_clear"] = table["window_id"].map(dict(zip(whole["window_id"], chance, strict=True)))
+    # What is left of the key of a window that is seen in part: medians of the shipped week.
+    table = table.assign(**{f"skl_{pct}pct_bit": left * table["skl_bit"] for pct, left in _OF_SHARE.items()})
     return table.set_index("candidate_id")
 
 

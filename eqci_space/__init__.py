@@ -81,7 +81,7 @@ _PUBLIC = {
     "unreachable_reasons": "eqci_space.fiber.obstacles",
     "verify_plan": "eqci_space.schedule.verify",
     "window_keys": "eqci_space.qkd.window_keys",
-    "window_responses": "eqci_space.qkd.window_keys",
+    "window_responses": "eqci_space.qkd.window_responses",
     "with_values": "eqci_space.scenario.changes",
     "with_variant": "eqci_space.scenario.changes",
     "write_coverage": "eqci_space.report.coverage_io",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -51,6 +52,7 @@ STAGES = (
     "fibre_only",
     "variants",
 )
+_VERIFIED_WORLDS = 3
 _CANDIDATES_WITH_ROLES = 5000  # beyond, leaving out each contact in turn takes too long
 _SHOWN_FROM = 2000  # candidates from which planning takes long enough for a bar
 
@@ -167,19 +169,23 @@ class Study:
         """The plan in as many sampled worlds as its means need; `simulate` takes their number."""
         return self.simulate()
 
-    def simulate(self, *, trials: int | None = None, jobs: int = 1) -> Simulation:
+    def simulate(self, *, trials: int | None = None, executor: Any = None, jobs: int = 1) -> Simulation:
         """Replay the plan in sampled worlds (`simulate_plan`), for `simulation` and the tables of `run`.
+
+        Three of the worlds are relayed anew as tables and verified.
 
         Parameters
         ----------
         trials : int, optional
             At least 10; default as many as the means need.
+        executor : optional
+            On which worlds are relayed, such as a dask ``Client``.
         jobs : int
-            Processes.
+            Processes, if no executor is given.
         """
         found = simulate_plan(
             self.plan, self.budget, self.contact_keys, self.scenario, network=self.network, trials=trials, jobs=jobs,
-            roles=len(self.candidates) <= _CANDIDATES_WITH_ROLES,
+            executor=executor, roles=len(self.candidates) <= _CANDIDATES_WITH_ROLES, verified=_VERIFIED_WORLDS,
         )  # fmt: skip
         vars(self).pop("run", None)
         vars(self)["simulation"] = found

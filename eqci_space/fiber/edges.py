@@ -15,6 +15,7 @@ __all__ = [
     "FIBRE",
     "LAST_MILE",
     "SPACE",
+    "block_closings",
     "closed_bins",
     "contact_arrivals",
     "edge_supply_bit",
@@ -24,6 +25,7 @@ __all__ = [
 
 FIBRE, LAST_MILE, SPACE = "fibre", "last_mile", "space"
 """Kinds of an edge; whether key came through space is its kind, never a matter of its id."""
+_ROUNDING = 1e-9
 _LAST_MILE_MEDIA = ("colocated", "courier")
 
 _GROUND = [
@@ -103,6 +105,39 @@ def contact_arrivals(contacts: pd.DataFrame, scenario: Scenario) -> pd.DataFrame
         "time": contacts["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s),
         "edge": pd.Series(edges, index=contacts.index, dtype=str),
     })  # fmt: skip
+
+
+def block_closings(edge: np.ndarray, end: pd.DatetimeIndex, fill: np.ndarray) -> np.ndarray:
+    """At the end of which contact the block of each closes, where blocks wait for several.
+
+    Key of a satellite and a station goes into one block after the other: a block closes with the contact that fills it,
+    and the next begins with the one after.
+
+    Parameters
+    ----------
+    edge, end : (n,) arrays
+        Edge that each contact fills, and its end.
+    fill : (W, n) array
+        Part of a block that each brings in W worlds.
+
+    Returns
+    -------
+    (W, n) integer array
+        Number of the contact; -1 where the block is still open at the end.
+    """
+    closes, order = np.full(fill.shape, -1), np.argsort(end, kind="stable")
+    for name in pd.unique(edge):
+        mine = order[np.asarray(edge)[order] == name]
+        held, shut = np.zeros(len(fill)), np.zeros((len(mine), len(fill)), dtype=bool)
+        for i, contact in enumerate(mine):
+            held += fill[:, contact]
+            shut[i] = held >= 1 - _ROUNDING
+            held[shut[i]] = 0.0
+        following = np.full(len(fill), -1)
+        for contact, closed in zip(mine[::-1], shut[::-1], strict=True):
+            following = np.where(closed, contact, following)
+            closes[:, contact] = following
+    return closes
 
 
 def edge_supply_bit(edges: pd.DataFrame, bins: list[tuple[datetime, datetime]], scenario: Scenario) -> np.ndarray:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from eqci_space.errors import PlanError, near_matches
 from eqci_space.fiber.bin_by_bin import flow_bin_by_bin
-from eqci_space.fiber.edges import SPACE, contact_arrivals
+from eqci_space.fiber.edges import SPACE, block_closings, contact_arrivals
 from eqci_space.fiber.fairness import max_concurrent, max_min
 from eqci_space.fiber.key_flow import FlowResult, delivered_by_bin, solve_key_flow, used_by_bin
 from eqci_space.fiber.key_problem import KeyFlowProblem
@@ -94,7 +94,10 @@ class Relay:
 
 
 def key_deposits(plan: HasContacts, scenario: Scenario, *, kind: str = "expected") -> pd.DataFrame:
-    """DEPOSITS of the planned contacts, available after post-processing.
+    """DEPOSITS of the planned contacts, available after post-processing, in order of the contacts.
+
+    Where blocks wait for several contacts, clear-sky key comes when its block closes, and a block that is open at the
+    end brings none. Expected key comes as if every contact closed a block, so that its delivery stays a bound.
 
     Parameters
     ----------
@@ -116,6 +119,11 @@ def key_deposits(plan: HasContacts, scenario: Scenario, *, kind: str = "expected
     deposits = contact_arrivals(planned, scenario).assign(
         bit=planned[columns[kind]], contact_id=planned.index.astype(str), block=planned["candidate_id"], kind=kind
     )
+    if scenario.protocol.block != "window" and kind == "clear":
+        fill = planned["block_fill"]
+        closes = block_closings(deposits["edge"].to_numpy(), deposits["time"], fill.to_numpy(dtype=float)[None, :])[0]
+        deposits = deposits.assign(time=deposits["time"].to_numpy()[closes], block=planned.index.to_numpy()[closes])
+        deposits = deposits[closes >= 0].astype({"time": deposits["time"].dtype, "block": str})
     deposits = deposits.reset_index(drop=True)
     return check_table(deposits, "DEPOSITS", "key_deposits")
 

@@ -16,7 +16,7 @@ from eqci_space.qkd.optimiser import ParameterLimits, refined_key
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.slots import WindowSlots, nearest_numbers, slot_edges_ns, window_slots
-from eqci_space.qkd.window_keys import DEAD_TIME_ROUNDS, DEAD_TIME_SETTLED, key_row, light_of
+from eqci_space.qkd.window_keys import DEAD_TIME_ROUNDS, DEAD_TIME_SETTLED, copies_in_block, key_row, light_of
 from eqci_space.scenario import Scenario
 from eqci_space.tables import TABLES, check_table
 
@@ -81,8 +81,10 @@ def _rows_of(
     )
     for begin, end in zip(first.tolist(), last.tolist(), strict=True):
         if end > begin:
-            used = _own_key(window, begin, end, start, security, limits), begin, end
-            yield key_row(window, used, protocol, security)
+            sifted = key_length(window.block(begin, end, *light_of(start)), start, security).sifted_bit
+            copies = copies_in_block(protocol, sifted)
+            used = _own_key(window.times(copies), begin, end, start, security, limits), begin, end
+            yield key_row(window, used, protocol, security, copies)
         else:
             nothing = replace(key_length(window.block(0, 1), start, security), length_bit=0.0, sifted_bit=0.0)
             yield key_row(window, (nothing, begin, begin), protocol, security)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -62,6 +62,10 @@ class WindowSlots:
             stray = self.neighbour_ratio * self.efficiency * float(source.mean_pairs or 0.0)
             split = split + stray / source.coincidence_window_s
         return split, own
+
+    def times(self, copies: float) -> WindowSlots:
+        """As many windows like this one in one."""
+        return self if copies == 1 else replace(self, weight_s=copies * self.weight_s)
 
     def _idle_counts(self) -> np.ndarray:
         """Mean dark and sky counts per detector and gate."""

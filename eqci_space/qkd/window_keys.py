@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eqci_space.errors import TableError
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.machine.workers import threads_per_process
 from eqci_space.qkd.decoy import KeyResult, key_length
@@ -22,22 +21,21 @@ from eqci_space.qkd.entangled import Coincidences, EntangledKey, continuous_pair
 from eqci_space.qkd.intervals import optimise_interval
 from eqci_space.qkd.optimiser import ParameterLimits, nearest_parameters, optimise_common
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
-from eqci_space.qkd.response import key_response
 from eqci_space.qkd.security import MOST_QBER, SecurityParameters
-from eqci_space.qkd.slots import WindowSlots, nearest_edges, slot_edges_ns, window_slots
-from eqci_space.scenario import PairSource, Protocol, Scenario
+from eqci_space.qkd.slots import WindowSlots, slot_edges_ns, window_slots
+from eqci_space.scenario import BlockLength, PairSource, Protocol, Scenario
 from eqci_space.tables import TABLES, check_table, empty_table
 
 __all__ = [
     "best_cut_entangled",
     "best_decoy",
+    "block_text",
+    "copies_in_block",
     "own_dark_coincidences",
     "pair_coincidences",
     "parameters_json",
-    "part_responses",
     "why_no_key",
     "window_keys",
-    "window_responses",
 ]
 
 _CUT_SHARES = np.arange(0.0, 0.96, 0.05)
@@ -48,6 +46,7 @@ _NOTABLE_DEAD_TIME = 0.03
 _DIMMED_TRIES = 16
 _FEWEST_PHOTONS = 0.02
 _COMMON_ROUNDS = 3
+_LENGTH_ROUNDS = 3
 _BATCH = 512
 
 Used = tuple[KeyResult | EntangledKey, int, int]
@@ -113,11 +112,38 @@ def _mapped(
 
 def _window_row(window: WindowSlots, protocol: Protocol) -> Row:
     security = security_parameters(protocol)
+    used, copies = _in_block(window, protocol, security)
+    return key_row(window, used, protocol, security, copies)
+
+
+def _in_block(window: WindowSlots, protocol: Protocol, security: SecurityParameters) -> tuple[Used, float]:
+    """Best key of the block that copies of a window fill, and their number."""
+    copies = copies_in_block(protocol)
+    used = _best(window.times(copies), protocol, security)
+    for _ in range(_LENGTH_ROUNDS if isinstance(protocol.block, BlockLength) else 0):
+        copies = copies_in_block(protocol, used[0].sifted_bit / copies)
+        used = _best(window.times(copies), protocol, security)
+    return used, copies
+
+
+def _best(window: WindowSlots, protocol: Protocol, security: SecurityParameters) -> Used:
     if protocol.source is not None:
-        used = _best_entangled(window, protocol.source, security)
-    else:
-        used = best_decoy(window, security, parameter_limits(protocol))
-    return key_row(window, used, protocol, security)
+        return _best_entangled(window, protocol.source, security)
+    return best_decoy(window, security, parameter_limits(protocol))
+
+
+def copies_in_block(protocol: Protocol, sifted_bit: float | None = None) -> float:
+    """How many windows like one that brings `sifted_bit` fill a block, at least one."""
+    if isinstance(protocol.block, BlockLength):
+        return max(1.0, protocol.block.sifted_bit / max(sifted_bit, 1.0)) if sifted_bit else 1.0
+    return 1.0 if protocol.block == "window" else float(protocol.block)
+
+
+def block_text(protocol: Protocol) -> str:
+    """What a block is, as tables say it."""
+    if isinstance(protocol.block, BlockLength):
+        return f"{protocol.block.sifted_bit:g} sifted bits"
+    return "window" if protocol.block == "window" else f"{protocol.block} windows"
 
 
 def best_decoy(
@@ -172,8 +198,12 @@ def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Calla
     """One parameter set per satellite: alternate between the set, at given intervals, and the intervals."""
     security, limits = security_parameters(protocol), parameter_limits(protocol)
     best: dict[str, Used] = {}
+    copies: dict[str, float] = {}
     for satellite in dict.fromkeys(w.satellite for w in windows):
         mine = [w for w in windows if w.satellite == satellite]
+        for w in mine:
+            copies[w.window_id] = _in_block(w, protocol, security)[1]
+        mine = [w.times(copies[w.window_id]) for w in mine]
         used = [best_decoy(w, security, limits) for w in mine]
         for _ in range(_COMMON_ROUNDS):
             blocks = [
@@ -185,7 +215,7 @@ def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Calla
         best |= {w.window_id: u for w, u in zip(mine, used, strict=True)}
         if progress:
             progress(len(mine))
-    return [key_row(w, best[w.window_id], protocol, security) for w in windows]
+    return [key_row(w, best[w.window_id], protocol, security, copies[w.window_id]) for w in windows]
 
 
 def pair_coincidences(
@@ -283,21 +313,23 @@ def _intervals(merit: np.ndarray) -> list[tuple[int, int]]:
     return list(dict.fromkeys((int(k[0]), int(k[-1]) + 1) for k in kept))
 
 
-def key_row(window: WindowSlots, used: Used, protocol: Protocol, security: SecurityParameters) -> Row:
-    """One row of KEYS."""
+def key_row(
+    window: WindowSlots, used: Used, protocol: Protocol, security: SecurityParameters, copies: float = 1.0
+) -> Row:
+    """One row of KEYS: the part of a window in the block that copies of it fill."""
     result, first, last = used
-    length = max(0, math.floor(result.length_bit - security.authentication_bit))
+    length = max(0, math.floor((result.length_bit - security.authentication_bit) / copies))
     edges_ns = slot_edges_ns(window)
     return {
         "window_id": window.window_id,
         "usable_start": pd.Timestamp(edges_ns[first], tz="UTC").round("us").as_unit("us"),
         "usable_end": pd.Timestamp(edges_ns[last], tz="UTC").round("us").as_unit("us"),
-        "sifted_bit": result.sifted_bit,
+        "sifted_bit": result.sifted_bit / copies,
         "qber": result.qber,
         "skl_bit": float(length),
-        "authentication_bit": float(security.authentication_bit),
+        "authentication_bit": security.authentication_bit / copies,
         "epsilon": security.epsilon,
-        "block": protocol.block,
+        "block": block_text(protocol),
         "protocol": result.protocol,
         "proof": result.proof,
         "parameters": parameters_json(result),
@@ -310,96 +342,6 @@ def parameters_json(result: KeyResult | EntangledKey) -> str:
     if isinstance(result, KeyResult):
         return json.dumps({k: round(v, 9) for k, v in vars(result.parameters).items()})
     return json.dumps({"key_basis_probability": round(result.key_basis_probability, 9)})
-
-
-def window_responses(
-    budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario, extra_loss_db: Sequence[float]
-) -> pd.DataFrame:
-    """Key of every window under extra losses, at the interval and parameters that its row of KEYS names.
-
-    What cirrus that nobody foresaw, or a link worse than its budget, leaves of the key.
-
-    Parameters
-    ----------
-    budget, keys : DataFrame
-        BUDGET and the KEYS made from it.
-    extra_loss_db : sequence
-        [dB], from -6 (gain) on.
-
-    Returns
-    -------
-    DataFrame
-        Index `window_id`, a column per loss, key in bit; zero where the window has no key.
-
-    Raises
-    ------
-    TableError
-        The protocol has no decoy states, or a window of the budget has no row in KEYS.
-    """
-    check_table(keys, "KEYS", "window_responses")
-    parts = keys.rename(columns={"usable_start": "start", "usable_end": "end"})[["start", "end"]]
-    parts = parts.assign(window_id=keys.index.astype(str)).rename_axis(index=None)
-    present = budget["window_id"].unique()
-    missing = [w for w in present if w not in parts.index]
-    if missing:
-        raise TableError(f"window_responses: window '{missing[0]}' has no row in KEYS; make both from one budget")
-    return part_responses(parts.loc[present], budget, keys, scenario, extra_loss_db).rename_axis(index="window_id")
-
-
-def part_responses(
-    parts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario, extra_loss_db: Sequence[float]
-) -> pd.DataFrame:
-    """Key of parts of windows under extra losses, at the parameters of their own row of KEYS, or of their window's.
-
-    Parameters
-    ----------
-    parts : DataFrame
-        Indexed by part: window_id, start, end; edges are moved to the nearest slot edge.
-    budget, keys : DataFrame
-        BUDGET, and KEYS of the windows and, where they have any, of the parts.
-    extra_loss_db : sequence
-        [dB], from -6 (gain) on.
-
-    Returns
-    -------
-    DataFrame
-        Index of `parts`, a column per loss, key in bit; zero where there is no key.
-
-    Raises
-    ------
-    TableError
-        The protocol has no decoy states, or a part has no row in KEYS.
-    """
-    check_table(budget, "BUDGET", "part_responses")
-    if scenario.protocol.kind == "bbm92":
-        raise TableError("part_responses: protocol 'bbm92'; expected a decoy-state protocol")
-    losses, security = np.asarray(extra_loss_db, dtype=float), security_parameters(scenario.protocol)
-    rows = parts.groupby("window_id", sort=False).indices
-    out = np.zeros((len(parts), len(losses)))
-    for window in window_slots(budget[budget["window_id"].isin(list(rows))], scenario):
-        for i in rows[window.window_id].tolist():
-            own = parts.index[i] if parts.index[i] in keys.index else window.window_id
-            if own not in keys.index:
-                raise TableError(f"part_responses: window '{own}' has no row in KEYS; make both from one budget")
-            if keys.loc[own, "skl_bit"] > 0:
-                parameters = DecoyParameters(**json.loads(str(keys.loc[own, "parameters"])))
-                first, last = nearest_edges(window, parts.iloc[[i]][["start", "end"]].to_numpy().ravel())
-                out[i] = _response(window, int(first), int(last), losses, parameters, security)
-    return pd.DataFrame(out, index=parts.index, columns=pd.Index(losses, name="extra_loss_db"))
-
-
-def _response(
-    window: WindowSlots, first: int, last: int, losses: np.ndarray, parameters: DecoyParameters,
-    security: SecurityParameters,
-) -> np.ndarray:  # fmt: skip
-    """A gain blinds the detectors more: it is counted with the dead time of the largest one."""
-    out = np.zeros(losses.shape)
-    for chosen in (~(losses < 0), losses < 0):
-        if chosen.any():
-            gain = 10 ** (-min(0.0, float(losses[chosen].min())) / 10)
-            block = window.block(first, last, gain * parameters.mean_photon_number, parameters.key_basis_probability)
-            out[chosen] = key_response(block, losses[chosen], parameters, security)
-    return out
 
 
 def why_no_key(result: KeyResult | EntangledKey, security: SecurityParameters) -> str:

@@ -32,7 +32,7 @@ from eqci_space.scenario.network import (
     QkdDevice,
 )
 from eqci_space.scenario.policy import Booking, SatelliteQuota, SchedulePolicy
-from eqci_space.scenario.protocol import PairSource, Protocol
+from eqci_space.scenario.protocol import BlockLength, PairSource, Protocol
 from eqci_space.scenario.schema import scenario_schema
 from eqci_space.scenario.space import (
     CircularOrbit,
@@ -47,6 +47,7 @@ from eqci_space.scenario.space import (
 
 __all__ = [
     "Atmosphere",
+    "BlockLength",
     "Booking",
     "CircularOrbit",
     "Closure",

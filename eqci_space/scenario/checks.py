@@ -15,6 +15,8 @@ from eqci_space.scenario.reading import Reading
 
 __all__ = ["connected", "size_problems", "unknown_names"]
 
+_SHORTEST_ORBIT_MIN = 86.0
+
 
 def unknown_names(
     scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]], links: Mapping[str, Mapping[str, Any]]
@@ -148,6 +150,12 @@ def size_problems(scenario: Scenario) -> list[tuple[str, str]]:
     ):  # fmt: skip
         if got > limit:
             problems.append((path, f"{got:.0f} {what}; expected at most {limit}; {remedy}"))
+    block, most = scenario.protocol.block, int(days * 1440 / _SHORTEST_ORBIT_MIN) + 1
+    if isinstance(block, int) and block > most:
+        problems.append((
+            "protocol.block", f"a block of {block} windows; expected at most {most}, for satellite and station meet "
+            "once an orbit; take shorter blocks or a longer period"
+        ))  # fmt: skip
     return problems
 
 

@@ -14,7 +14,9 @@ from eqci_space.scenario.fields import (
     Record,
 )
 
-__all__ = ["PairSource", "Protocol"]
+__all__ = ["BlockLength", "PairSource", "Protocol"]
+
+_MOST_WINDOWS = 1000
 
 
 def _both_ends(value: object) -> object:
@@ -24,7 +26,20 @@ def _both_ends(value: object) -> object:
 ParameterRange = Annotated[tuple[Fraction, Fraction], BeforeValidator(_both_ends)]
 
 
-__all__ = ["PairSource"]
+class BlockLength(Record):
+    """A finite-key block that closes as soon as it holds so many sifted bits."""
+
+    sifted_bit: Annotated[float, Field(ge=1e3, le=1e12)]
+
+
+def _block(value: object) -> object:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value == "window" or isinstance(value, dict | BlockLength) or (whole and 2 <= value <= _MOST_WINDOWS):  # type: ignore[operator]
+        return value
+    raise ValueError(
+        f"got {value!r}; expected 'window', a whole number of windows from 2 to {_MOST_WINDOWS}, or "
+        "{ sifted_bit = ... }"
+    )
 
 
 class PairSource(Record):
@@ -54,7 +69,8 @@ class Protocol(Record):
 
     Probabilities and intensities are ranges [lowest, highest] within which each window's key is optimised; one number
     fixes a parameter. With ``parameters = "common"`` all windows of a satellite use one set. Authentication takes
-    `authenticated_messages` tags from the key of each block.
+    `authenticated_messages` tags from the key of each block. A block is a window, or waits for several contacts of a
+    satellite and station: until it holds as much as so many windows bring under a clear sky, or so many sifted bits.
     """
 
     kind: Literal["bb84-two-decoy", "bb84-one-decoy", "bbm92"] = "bb84-two-decoy"
@@ -66,7 +82,7 @@ class Protocol(Record):
     bound: Literal["chernoff", "hoeffding", "asymptotic"] = "chernoff"
     leakage: Literal["one-shot", "block"] = "one-shot"
     sampling: Literal["lim2014", "fung2010"] = "fung2010"
-    block: Literal["window"] = "window"
+    block: Annotated[Literal["window"] | int | BlockLength, BeforeValidator(_block)] = "window"
     parameters: Literal["per_window", "common"] = "per_window"
     key_basis_probability: ParameterRange = (0.0, 1.0)
     probability_1: ParameterRange = (0.0, 1.0)

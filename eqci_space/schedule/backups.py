@@ -46,10 +46,13 @@ def backup_contacts(planned: pd.DataFrame, candidates: pd.DataFrame, scenario: S
                 **{c: row[c] for c in ("window_id", "satellite", "ogs", "start", "end", "skl_bit", "p_clear")},
                 "expected_skl_bit": float(expected.iloc[best]), "status": "backup",
                 "reason": f"backup of {contact_id}", "backup_of": contact_id,
+                **({"block_fill": row["block_fill"]} if "block_fill" in row else {}),
             })  # fmt: skip
     if not rows:
         return empty_table("CONTACTS")
-    table = pd.DataFrame(rows).set_index("contact_id")[[*TABLES["CONTACTS"].columns, "backup_of"]]
+    table = pd.DataFrame(rows).set_index("contact_id")
+    extra = [c for c in ("backup_of", "block_fill") if c in table]
+    table = table[[*TABLES["CONTACTS"].columns, *extra]]
     return check_table(table, "CONTACTS", "backup_contacts")
 
 

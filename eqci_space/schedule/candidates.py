@@ -7,6 +7,7 @@ import pandas as pd
 
 from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.qkd.part_keys import part_keys
+from eqci_space.qkd.window_keys import copies_in_block
 from eqci_space.scenario import Booking, Outage, Scenario
 from eqci_space.schedule.sky_keys import with_responses
 from eqci_space.tables import TABLES, check_table, empty_table
@@ -26,7 +27,9 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     between instants ``schedule.hand_over_step_s`` apart are candidates too, each with its own best parameters, if no
     part of them gives as much. No candidate is shorter than ``schedule.min_contact_s``. Candidates that overlap at a
     station see one sky, and so have one chance of a clear line of sight, the mean over the slots of their windows.
-    Where a plan is made for sampled skies, columns such as ``skl_2db_bit`` say what is left of the key under cirrus.
+    Where blocks wait for several contacts, `block_fill` is the part of a block that each fills under a clear sky, and
+    `skl_bit` its part of the key of the block. Where a plan is made for sampled skies, columns such as
+    ``skl_2db_bit`` and ``skl_50pct_bit`` say what cirrus and broken cloud leave of the key.
     Times in which a satellite or station is booked or out of order have no candidate; what such a time leaves of a
     window is a part.
 
@@ -49,6 +52,7 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
         "satellite": pair["satellite"].to_numpy(), "ogs": pair["ogs"].to_numpy(),
         "start": pd.DatetimeIndex(useful["usable_start"]), "end": pd.DatetimeIndex(useful["usable_end"]),
         "skl_bit": useful["skl_bit"].to_numpy(dtype=float),
+        "block_fill": [1 / copies_in_block(scenario.protocol, bit) for bit in useful["sifted_bit"]],
     })  # fmt: skip
     table = pd.concat([whole, _parts(whole, budget, keys, scenario)], ignore_index=True)
     long = table["end"] - table["start"] >= pd.Timedelta(seconds=scenario.schedule.min_contact_s)
@@ -58,11 +62,15 @@ def contact_candidates(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scena
     if table.empty:
         return empty_table("CANDIDATES")
     arrivals = contact_arrivals(table, scenario)
-    table = table.assign(ogs_b="", block=table["candidate_id"], available_at=arrivals["time"], edge=arrivals["edge"])
+    waits = scenario.protocol.block != "window"
+    block = arrivals["edge"] if waits else table["candidate_id"]
+    table = table.assign(ogs_b="", block=block, available_at=arrivals["time"], edge=arrivals["edge"])
     for column in ("start", "end", "available_at"):
         table[column] = table[column].dt.as_unit("us")
     table = table.sort_values(["start", "candidate_id"]).set_index("candidate_id")
-    table = check_table(table[list(TABLES["CANDIDATES"].columns)], "CANDIDATES", "contact_candidates")
+    table = check_table(
+        table[[*TABLES["CANDIDATES"].columns, *(["block_fill"] if waits else [])]], "CANDIDATES", "contact_candidates"
+    )
     return with_responses(table, budget, keys, scenario) if _meets_cirrus(scenario) else table
 
 
@@ -82,7 +90,9 @@ def _parts(whole: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenar
         return whole.iloc[:0]
     parts = whole.loc[rows].reset_index(drop=True)
     parts["start"], parts["end"] = (pd.DatetimeIndex(pd.to_datetime(t, unit="ns", utc=True)) for t in (start, end))
-    parts["skl_bit"] = part_keys(parts, budget, keys, scenario)["skl_bit"]
+    found = part_keys(parts, budget, keys, scenario)
+    parts["skl_bit"] = found["skl_bit"]
+    parts["block_fill"] = [1 / copies_in_block(scenario.protocol, bit) for bit in found["sifted_bit"]]
     parts = parts[parts["skl_bit"] > 0]
     columns = _ns(parts["start"]), _ns(parts["end"]), parts["skl_bit"].to_numpy()
     kept = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.paths import route_arcs
 from eqci_space.fiber.problem import bin_of, flow_problem
+from eqci_space.machine.solver import gap_between
+from eqci_space.qkd.window_keys import block_text
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.certificate import has_small_graphs
@@ -23,10 +26,12 @@ from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.schedule.expected import SkyPlan, solve_expected
 from eqci_space.schedule.joint import JointResult, solve_joint, value_of_choice
 from eqci_space.schedule.reasons import choice_reasons
+from eqci_space.schedule.sky_deposits import received_share
 from eqci_space.schedule.sky_keys import key_in_skies
 from eqci_space.schedule.sky_relay import Tail
 from eqci_space.schedule.sparing import fewest_contacts
 from eqci_space.schedule.ties import with_even_stores, with_fewer, with_most_key
+from eqci_space.schedule.waiting import blocks_too_long, edges_by_fill, with_waiting
 from eqci_space.tables import TABLES, check_table, empty_table, planned_contacts
 from eqci_space.weather.skies import sample_sky
 from eqci_space.words import format_bits, html_summary, html_table, percent, whole_seconds
@@ -35,6 +40,7 @@ __all__ = ["Plan", "Wishes", "candidate_problem", "plan_contacts", "schedule_con
 
 _NOTHING_GAINED = 1e-6
 _MOST_ROWS = 10
+_BLOCK_TRIES = 6
 _SKIES_OF_PLANS = 1000  # a stream of its own: plans are judged in skies that they were not made for
 
 
@@ -155,11 +161,46 @@ def plan_contacts(
     scenario: Scenario,
     *,
     wishes: Wishes | None = None,
+    **options: Any,
+) -> tuple[Plan, FlowResult]:
+    """Plan for a relay problem and the candidates that can be used, and the relay of its key; see `schedule_contacts`.
+
+    Where blocks wait for several contacts, pairs of a satellite and a station of which few blocks are filled are left
+    out one after the other, if the plan gains by it.
+
+    Parameters are those of `_plan_once`.
+    """
+    wishes = wishes or Wishes()
+    best, flow = _plan_once(problem, usable, scenario, wishes=wishes, **options)
+    if scenario.protocol.block == "window":
+        return best, flow
+    if blocks_too_long(usable):
+        note = f"no block of {block_text(scenario.protocol)} is ever full: no key comes from space"
+        return replace(best, notes=(*best.notes, note)), flow
+    bound, tried = best.bound, set[str]()
+    while best.skies and len(tried) < _BLOCK_TRIES:
+        edges = [e for e in edges_by_fill(planned_contacts(best.contacts), scenario) if e not in tried]
+        if not edges:
+            break
+        tried.add(edges[0])
+        left = usable[(usable["edge"] != edges[0]) | usable.index.isin([*wishes.pin, *wishes.force])]
+        plan, its_flow = _plan_once(problem, left, scenario, wishes=wishes, **options)
+        if plan.objective > best.objective:
+            best, flow, usable = plan, its_flow, left
+    return replace(best, bound=bound, gap=gap_between(best.objective, bound)), flow
+
+
+def _plan_once(
+    problem: KeyFlowProblem,
+    usable: pd.DataFrame,
+    scenario: Scenario,
+    *,
+    wishes: Wishes | None = None,
     worth: np.ndarray | None = None,
     known: Sequence[str] = (),
     compared: bool = True,
 ) -> tuple[Plan, FlowResult]:
-    """Plan for a relay problem and the candidates that can be used, and the relay of its key; see `schedule_contacts`.
+    """A plan that takes every contact for a block of its own, and what it is worth.
 
     Parameters
     ----------
@@ -193,7 +234,7 @@ def plan_contacts(
         skies, notes = 0, (*notes, "too large to plan for skies: planned for expected key, an upper bound")
     limits = {"required": required, "barred": barred, "known": start if start.any() else None}
     tail = Tail(policy.cvar_share, policy.cvar_tail) if policy.cvar_share and skies else None
-    key_bit = _key_in_skies(usable, scenario, skies) if skies else choice.candidate_bit[None, :]
+    key_bit, received = _key_in_skies(usable, scenario, skies) if skies else (choice.candidate_bit[None, :], None)
     if skies:
         sky_plan = solve_expected(choice, key_bit, relative_gap=policy.sky_gap, tail=tail, **limits)
         found, expected_key_bound = _with_expected_key(choice, sky_plan), sky_plan.mean_key.bound
@@ -212,6 +253,8 @@ def plan_contacts(
             choice, found.chosen, key_bit, tolerance=policy.spare_tolerance, required=required, tail=tail
         )
         found = with_fewer(found, kept, lost, choice)
+    if scenario.protocol.block != "window" and received is not None:
+        found = with_waiting(found, choice, usable, scenario, key_bit=key_bit, received=received, tail=tail)
     reasons = choice_reasons(usable, found.chosen, choice.limits, barred=barred)
     planned = _contacts(usable[found.chosen], reasons)
     if scenario.schedule.backups and len(planned):
@@ -224,9 +267,11 @@ def plan_contacts(
     return plan, found.flow
 
 
-def _key_in_skies(usable: pd.DataFrame, scenario: Scenario, skies: int) -> np.ndarray:
+def _key_in_skies(usable: pd.DataFrame, scenario: Scenario, skies: int) -> tuple[np.ndarray, np.ndarray]:
+    """Key (S, N) [bit] of the candidates in the skies of plans, and the share of their signal that is received."""
     rng = np.random.default_rng(np.random.SeedSequence(scenario.seed, spawn_key=(_SKIES_OF_PLANS,)))
-    return key_in_skies(usable, sample_sky(usable, scenario, trials=skies, rng=rng))
+    sky = sample_sky(usable, scenario, trials=skies, rng=rng)
+    return key_in_skies(usable, sky), received_share(sky)
 
 
 def _with_expected_key(choice: KeyFlowProblem, plan: SkyPlan) -> JointResult:
@@ -305,4 +350,5 @@ def _contacts(chosen: pd.DataFrame, reasons: Sequence[str]) -> pd.DataFrame:
         reason=list(reasons),
     )
     table = table.astype({"contact_id": str, "reason": str, "status": str}).set_index("contact_id")
-    return check_table(table[list(TABLES["CONTACTS"].columns)], "CONTACTS", "schedule_contacts")
+    columns = [*TABLES["CONTACTS"].columns, *(["block_fill"] if "block_fill" in table else [])]
+    return check_table(table[columns], "CONTACTS", "schedule_contacts")

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.network import Network, build_network
-from eqci_space.fiber.problem import arrival_places, flow_problem
+from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.scenario import Scenario
+from eqci_space.schedule.sky_deposits import key_places, placed_key, received_share, with_open_blocks
 from eqci_space.schedule.sky_keys import key_in_skies
 from eqci_space.weather.skies import sample_sky
 
@@ -46,11 +47,13 @@ def fresh_deliveries(
     """
     offered = candidates.loc[sorted({name for names in choices for name in names})]
     sky = sample_sky(offered, scenario, trials=skies, rng=scenario.seed if rng is None else rng)
-    key_bit = key_in_skies(offered, sky)
+    key_bit, received = key_in_skies(offered, sky), received_share(sky)
     problem = flow_problem(network or build_network(scenario), scenario)
-    edge, at = arrival_places(offered, scenario, problem)
     found = []
     for names in choices:
         mine = np.flatnonzero(offered.index.isin(names))
-        found.append(relay_worlds(problem, edge[mine], at[mine], key_bit[:, mine]).delivered_bit.sum(axis=2))
+        places = key_places(offered.iloc[mine], scenario, problem)
+        closed = with_open_blocks(offered.iloc[mine], scenario, key_bit[:, mine], received[:, mine])
+        bits = relay_worlds(problem, places.edge, places.bin, placed_key(places, *closed)).delivered_bit
+        found.append(bits.sum(axis=2))
     return found

@@ -23,7 +23,7 @@ def night_choices(
     contacts : DataFrame
         CONTACTS that are planned, and their backups with `backup_of`.
     clear : (W, n) bool
-        Whether the line of sight of each is clear in every world.
+        Whether the line of sight of each is clear in every world, for half of its signal at least.
     skill : float
         0 to 1.
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.network import Network
-from eqci_space.fiber.problem import arrival_places, flow_problem
+from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import schedule_contacts
+from eqci_space.schedule.sky_deposits import key_places, placed_key, received_share, with_open_blocks
 from eqci_space.schedule.sky_keys import key_in_skies, key_responses
 from eqci_space.weather.field import SkyModel
 from eqci_space.weather.skies import sample_sky
@@ -46,18 +47,20 @@ def sky_regret(
     """
     sky = sample_sky(candidates, scenario, trials=trials, rng=rng, model=model)
     realised = key_in_skies(candidates, sky, key_responses(candidates, budget, keys, scenario))
-    problem = flow_problem(network, scenario)
+    received, problem = received_share(sky), flow_problem(network, scenario)
 
-    def delivered(taken: pd.DataFrame, key_bit: np.ndarray) -> np.ndarray:
-        return relay_worlds(problem, *arrival_places(taken, scenario, problem), key_bit).delivered_bit.sum(axis=2)
+    def delivered(taken: pd.DataFrame, trials: slice) -> np.ndarray:
+        mine, places = candidates.index.get_indexer(taken["candidate_id"]), key_places(taken, scenario, problem)
+        closed = with_open_blocks(taken, scenario, realised[trials][:, mine], received[trials][:, mine])
+        return relay_worlds(problem, places.edge, places.bin, placed_key(places, *closed)).delivered_bit.sum(axis=2)
 
-    base = delivered(contacts, realised[:, candidates.index.get_indexer(contacts["candidate_id"])])
+    base = delivered(contacts, slice(None))
     # The sky is known: nothing to hedge against.
     policy = scenario.schedule.model_copy(update={"backups": False, "plan_for": "expected_key", "cvar_share": 0.0})
     certain = scenario.model_copy(update={"schedule": policy})
     best = []
-    for key in realised:
+    for trial, key in enumerate(realised):
         known = candidates.assign(skl_bit=key, p_clear=1.0)
         plan = schedule_contacts(known[known["skl_bit"] > 0], certain, network=network).contacts
-        best.append(delivered(plan, plan[["skl_bit"]].to_numpy().T)[0])
+        best.append(delivered(plan, slice(trial, trial + 1))[0])
     return (np.array(best) - base).mean(axis=0)

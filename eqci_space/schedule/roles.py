@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from eqci_space.fiber.key_problem import KeyFlowProblem
-from eqci_space.fiber.world_relay import relay_worlds
+from eqci_space.schedule.world_chunks import Run, WorldsTask
 from eqci_space.units import KEY_BIT
 
 __all__ = ["contact_roles"]
 
 _CERTAIN = 2.0  # standard errors
-_Task = tuple[KeyFlowProblem, np.ndarray, np.ndarray, np.ndarray]
 
 
 def contact_roles(
-    problem: KeyFlowProblem,
     edge: np.ndarray,
     at: np.ndarray,
     key_bit: np.ndarray,
     contacts: pd.Index,
     *,
-    mapped: Callable[..., Iterable[np.ndarray]] = map,
+    run: Run,
+    placed: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Delivery lost in sampled worlds if one contact is left out, all others as they are.
 
     Parameters
     ----------
-    problem : KeyFlowProblem
-    edge, at : (n,) int arrays
-        Edge and bin of the key of each contact.
+    edge, at : (m,) int arrays
+        Edges and bins into which key falls, of each contact if `placed` is not given.
     key_bit : (W, n) array
         Key of each contact in every world [bit].
     contacts : Index
         Their names.
-    mapped : callable
-        A map over tasks.
+    run : callable
+        Relays tasks, such as that of `world_runner`.
+    placed : callable, optional
+        Key (w, m) by place of the key (w, n) of contacts in some worlds (w,).
 
     Returns
     -------
@@ -48,12 +47,14 @@ def contact_roles(
         where some world loses more than a key of 256 bit, else *useless*.
     """
     worlds = [np.flatnonzero(key_bit[:, i] > 0) for i in range(len(contacts))]
-    tasks: list[_Task] = [(problem, edge, at, key_bit)]
+    place = placed or (lambda left, some: left)
+    keys = [place(key_bit, np.arange(len(key_bit)))]
     for i, some in enumerate(worlds):
         left = key_bit[some].copy()
         left[:, i] = 0.0
-        tasks.append((problem, edge, at, left))
-    whole, *without = mapped(_delivered, tasks)
+        keys.append(place(left, some))
+    tasks = [WorldsTask(edge, at, key, np.ones(len(key))) for key in keys]
+    whole, *without = (bits.sum(axis=(1, 2)) for bits in run(tasks, None))
     lost = np.zeros(key_bit.shape)
     for i, (some, bits) in enumerate(zip(worlds, without, strict=True)):
         lost[some, i] = whole[some] - bits
@@ -63,9 +64,3 @@ def contact_roles(
     return pd.DataFrame(
         {"role": role.astype(object), "lost_without_bit": mean, "lost_without_error_bit": error}, index=contacts
     )
-
-
-def _delivered(task: _Task) -> np.ndarray:
-    """Bits (W,) that all demands get together."""
-    problem, edge, at, key_bit = task
-    return relay_worlds(problem, edge, at, key_bit).delivered_bit.sum(axis=(1, 2))

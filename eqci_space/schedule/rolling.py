@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from eqci_space.errors import PlanError
 from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.fiber.key_flow import FlowResult, delivered_by_bin, used_by_bin
 from eqci_space.fiber.key_problem import KeyFlowProblem
@@ -21,6 +22,7 @@ from eqci_space.fiber.problem import bin_edges, flow_problem
 from eqci_space.fiber.relay import with_deposits
 from eqci_space.fiber.stores import stock_by_age, store_levels
 from eqci_space.machine.progress import notebook_bar
+from eqci_space.qkd.window_keys import block_text
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan, Wishes, candidate_problem, plan_contacts, usable_candidates
 from eqci_space.schedule.diff import diff_plans
@@ -84,7 +86,17 @@ def rolling_plan(
         Given flown contacts: the key that they brought; default the expected key.
     progress : callable, optional
         Called with the plans made and their number.
+
+    Raises
+    ------
+    PlanError
+        Blocks wait for several contacts: what is open is not handed on.
     """
+    if scenario.protocol.block != "window":
+        raise PlanError(
+            f"rolling_plan: protocol.block = {block_text(scenario.protocol)}; expected 'window', for open blocks are "
+            'not handed on; plan the period at once, or take block = "window"'
+        )
     network = network or build_network(scenario)
     made = _times(scenario)
     rolled = _Rolled(empty_table("CONTACTS"), empty_table("DEPOSITS"))

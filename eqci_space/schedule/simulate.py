@@ -7,9 +7,9 @@ bin. The worlds are none of those that the plan was made for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,9 @@ from eqci_space.errors import PlanError
 from eqci_space.fiber.key_flow import solved_to_a_gap
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.network import Network, build_network
-from eqci_space.fiber.problem import arrival_places, flow_problem
-from eqci_space.fiber.world_relay import relay_worlds
+from eqci_space.fiber.problem import flow_problem
 from eqci_space.machine.deprecation import once_named
 from eqci_space.machine.progress import notebook_bar
-from eqci_space.machine.workers import one_thread_each, spawned_pool
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.causes import cause_table, shares_of_demands
 from eqci_space.schedule.contacts import Plan
@@ -30,7 +28,10 @@ from eqci_space.schedule.levels import bin_levels, demand_levels, settled, total
 from eqci_space.schedule.recourse import night_choices
 from eqci_space.schedule.regret import sky_regret
 from eqci_space.schedule.roles import contact_roles
-from eqci_space.schedule.sky_keys import key_in_skies, key_responses
+from eqci_space.schedule.sky_deposits import KeyPlaces, key_places, placed_key, received_share, with_open_blocks
+from eqci_space.schedule.sky_keys import KeyResponses, key_in_skies, key_responses
+from eqci_space.schedule.verify_worlds import verify_worlds
+from eqci_space.schedule.world_chunks import Run, WorldsTask, world_runner
 from eqci_space.schedule.worlds import CLIMATE_CAUSES, Worlds, climate_shift, sample_worlds
 from eqci_space.tables import check_table, planned_contacts
 from eqci_space.units import KEY_BIT
@@ -39,7 +40,6 @@ from eqci_space.weather.skies import SkySamples, mean_clear, sample_sky
 
 __all__ = ["Simulation", "simulate_plan"]
 
-_TRIALS_PER_TASK = 25
 _FEWEST_IN_TAIL = 20
 _FIRST_TRIALS, _MOST_TRIALS, _TRIALS_OF_LARGE, _TRIALS_OF_ROLES = 200, 1600, 20, 100
 
@@ -117,7 +117,9 @@ def simulate_plan(
     regret_trials: int = 0,
     roles: bool = False,
     foresight: bool = True,
+    verified: int = 0,
     model: SkyModel | None = None,
+    executor: Any = None,
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
     rng: int | None = None,
@@ -142,11 +144,16 @@ def simulate_plan(
         Whether each contact is left out in turn, to see what it is worth.
     foresight : bool
         Whether relay knows what each world brings in the whole period, or each bin takes all it can use.
+    verified : int
+        Worlds of weather alone, drawn at random, that are relayed anew as tables, and their tables verified, where
+        relay has foresight.
     model : SkyModel, optional
         Correlation of the sky, such as `fit_sky` measures.
+    executor : optional
+        A `concurrent.futures.Executor` or a dask ``Client`` on which worlds are relayed, with the same result.
     jobs : int
-        Processes; the result does not depend on it. More than one need a script whose own work stands under
-        ``if __name__ == "__main__":``, for each process imports it.
+        Processes, if no executor is given; the result does not depend on it. More than one need a script whose own work
+        stands under ``if __name__ == "__main__":``, for each process imports it.
     progress : callable, optional
         Called with the number of trials done since the last call.
     rng : int, optional
@@ -155,7 +162,9 @@ def simulate_plan(
     Raises
     ------
     PlanError
-        Fewer than 10 trials, or a regret without candidates.
+        Fewer than 10 trials, a regret without candidates, or other processes with a network that is not the scenario's.
+    VerificationError
+        A world that is looked at again differs.
     """
     if (trials is not None and trials < 10) or regret_trials < 0 or (regret_trials and candidates is None):
         raise PlanError(
@@ -167,15 +176,21 @@ def simulate_plan(
     network = network or build_network(scenario)
     responses = key_responses(contacts, budget, keys, scenario)
     problem = flow_problem(network, scenario)
-    slots = _Slots(*arrival_places(contacts, scenario, problem))
-    play = _Play(contacts, responses, scenario, problem, slots, seed, model, foresight)
-    with _mapper(jobs) as mapped:
-        found = play.worlds(trials, mapped, progress)
-        by_contact = play.roles(found.arrived["weather_only"], mapped) if roles else pd.DataFrame()
+    places = key_places(contacts, scenario, problem)
+    play = _Play(contacts, responses, scenario, problem, places, seed, model, foresight)
+    with world_runner(problem, scenario, network, executor=executor, jobs=jobs) as run:
+        found = play.worlds(trials, run, progress)
+        by_contact = play.roles(run) if roles else pd.DataFrame()
         recourse = pd.Series(dtype=float)
         if roles and (plan.contacts["status"] == "backup").any():
-            recourse = _recourse(plan, budget, keys, scenario, problem, seed, model, mapped)
+            recourse = _recourse(plan, budget, keys, scenario, problem, seed, model, run)
     trials = len(found.arrived["all_in"])
+    if verified and foresight:
+        looked_at = np.random.default_rng(seed).choice(trials, size=min(verified, trials), replace=False)
+        verify_worlds(
+            found.delivered["weather_only"], places, found.placed["weather_only"], [name for name, *_ in problem.edges],
+            scenario, network=network, worlds=looked_at,
+        )  # fmt: skip
     names = [d.name for d in scenario.demands]
     total = {name: bits.sum(axis=2) for name, bits in found.delivered.items()}
     frames = {name: pd.DataFrame(bits, columns=names).rename_axis("trial") for name, bits in total.items()}
@@ -199,22 +214,13 @@ def simulate_plan(
 
 
 @dataclass(frozen=True)
-class _Slots:
-    """Edge and bin into which each contact's key falls; bin -1 after the period."""
-
-    edge: np.ndarray
-    bin: np.ndarray
-
-
-_Map = Callable[..., Iterable[np.ndarray]]
-_Task = tuple[KeyFlowProblem, _Slots, np.ndarray, np.ndarray, bool]
-
-
-@dataclass(frozen=True)
 class _Played:
-    """By ``all_in`` and ``weather_only``: key that arrived (W, n) and was delivered (W, K, T); and fibre's factor."""
+    """By ``all_in`` and ``weather_only``: key that arrived of contacts (W, n) and at places (W, m), and was delivered
+    (W, K, T); and fibre's factor in the former.
+    """
 
     arrived: dict[str, np.ndarray]
+    placed: dict[str, np.ndarray]
     delivered: dict[str, np.ndarray]
     fibre_factor: np.ndarray
 
@@ -224,15 +230,15 @@ class _Play:
     """What is replayed, and in which worlds."""
 
     contacts: pd.DataFrame
-    responses: pd.DataFrame
+    responses: KeyResponses
     scenario: Scenario
     problem: KeyFlowProblem
-    slots: _Slots
+    places: KeyPlaces
     seed: int
     model: SkyModel | None
     foresight: bool
 
-    def worlds(self, trials: int | None, mapped: _Map, progress: Callable[[int], None] | None) -> _Played:
+    def worlds(self, trials: int | None, run: Run, progress: Callable[[int], None] | None) -> _Played:
         """Worlds of a number, or as many as it takes."""
         asked_bit = self.problem.asked_bit.sum(axis=1)
         none = np.empty((0, *self.problem.asked_bit.shape))
@@ -242,37 +248,38 @@ class _Play:
             count = most = _TRIALS_OF_LARGE
         while True:
             drawn = {name: self._drawn(count, only) for name, only in (("all_in", None), ("weather_only", "sky"))}
-            arrived = {name: _key_bit(self.contacts, self.responses, worlds) for name, worlds in drawn.items()}
+            arrived, placed = {}, {}
             for name, worlds in drawn.items():
+                arrived[name], closes = self._arrived(worlds)
                 new = slice(len(delivered[name]), None)
-                for part in mapped(_solve, self._tasks(arrived[name][new], worlds.fibre_factor[new])):
-                    delivered[name] = np.concatenate([delivered[name], part])
-                    if progress:
-                        progress(len(part))
+                placed[name] = placed_key(self.places, arrived[name], closes)
+                task = WorldsTask(
+                    self.places.edge, self.places.bin, placed[name][new], worlds.fibre_factor[new], self.foresight
+                )  # fmt: skip
+                delivered[name] = np.concatenate([delivered[name], *run([task], progress)])
             if trials or count >= most or settled(delivered["all_in"].sum(axis=2), asked_bit):
-                return _Played(arrived, delivered, drawn["all_in"].fibre_factor)
+                return _Played(arrived, placed, delivered, drawn["all_in"].fibre_factor)
             count *= 2
 
-    def roles(self, key_bit: np.ndarray, mapped: _Map) -> pd.DataFrame:
-        """Roles of the contacts in the first worlds of those given."""
-        key, names = key_bit[:_TRIALS_OF_ROLES], self.contacts.index
-        return contact_roles(self.problem, self.slots.edge, self.slots.bin, key, names, mapped=mapped)
+    def roles(self, run: Run) -> pd.DataFrame:
+        """Roles of the contacts in the first worlds of weather alone."""
+        worlds = self._drawn(_TRIALS_OF_ROLES, "sky")
+        key_bit, received = _key_bit(self.contacts, self.responses, worlds), received_share(worlds.sky)
+
+        def placed(left: np.ndarray, some: np.ndarray) -> np.ndarray:
+            flown = (left > 0) | (key_bit[some] == 0)
+            closed = with_open_blocks(self.contacts, self.scenario, left, np.where(flown, received[some], 0.0))
+            return placed_key(self.places, *closed)
+
+        return contact_roles(self.places.edge, self.places.bin, key_bit, self.contacts.index, run=run, placed=placed)
+
+    def _arrived(self, worlds: Worlds) -> tuple[np.ndarray, np.ndarray | None]:
+        """Key of every contact whose block closes (W, n), and with which."""
+        received = received_share(worlds.sky, worlds.link_loss_bias_db[:, None]) * worlds.takes_place
+        return with_open_blocks(self.contacts, self.scenario, _key_bit(self.contacts, self.responses, worlds), received)
 
     def _drawn(self, trials: int, only: str | None) -> Worlds:
         return sample_worlds(self.contacts, self.scenario, trials=trials, rng=self.seed, model=self.model, only=only)
-
-    def _tasks(self, key_bit: np.ndarray, fibre_factor: np.ndarray) -> list[_Task]:
-        """Tasks of 25 trials."""
-        return [
-            (
-                self.problem,
-                self.slots,
-                key_bit[i : i + _TRIALS_PER_TASK],
-                fibre_factor[i : i + _TRIALS_PER_TASK],
-                self.foresight,
-            )
-            for i in range(0, len(key_bit), _TRIALS_PER_TASK)
-        ]
 
 
 def _recourse(
@@ -283,18 +290,22 @@ def _recourse(
     problem: KeyFlowProblem,
     seed: int,
     model: SkyModel | None,
-    mapped: _Map,
+    run: Run,
 ) -> pd.Series:
     """What backups add on nights on which a forecast prefers them."""
     contacts = plan.contacts[plan.contacts["status"].isin(["planned", "backup"])]
     sky = sample_sky(contacts, scenario, trials=_TRIALS_OF_ROLES, rng=seed, model=model)
     key_bit = key_in_skies(contacts, sky, key_responses(contacts, budget, keys, scenario))
-    slots, ones = _Slots(*arrival_places(contacts, scenario, problem)), np.ones(_TRIALS_OF_ROLES)
+    places, ones = key_places(contacts, scenario, problem), np.ones(_TRIALS_OF_ROLES)
     planned = np.broadcast_to((contacts["status"] == "planned").to_numpy(), key_bit.shape)
     skills = {"night": scenario.schedule.night_skill, "perfect": 1.0}
-    flown = {name: night_choices(contacts, ~sky.blocked, skill=skill, rng=seed) for name, skill in skills.items()}
-    tasks = [(problem, slots, np.where(which, key_bit, 0.0), ones, True) for which in (planned, *flown.values())]
-    as_planned, *others = (bits.sum(axis=(1, 2)) for bits in mapped(_solve, tasks))
+    clear = sky.blocked_share <= 0.5
+    flown = {name: night_choices(contacts, clear, skill=skill, rng=seed) for name, skill in skills.items()}
+    tasks = []
+    for which in (planned, *flown.values()):
+        closed = with_open_blocks(contacts, scenario, np.where(which, key_bit, 0.0), received_share(sky) * which)
+        tasks.append(WorldsTask(places.edge, places.bin, placed_key(places, *closed), ones))
+    as_planned, *others = (bits.sum(axis=(1, 2)) for bits in run(tasks, None))
     found = {"as_planned_bit": as_planned.mean()}
     for name, bits in zip(flown, others, strict=True):
         found[f"{name}_bit"] = bits.mean()
@@ -308,32 +319,14 @@ def _by_contact(key_bit: np.ndarray, contacts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(key_bit[:, order], columns=contacts.index[order]).rename_axis("trial")
 
 
-def _key_bit(contacts: pd.DataFrame, responses: pd.DataFrame, worlds: Worlds) -> np.ndarray:
-    """Key of every contact in every world (trials, contacts)."""
+def _key_bit(contacts: pd.DataFrame, responses: KeyResponses, worlds: Worlds) -> np.ndarray:
+    """Key of every contact in every world (trials, contacts), or what it brings to its block."""
     key = key_in_skies(contacts, worlds.sky, responses, link_loss_db=worlds.link_loss_bias_db)
     return np.where(worlds.takes_place, key, 0.0)
 
 
-@contextmanager
-def _mapper(jobs: int) -> Iterator[_Map]:
-    """A map over tasks: in this process, or in some that last for the block."""
-    if jobs == 1:
-        yield map
-        return
-    with one_thread_each(), spawned_pool(jobs) as pool:
-        yield pool.map
-
-
-def _solve(task: _Task) -> np.ndarray:
-    """Bits per trial, demand and bin."""
-    problem, slots, key_bit, fibre_factor, foresight = task
-    return relay_worlds(
-        problem, slots.edge, slots.bin, key_bit, fibre_factor=fibre_factor, foresight=foresight
-    ).delivered_bit
-
-
 def _space_key_by_cause(
-    responses: pd.DataFrame, contacts: pd.DataFrame, scenario: Scenario, trials: int, seed: int, model: SkyModel | None
+    responses: KeyResponses, contacts: pd.DataFrame, scenario: Scenario, trials: int, seed: int, model: SkyModel | None
 ) -> dict[str, np.ndarray]:
     """Space key of every trial with one cause varied alone, the sky at its mean but for its own."""
     usual = _usual(trials, len(contacts))
@@ -354,7 +347,7 @@ def _space_key_by_cause(
 
 def _usual(trials: int, count: int) -> Worlds:
     """Clear skies and nothing uncertain."""
-    sky = SkySamples(np.zeros((trials, count), bool), np.zeros((trials, count)))
+    sky = SkySamples(np.zeros((trials, count)), np.zeros((trials, count)))
     return Worlds(sky, np.zeros(trials), np.ones((trials, count), bool), np.ones(trials))
 
 

@@ -29,7 +29,8 @@ from eqci_space.machine.parallel import run_chunks
 from eqci_space.ogs.sampling import sample_windows
 from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.passes import find_passes
-from eqci_space.qkd.window_keys import window_keys, window_responses
+from eqci_space.qkd.window_keys import window_keys
+from eqci_space.qkd.window_responses import window_responses
 from eqci_space.scenario import Scenario
 from eqci_space.scenario.packed import content_sha256, packed_scenario, unpacked_scenario
 from eqci_space.schedule.candidates import contact_candidates

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError, near_matches
-from eqci_space.fiber.edges import contact_arrivals
+from eqci_space.fiber.edges import block_closings, contact_arrivals
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.problem import bin_of, flow_problem
 from eqci_space.fiber.relay import key_deposits, relay_keys
@@ -26,20 +26,20 @@ from eqci_space.linkbudget.budget import link_budget
 from eqci_space.machine.checkpoints import function_name
 from eqci_space.machine.parallel import run_chunks
 from eqci_space.ogs.sampling import sample_windows
-from eqci_space.qkd.window_keys import part_responses
 from eqci_space.scenario import Scenario
 from eqci_space.scenario.changes import with_values
 from eqci_space.scenario.packed import packed_scenario, unpacked_scenario
 from eqci_space.schedule.contact_keys import contact_keys
 from eqci_space.schedule.contacts import Plan, schedule_contacts
+from eqci_space.schedule.sky_deposits import placed_key, places_of, received_share
+from eqci_space.schedule.sky_keys import key_in_skies, with_responses
 from eqci_space.studies.batch import batch_chunks, chunk_tables
 from eqci_space.tables import planned_contacts
-from eqci_space.weather.skies import sample_sky
+from eqci_space.weather.skies import SkySamples, sample_sky
 
 __all__ = ["MEASURES", "sweep"]
 
 MEASURES = ("offers", "plan", "delivery")
-_LOSSES_DB = tuple(np.arange(0.0, 20.5, 0.5).tolist())
 _EVENT = ["ogs", "start", "end"]
 _FEWEST_TRIALS, _USUAL_TRIALS = 10, 200
 
@@ -136,8 +136,9 @@ def option_tables(chunk: SweepChunk) -> dict[str, pd.DataFrame]:
         module, _, name = chunk.measure.partition(":")
         return {"measures": pd.DataFrame([dict(getattr(importlib.import_module(module), name)(scenario))])}
     offers = chunk.measure == "offers"
-    losses = _LOSSES_DB if chunk.contacts and offers else ()
-    parts = [chunk_tables(c) for c in batch_chunks(scenario, extra_loss_db=losses)]
+    if offers and chunk.contacts:  # whose offers say what cloud leaves of their key
+        scenario = with_values(scenario, {"schedule.plan_for": "expected_delivery"})
+    parts = [chunk_tables(c) for c in batch_chunks(scenario)]
     if not parts:
         raise TableError("sweep: an option has no satellite; expected at least one")
     tables = {name: pd.concat([part[name] for part in parts]) for name in parts[0]}
@@ -148,7 +149,7 @@ def option_tables(chunk: SweepChunk) -> dict[str, pd.DataFrame]:
         "clear_sky_bit": whole["skl_bit"].sum(), "expected_bit": (whole["skl_bit"] * whole["p_clear"]).sum(),
     }  # fmt: skip
     if offers:
-        contacts = _offered(whole, tables) if chunk.contacts else None
+        contacts = _in_windows(whole, tables["windows"]) if chunk.contacts else None
     else:
         plan, budget, keys = _planned(candidates, tables, scenario)
         measures |= _plan_measures(plan, scenario, with_delivery=chunk.measure == "delivery")
@@ -184,24 +185,19 @@ def _plan_measures(plan: Plan, scenario: Scenario, *, with_delivery: bool) -> di
 def _flown(
     plan: Plan, budget: pd.DataFrame, keys: pd.DataFrame, windows: pd.DataFrame, scenario: Scenario
 ) -> pd.DataFrame:
-    """Planned contacts with their key under losses."""
+    """Planned contacts with their key in skies, and where and when it arrives."""
     planned = planned_contacts(plan.contacts).set_index("candidate_id")
-    responses = part_responses(planned[["window_id", "start", "end"]], budget, keys, scenario, _LOSSES_DB)
+    if scenario.protocol.kind != "bbm92":
+        planned = with_responses(planned, budget, keys, scenario)
     arrivals = contact_arrivals(planned, scenario)
-    table = _in_windows(planned, windows, responses.to_numpy())
+    table = _in_windows(planned, windows)
     return table.assign(edge=arrivals["edge"].to_numpy(), arrives=arrivals["time"].to_numpy())
 
 
-def _offered(whole: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Whole windows with their key under losses."""
-    return _in_windows(whole, tables["windows"], tables["responses"].loc[whole["window_id"]].to_numpy())
-
-
-def _in_windows(contacts: pd.DataFrame, windows: pd.DataFrame, key_bit: np.ndarray) -> pd.DataFrame:
-    """Station and window of contacts, chance of a clear sky, and key under losses [dB], named by them."""
-    table = windows.loc[contacts["window_id"], _EVENT].reset_index(drop=True)
-    under_losses = pd.DataFrame(key_bit, columns=[str(x) for x in _LOSSES_DB])
-    return table.assign(p_clear=contacts["p_clear"].to_numpy()).join(under_losses)
+def _in_windows(contacts: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
+    """Station and window of contacts, chance of a clear sky, and key as cloud and cirrus leave it."""
+    key = [c for c in contacts.columns if c in ("p_clear", "block_fill") or c.startswith("skl_")]
+    return windows.loc[contacts["window_id"], _EVENT].reset_index(drop=True).join(contacts[key].reset_index(drop=True))
 
 
 def _under_skies(
@@ -222,13 +218,10 @@ def _under_skies(
         drawn = events.assign(p_clear=clear).reset_index()
         stations = {**base.stations, **scenario.stations}
         sky = sample_sky(drawn, scenario.model_copy(update={"stations": stations}), trials=trials, rng=seed)
-        responses = mine[[str(x) for x in _LOSSES_DB]].to_numpy()
-        arrived = np.zeros((trials, len(mine)))
-        for i, (column, response) in enumerate(zip(place, responses, strict=True)):
-            left = np.interp(sky.extra_loss_db[:, column], _LOSSES_DB, response, right=0.0)
-            arrived[:, i] = np.where(sky.blocked[:, column], 0.0, left)
+        mine_sky = SkySamples(sky.blocked_share[:, place], sky.extra_loss_db[:, place])
+        arrived = key_in_skies(mine, mine_sky)
         key[:, number] = arrived.sum(axis=1)
-        delivered.append(_levels(mine, arrived, scenario) if "edge" in mine else {})
+        delivered.append(_levels(mine, arrived, received_share(mine_sky), scenario) if "edge" in mine else {})
     difference = key - key[:, :1]
     quantiles = {"exceeded_90pct": 0.1, "median": 0.5, "exceeded_10pct": 0.9}
     drawn_columns = pd.DataFrame({
@@ -240,11 +233,16 @@ def _under_skies(
     return drawn_columns, pd.DataFrame(delivered).rename_axis("option")
 
 
-def _levels(contacts: pd.DataFrame, arrived_bit: np.ndarray, scenario: Scenario) -> dict[str, float]:
+def _levels(contacts: pd.DataFrame, key_bit: np.ndarray, received: np.ndarray, scenario: Scenario) -> dict[str, float]:
     """Mean and 90 % level of every demand over skies."""
-    problem = flow_problem(build_network(scenario), scenario)
+    problem, closes = flow_problem(build_network(scenario), scenario), None
     edge = contacts["edge"].map(problem.edge_number).to_numpy(dtype=int)
-    bits = relay_worlds(problem, edge, bin_of(contacts["arrives"], scenario), arrived_bit).delivered_bit.sum(axis=2)
+    places = places_of(edge, bin_of(contacts["arrives"], scenario), scenario, problem)
+    if "block_fill" in contacts:
+        fill = received * contacts["block_fill"].to_numpy(dtype=float)
+        closes = block_closings(edge, pd.DatetimeIndex(contacts["arrives"]), fill)
+    placed = placed_key(places, key_bit, closes)
+    bits = relay_worlds(problem, places.edge, places.bin, placed).delivered_bit.sum(axis=2)
     names = [d.name for d in scenario.demands]
     means = {f"mean_bit.{name}": float(bits[:, k].mean()) for k, name in enumerate(names)}
     return means | {f"exceeded_90pct_bit.{name}": float(np.quantile(bits[:, k], 0.1)) for k, name in enumerate(names)}

@@ -31,6 +31,7 @@ __all__ = [
     "latent_correlation",
     "nearest_correlation",
     "repaired_correlation",
+    "sample_alone",
     "sample_latent",
     "spatial_factors",
     "unpacked",
@@ -221,6 +222,46 @@ def sample_latent(
 
     _over_blocks(fill, trials)
     return out
+
+
+def sample_alone(time_h: np.ndarray, place: np.ndarray, tau_h: float, *, trials: int, seed: int) -> np.ndarray:
+    """Standard normal values at events, (trials, events), float32, with memory at each place and none between places.
+
+    Ornstein-Uhlenbeck, exact for any step; equal times at a place share one value. A trial does not depend on how many
+    others are drawn.
+
+    Parameters
+    ----------
+    time_h : (m,) array
+        Times of the events [h], any order.
+    place : (m,) integer array
+        Place of each event.
+    tau_h : float
+        Correlation time [h], > 0.
+    """
+    order = np.lexsort((time_h, place))
+    when, where = np.asarray(time_h, dtype=float)[order], np.asarray(place)[order]
+    keep = np.exp(-np.diff(when, prepend=when[:1]) / tau_h)
+    keep[np.flatnonzero(np.diff(where, prepend=-1))] = 0.0
+    out = np.empty((trials, len(order)), dtype=np.float32)
+
+    def fill(block: int) -> None:
+        noise = _generator(seed, block).standard_normal((len(order), TRIALS_PER_BLOCK), dtype=np.float32)
+        begin, end = block * TRIALS_PER_BLOCK, min((block + 1) * TRIALS_PER_BLOCK, trials)
+        out[begin:end, order] = _chained(noise, keep)[:, : end - begin].T
+
+    _over_blocks(fill, trials)
+    return out
+
+
+@kernel
+def _chained(noise, keep):  # type: ignore[no-untyped-def]
+    """Every row keeps its part of the row before; the noise is overwritten."""
+    for e in range(1, noise.shape[0]):
+        gain = np.sqrt(1 - keep[e] * keep[e])
+        for r in range(noise.shape[1]):
+            noise[e, r] = keep[e] * noise[e - 1, r] + gain * noise[e, r]
+    return noise
 
 
 def _over_blocks(func, trials: int) -> None:  # type: ignore[no-untyped-def]

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from eqci_space.errors import TableError
 from eqci_space.scenario import Scenario
-from eqci_space.weather.field import SkyModel, sample_latent, spatial_factors
+from eqci_space.weather.field import SkyModel, sample_alone, sample_latent, spatial_factors
 from eqci_space.weather.forecast import cloud_quantile
 from eqci_space.weather.outlook import Outlook, outlook
 
@@ -23,14 +23,25 @@ _FLATTEST_TANGENT = 1 / np.tan(np.radians(5.0))
 _CIRRUS_MEDIAN, _CIRRUS_SPREAD, _CIRRUS_MOST = 0.25, 1.0, 3.0
 _SMALLEST_LOGIT, _LARGEST_LOGIT = -5.0, 5.0
 _ONE_SKY = pd.Timedelta("30min")
+# Where in a contact the middles of the four quarters of its signal lie: medians of the shipped week's windows.
+_QUARTER_MIDDLES = np.array([0.18, 0.40, 0.60, 0.82])
+_LOOK_NS = 20_000_000_000
 _STREAMS = {"gap": 1, "cirrus": 2, "depth": 3}
 
 
 @dataclass(frozen=True)
 class SkySamples:
-    """Trials of the sky over candidates: (trials, candidates) flags and losses [dB], zero where blocked."""
+    """Trials of the sky over candidates, (trials, candidates).
 
-    blocked: np.ndarray
+    Attributes
+    ----------
+    blocked_share : array
+        Share of the signal that cloud blocks: 0 to 1 in quarters.
+    extra_loss_db : array
+        Loss in cirrus [dB]; zero where cloud blocks.
+    """
+
+    blocked_share: np.ndarray
     extra_loss_db: np.ndarray
 
 
@@ -54,14 +65,15 @@ def sample_sky(
 ) -> SkySamples:
     """Draw skies over the candidates of a scenario.
 
-    One state of the sky per station and time (`shared_skies`): rows that overlap at a station and have one `p_clear`
-    are clear or blocked together. Cloud fraction is the quantile of its beta distribution at the latent field
-    (`weather.field`), drawn towards the forecast where there is one, or that of a past of the record; and the line of
-    sight is clear with the probability that the fraction leaves it, at the elevation at which the mean over skies is
-    the candidate's own `p_clear`. So the share of clear trials is `p_clear`. Neighbours in space and time share their
-    weather; which gap of a broken sky a line of sight meets is a process of its own at every station, and changes
-    within `SkyModel.gap_tau_h`. A part of what is cloudy is cirrus alone, which costs loss instead of blocking:
-    optical depths log-normal about 0.25 with spread 1, at most 3 (assumed).
+    One state of the sky per station and time. Cloud fraction is one for rows that overlap at a station
+    (`shared_skies`): the quantile of its beta distribution at the latent field (`weather.field`), drawn towards the
+    forecast where there is one, or that of a past of the record. The line of sight is clear with the probability that
+    the fraction leaves it, at the elevation at which the mean over skies is the candidate's own `p_clear`. So the mean
+    share that is clear is `p_clear`. Neighbours in space and time share their weather; which gap of a broken sky a line
+    of sight meets is a process of its own at every station, and changes within `SkyModel.gap_tau_h`: it is looked up
+    in the middle of each quarter of the signal, so that a contact may be blocked in part. A part of what is cloudy is
+    cirrus alone, which costs loss instead of blocking: optical depths log-normal about 0.25 with spread 1, at most 3
+    (assumed); a veil over part of a contact costs its part of the decibels.
 
     Parameters
     ----------
@@ -89,9 +101,8 @@ def sample_sky(
             f"shift of shape ({trials}, {count})"
         )
     if scenario.weather.model == "clear_sky" or not count:
-        return SkySamples(np.zeros((trials, count), dtype=bool), np.zeros((trials, count), dtype=np.float32))
-    seed = int(np.random.default_rng(rng).integers(2**63))
-    sky = model or SkyModel()
+        return SkySamples(np.zeros((trials, count)), np.zeros((trials, count), dtype=np.float32))
+    seed, sky = int(np.random.default_rng(rng).integers(2**63)), model or SkyModel()
     number = shared_skies(candidates)
     first, middle = _middles(candidates, number)
     known = outlook(candidates["ogs"].to_numpy()[first], middle, scenario)
@@ -100,24 +111,58 @@ def sample_sky(
         mean = np.bincount(number, clear) / np.bincount(number)
         known = replace(known, cover=np.clip(1 - mean, _COVERS[0], _COVERS[-1]))
     shift = None if cover_logit_shift is None else cover_logit_shift[:, first]
-    lines, line_of_row = np.unique(np.column_stack([number, clear]), axis=0, return_inverse=True)
-    line_of_row, own, clear = line_of_row.ravel(), lines[:, 0].astype(int), lines[:, 1]
+    lines, line = np.unique(np.column_stack([number, clear]), axis=0, return_inverse=True)
+    own, clear = lines[:, 0].astype(int), lines[:, 1]
     tangent = _tangents(known, own, clear)
     fraction = _fractions(known, middle, shift, sky, trials, seed)[:, own]
     chance = (1 - fraction) ** (1 + (0.55 - fraction / 2) * tangent)
     chance[:, clear <= 0], chance[:, clear >= 1] = 0.0, 1.0
-    hours = (middle - middle.min()) / pd.Timedelta(hours=1)
-    gap, cirrus, depth = (
-        _own_process(stream, tau_h, hours.to_numpy(dtype=float), known.place, trials, seed)[:, own]
-        for stream, tau_h in (("gap", sky.gap_tau_h), ("cirrus", sky.cirrus_tau_h), ("depth", sky.cirrus_tau_h))
+    cloudy = _cloudy_share(candidates, known.place[number], ndtri(chance)[:, line.ravel()], sky, trials, seed)
+    thin, loss = _veils(known, middle, sky, scenario, trials, seed)
+    slant = np.sqrt(1 + tangent[line.ravel()] ** 2)
+    thin, loss = thin[:, number], loss[:, number] * slant * cloudy
+    return SkySamples(np.where(thin, 0.0, cloudy), np.where(thin, loss, 0.0).astype(np.float32))
+
+
+def _cloudy_share(
+    candidates: pd.DataFrame, place: np.ndarray, threshold: np.ndarray, model: SkyModel, trials: int, seed: int
+) -> np.ndarray:
+    """Share of the quarters of each row's signal (trials, rows) whose line of sight is cloudy.
+
+    Rows look at one sky, each at its own instants; they are told apart to 20 seconds.
+    """
+    start, end = (pd.DatetimeIndex(candidates[column]).as_unit("ns").asi8 for column in ("start", "end"))
+    middles_ns = start[:, None] + np.outer(end - start, _QUARTER_MIDDLES)
+    looks = np.column_stack([np.repeat(place, len(_QUARTER_MIDDLES)), middles_ns.ravel() // _LOOK_NS])
+    looks, look_of = np.unique(looks.astype(np.int64), axis=0, return_inverse=True)
+    hours = looks[:, 1] * (_LOOK_NS / 3.6e12)
+    gap = sample_alone(
+        hours - hours.min(), looks[:, 0], model.gap_tau_h, trials=trials, seed=_own_seed("gap", seed)
+    )  # fmt: skip
+    look_of = look_of.reshape(middles_ns.shape)
+    cloudy = np.zeros(threshold.shape, dtype=np.float32)
+    for quarter in look_of.T:
+        cloudy += gap[:, quarter] > threshold
+    return cloudy / len(_QUARTER_MIDDLES)
+
+
+def _veils(
+    known: Outlook, middle: pd.DatetimeIndex, model: SkyModel, scenario: Scenario, trials: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether what clouds each sky is cirrus alone (trials, skies), and its loss upwards [dB]."""
+    hours = ((middle - middle.min()) / pd.Timedelta(hours=1)).to_numpy(dtype=float)
+    cirrus, depth = (
+        sample_alone(hours, known.place, model.cirrus_tau_h, trials=trials, seed=_own_seed(stream, seed))
+        for stream in ("cirrus", "depth")
     )
-    cloudy = gap > ndtri(chance)
     share = scenario.weather.cirrus_share
-    veil = cirrus_share(known.places[known.place, 0]) if share is None else np.full(len(first), share)
-    thin = cloudy & (cirrus < ndtri(veil[own]))
+    veil = cirrus_share(known.places[known.place, 0]) if share is None else np.full(len(middle), share)
     optical_depth = np.minimum(_CIRRUS_MEDIAN * np.exp(_CIRRUS_SPREAD * depth), _CIRRUS_MOST)
-    loss = np.where(thin, _DB_PER_NEPER * optical_depth * np.sqrt(1 + tangent**2), 0.0).astype(np.float32)
-    return SkySamples((cloudy & ~thin)[:, line_of_row], loss[:, line_of_row])
+    return cirrus < ndtri(veil), _DB_PER_NEPER * optical_depth
+
+
+def _own_seed(stream: str, seed: int) -> int:
+    return int(np.random.SeedSequence(seed, spawn_key=(_STREAMS[stream],)).generate_state(1, np.uint64)[0])
 
 
 def shared_skies(candidates: pd.DataFrame) -> np.ndarray:
@@ -144,14 +189,6 @@ def _middles(candidates: pd.DataFrame, number: np.ndarray) -> tuple[np.ndarray, 
     _, first = np.unique(number, return_index=True)
     start = candidates["start"].groupby(number).min()
     return first, pd.DatetimeIndex(start + (candidates["end"].groupby(number).max() - start) / 2)
-
-
-def _own_process(stream: str, tau_h: float, hours: np.ndarray, place: np.ndarray, trials: int, seed: int) -> np.ndarray:
-    """Standard normal values (trials, events) with memory in time and none between places."""
-    alone = SkyModel(weights=(1.0, 0.0), tau_h=(tau_h, tau_h))
-    eye = np.eye(int(place.max()) + 1)
-    own_seed = int(np.random.SeedSequence(seed, spawn_key=(_STREAMS[stream],)).generate_state(1, np.uint64)[0])
-    return sample_latent(hours, place, np.stack([eye, eye]), alone, trials=trials, seed=own_seed)
 
 
 def mean_clear(candidates: pd.DataFrame, scenario: Scenario, cover_logit_shift: np.ndarray) -> np.ndarray:

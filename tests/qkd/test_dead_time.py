@@ -18,7 +18,8 @@ from eqci_space.qkd.intervals import optimise_interval
 from eqci_space.qkd.optimiser import ParameterLimits
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.slots import window_slots
-from eqci_space.qkd.window_keys import window_keys, window_responses
+from eqci_space.qkd.window_keys import window_keys
+from eqci_space.qkd.window_responses import window_responses
 from eqci_space.scenario import Protocol
 
 LINK = {"mean_photon_number": 0.5, "pulse_rate_hz": 5e8, "detectors": 2, "dead_time_s": 5e-8}

@@ -14,7 +14,8 @@ from eqci_space.qkd.optimiser import optimise_key
 from eqci_space.qkd.part_keys import part_keys
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.slots import nearest_edges, slot_edges, window_slots
-from eqci_space.qkd.window_keys import light_of, part_responses, window_responses
+from eqci_space.qkd.window_keys import light_of
+from eqci_space.qkd.window_responses import part_responses, window_responses
 
 WINDOW = "EAGLE1-LIKE/PQSAT/20270301T200508Z/1"
 

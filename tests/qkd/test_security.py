@@ -17,7 +17,8 @@ from eqci_space.qkd.entangled import entangled_key
 from eqci_space.qkd.optimiser import ParameterLimits, optimise_key
 from eqci_space.qkd.protocols import PROTOCOLS, parameter_limits, security_parameters
 from eqci_space.qkd.security import SecurityParameters, authentication_tag_bit
-from eqci_space.qkd.window_keys import window_keys, window_responses
+from eqci_space.qkd.window_keys import window_keys
+from eqci_space.qkd.window_responses import window_responses
 from eqci_space.scenario import Coexistence, ModulatedStates, PairSource, Protocol, QkdDevice
 
 # Authentication.

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from plan_cases import chosen, only, with_policy
 from test_joint import nothing, random_offers
@@ -16,7 +17,7 @@ from eqci_space.schedule import certificate, expected
 from eqci_space.schedule.contacts import schedule_contacts
 from eqci_space.schedule.expected import sky_worth, solve_expected
 from eqci_space.schedule.expected_worth import sky_weights, worth_of
-from eqci_space.schedule.sky_keys import key_in_skies
+from eqci_space.schedule.sky_keys import KeyResponses, key_in_skies
 from eqci_space.schedule.sky_relay import Tail
 from eqci_space.weather.skies import SkySamples
 
@@ -216,10 +217,12 @@ def test_required_and_barred_candidates_are_kept_to():
 
 def test_cirrus_takes_part_of_the_key_and_blocks_all_of_it_where_no_response_is_known(study):
     table = study.candidates.iloc[:2]
-    sky = SkySamples(np.array([[False, True], [False, False]]), np.array([[0.0, 0.0], [0.25, 3.0]]))
+    sky = SkySamples(np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [0.25, 3.0]]))
     responses = table[["skl_bit"]].join(table["skl_bit"].rename("half") / 2).set_axis([0.0, 0.5], axis=1)
+    responses = KeyResponses(responses, pd.DataFrame(index=table.index))
     clear = table["skl_bit"].to_numpy()
-    assert key_in_skies(table, sky, None).tolist() == [[clear[0], 0.0], [0.0, 0.0]]
+    bare = table[["skl_bit"]]
+    assert key_in_skies(bare, sky, None).tolist() == [[clear[0], 0.0], [0.0, 0.0]]
     with_cirrus = key_in_skies(table, sky, responses)
     assert with_cirrus == pytest.approx(np.array([[clear[0], 0.0], [0.75 * clear[0], 0.0]]))
     worse = key_in_skies(table, sky, responses, link_loss_db=np.array([0.5, 0.0]))

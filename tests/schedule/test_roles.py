@@ -1,6 +1,7 @@
 """Roles of contacts: closed forms of two pools, edges of two standard errors, and losses computed anew."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from test_joint import random_offers
 
 from eqci_space.fiber.key_flow import solve_key_flow
 from eqci_space.schedule.roles import contact_roles
+from eqci_space.schedule.world_chunks import relay_here
 
 MBIT = 1e6
 WORLDS = 20
@@ -21,7 +23,8 @@ def roles(edge, key_bit, *, problem=None, at=None, **options):
     names = pd.Index(list("abcdefghij"[: len(edge)]), name="contact_id")
     edge, key_bit, problem = np.array(edge, dtype=int), np.array(key_bit), problem or two_pools([(0, 1)])
     at = np.zeros(len(edge), dtype=int) if at is None else np.array(at)
-    found = contact_roles(problem, edge, at, key_bit, names, **options)
+    options.setdefault("run", partial(relay_here, problem))
+    found = contact_roles(edge, at, key_bit, names, **options)
     assert found.index.equals(names)
     return found
 
@@ -137,19 +140,34 @@ def test_losses_and_roles_are_those_of_problems_built_anew(seed):
     assert (lost.max(axis=0) > 1000).any()
 
 
-def test_a_map_of_the_callers_own_gets_one_task_more_than_contacts_and_changes_nothing():
-    tasks = []
+def test_all_is_run_at_once_one_task_more_than_contacts():
+    problem, seen = two_pools([(0, 1)]), []
 
-    def mapped(function, some):
-        tasks.extend(some)
-        return [function(task) for task in tasks]
+    def run(tasks, progress):
+        seen.append(len(tasks))
+        return relay_here(problem, tasks, progress)
 
     key = always(5, 5, 5)
     key[:, 1] -= in_some(7, 2 * MBIT)
-    plain, own = roles([0, 0, 1], key), roles([0, 0, 1], key, mapped=mapped)
-    assert len(tasks) == 4
+    plain, own = roles([0, 0, 1], key), roles([0, 0, 1], key, run=run)
+    assert seen == [4]
     pd.testing.assert_frame_equal(plain, own)
     assert plain["role"].tolist() == ["needed", "useless", "needed"]
+
+
+def test_key_falls_where_it_is_placed():
+    """Two contacts whose key both go to the first pool by one place: without either half of it is lost."""
+    problem = two_pools([(0, 1)])
+    key = always(2, 2, 9)
+
+    def placed(left, some):
+        return np.column_stack([left[:, :2].sum(axis=1), left[:, 2]])
+
+    found = contact_roles(
+        np.array([0, 1]), np.zeros(2, dtype=int), key, pd.Index(list("abc")), run=partial(relay_here, problem),
+        placed=placed,
+    )  # fmt: skip
+    assert_allclose(found["lost_without_bit"], [2 * MBIT, 2 * MBIT, 4 * MBIT], rtol=1e-3)
 
 
 def test_no_contacts_have_no_roles():

@@ -1,6 +1,11 @@
 """Plans in sampled worlds: marginals, coverage of the stated figures, causes, and independence of the cutting."""
 
+import base64
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,12 +13,13 @@ import pytest
 from numpy.testing import assert_allclose
 from plan_cases import planned
 
-from eqci_space.errors import PlanError
+from eqci_space.errors import PlanError, VerificationError
 from eqci_space.fiber.relay import relay_keys
 from eqci_space.scenario import Uncertainty
-from eqci_space.schedule import simulate
+from eqci_space.schedule import simulate, world_chunks
 from eqci_space.schedule.simulate import simulate_plan
 from eqci_space.schedule.sky_keys import key_responses
+from eqci_space.schedule.world_chunks import WorldsTask
 from eqci_space.schedule.worlds import sample_worlds
 from eqci_space.weather.field import SkyModel
 from eqci_space.weather.skies import mean_clear, sample_sky
@@ -42,17 +48,24 @@ def test_without_clouds_and_uncertainties_every_world_is_the_clear_sky_plan(stud
     assert_allclose(found.delivered_bit.iloc[0], relay.reindex(found.delivered_bit.columns), rtol=1e-3, atol=2000)
 
 
-def test_mean_space_key_is_the_expected_key_of_the_plan_and_what_cirrus_leaves(study, scenario):
-    """p_clear times the key, to three standard errors; cirrus adds what it lets through."""
+def test_mean_space_key_is_the_expected_key_of_the_plan_less_broken_cloud_and_what_cirrus_leaves(study, scenario):
+    """p_clear times the key, to four standard errors, where gaps last for ever; broken cloud takes, cirrus leaves more.
+
+    Half of the signal is 0.42 of the key: gaps of 20 minutes cost 3 to 9 % of it.
+    """
     none = certain(scenario).model_copy(update={"weather": type(scenario.weather)(cirrus_share=0.0)})
     contacts = planned(study.plan)
     responses = key_responses(contacts, study.budget, study.contact_keys, none)
-    thin, block = (
-        simulate._key_bit(contacts, responses, sample_worlds(contacts, s, trials=5000, rng=3)).sum(axis=1)
-        for s in (certain(scenario), none)
-    )
-    assert abs(block.mean() - contacts["expected_skl_bit"].sum()) < 4 * block.std() / np.sqrt(len(block))
-    assert thin.mean() > block.mean()
+
+    def key(of, **options):
+        worlds = sample_worlds(contacts, of, trials=5000, rng=3, **options)
+        return simulate._key_bit(contacts, responses, worlds).sum(axis=1)
+
+    whole, broken, thin = key(none, model=SkyModel(gap_tau_h=1e9)), key(none), key(certain(scenario))
+    expected = contacts["expected_skl_bit"].sum()
+    assert abs(whole.mean() - expected) < 4 * whole.std() / np.sqrt(len(whole))
+    assert 0.91 < broken.mean() / expected < 0.97
+    assert thin.mean() > broken.mean()
 
 
 def test_fibre_demands_do_not_depend_on_the_sky(result):
@@ -131,8 +144,8 @@ def test_errors_of_the_climate_alone_move_the_expected_key(study, scenario):
     """Against the mean over 40,000 skies drawn with one and the same shift of 0.5 in logits at all stations."""
     contacts = planned(study.plan)
     shift = np.full((40_000, len(contacts)), 0.5)
-    sky = sample_sky(contacts, scenario, trials=40_000, rng=3, cover_logit_shift=shift)
-    clear = 1 - (sky.blocked | (sky.extra_loss_db > 0)).mean(axis=0)
+    bare = scenario.model_copy(update={"weather": type(scenario.weather)(cirrus_share=0.0)})
+    clear = 1 - sample_sky(contacts, bare, trials=40_000, rng=3, cover_logit_shift=shift).blocked_share.mean(axis=0)
     assert_allclose(mean_clear(contacts, scenario, shift[:1])[0], clear, atol=0.012)
     assert_allclose(mean_clear(contacts, scenario, 0 * shift[:1])[0], contacts["p_clear"], atol=1e-6)
 
@@ -181,13 +194,37 @@ def test_the_correlation_of_the_sky_can_be_that_of_a_fit(study, scenario):
     assert spread[1] > 1.5 * spread[0]
 
 
-def test_result_does_not_depend_on_the_tasks(study, scenario, result, monkeypatch):
-    monkeypatch.setattr(simulate, "_TRIALS_PER_TASK", 17)
-    again = simulate_plan(
-        study.plan, study.budget, study.contact_keys, scenario, network=study.network, trials=60, rng=5, jobs=2
-    )
-    pd.testing.assert_series_equal(again.delivered_bit.sum(axis=1), result.delivered_bit.sum(axis=1), rtol=1e-6)
-    assert np.isnan(again.regret_bit)
+def test_result_does_not_depend_on_who_relays(study, scenario, result):
+    """Processes and executors get small records and give the same bytes."""
+    with ThreadPoolExecutor(2) as threads:
+        for how in ({"jobs": 2}, {"executor": threads}):
+            again = simulate_plan(
+                study.plan, study.budget, study.contact_keys, scenario, network=study.network, trials=60, rng=5, **how
+            )
+            pd.testing.assert_frame_equal(again.delivered_bit, result.delivered_bit, check_exact=True)
+            pd.testing.assert_frame_equal(again.weather_only_bit, result.weather_only_bit, check_exact=True)
+            assert np.isnan(again.regret_bit)
+
+
+def test_processes_build_the_network_of_the_scenario_and_no_other(study, scenario):
+    other = study.network.links.assign(skr_bit_s=study.network.links["skr_bit_s"] / 2)
+    with pytest.raises(PlanError, match="a network that is not the scenario's own"):
+        simulate_plan(
+            study.plan, study.budget, study.contact_keys, scenario, network=replace(study.network, links=other),
+            trials=10, jobs=2,
+        )  # fmt: skip
+
+
+def test_records_of_many_contacts_stay_small():
+    """A thousand contacts, 25 worlds: a world a record."""
+    rng = np.random.default_rng(1)
+    task = WorldsTask(np.zeros(700, dtype=int), np.ones(700, dtype=int), rng.random((25, 700)) * 1e6, np.ones(25))
+    parts = world_chunks._parts(task)
+    assert [len(p) for p in parts] == [1] * 25
+    chunk = world_chunks._chunk("scenario", task, parts[3])
+    key = np.frombuffer(zlib.decompress(base64.b85decode(chunk.key_bit)))
+    assert (key == task.key_bit[3]).all()
+    assert len(chunk.key_bit) < 9_000
 
 
 def test_thin_tails_are_told(result):
@@ -272,3 +309,19 @@ def test_roles_and_recourse_come_when_asked_for(study, scenario):
     gains = found.recourse
     assert gains["perfect_bit"] >= gains["as_planned_bit"] - 3 * gains["perfect_error_bit"]
     assert gains["perfect_bit"] >= gains["night_bit"] - 3 * gains["perfect_error_bit"]
+
+
+def test_worlds_are_read_again_by_another_code(study, scenario, monkeypatch):
+    """Three worlds of the plan pass; three hundredths less key do not."""
+    arguments = study.plan, study.budget, study.contact_keys, scenario
+    simulate_plan(*arguments, network=study.network, trials=12, rng=5, verified=3)
+
+    def told_too_little(problem, tasks, progress=None):
+        return [bits * 0.97 for bits in world_chunks.relay_here(problem, tasks, progress)]
+
+    monkeypatch.setattr(
+        simulate, "world_runner", lambda problem, *_, **__: nullcontext(partial(told_too_little, problem))
+    )
+    simulate_plan(*arguments, network=study.network, trials=12, rng=5)
+    with pytest.raises(VerificationError, match="verify_worlds: what demands get in world"):
+        simulate_plan(*arguments, network=study.network, trials=12, rng=5, verified=3)

@@ -1,11 +1,11 @@
-"""Sampled skies over candidates: marginals, cirrus, shifts, and the ends of probability."""
+"""Sampled skies over candidates: marginals, parts of contacts, cirrus, shifts, and the ends of probability."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.special import eval_hermitenorm, gammaln, ndtri
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 
 from eqci_space.errors import TableError
 from eqci_space.scenario import Weather
@@ -18,7 +18,12 @@ DB = 10 / np.log(10)
 
 
 def cloudy(sky):
-    return sky.blocked | (sky.extra_loss_db > 0)
+    """Whether any part of a contact is."""
+    return (sky.blocked_share > 0) | (sky.extra_loss_db > 0)
+
+
+def without_cirrus(scenario, **weather):
+    return scenario.model_copy(update={"weather": Weather(cirrus_share=0.0, **weather)})
 
 
 def minutes(*rows):
@@ -36,10 +41,10 @@ def candidates(study):
     return study.candidates
 
 
-def test_share_of_clear_trials_is_the_probability_of_the_candidate(candidates, scenario):
-    """20,000 trials: four standard errors are 0.013."""
+def test_share_of_clear_looks_is_the_probability_of_the_candidate(candidates, scenario):
+    """20,000 trials: four standard errors are at most 0.013."""
     candidates = candidates.iloc[::8]
-    clear = 1 - cloudy(sample_sky(candidates, scenario, trials=20_000, rng=1)).mean(axis=0)
+    clear = 1 - sample_sky(candidates, without_cirrus(scenario), trials=20_000, rng=1).blocked_share.mean(axis=0)
     assert_allclose(clear, candidates["p_clear"], atol=0.014)
 
 
@@ -49,7 +54,7 @@ def test_cirrus_is_the_stated_share_of_cloud_and_costs_its_optical_depth(candida
     sky = sample_sky(candidates, thin, trials=4000, rng=2)
     share = (sky.extra_loss_db > 0).sum() / cloudy(sky).sum()
     assert_allclose(share, 0.4, atol=0.01)
-    assert not (sky.blocked & (sky.extra_loss_db > 0)).any()
+    assert not ((sky.blocked_share > 0) & (sky.extra_loss_db > 0)).any()
     loss = sky.extra_loss_db[sky.extra_loss_db > 0]
     assert DB * 0.25 < np.median(loss) < DB * 0.25 / np.sin(np.radians(20))
     assert loss.max() <= DB * 3.0 / np.sin(np.radians(5)) + 1e-3
@@ -74,30 +79,68 @@ def test_neighbours_in_space_and_time_share_their_sky(candidates, scenario):
     assert abs(correlation[0, 2]) < 0.03
 
 
-def test_parts_and_windows_that_overlap_at_a_station_are_clear_or_blocked_together(scenario):
-    """Parts of one window, and two satellites over one station; cirrus costs them the same, another station not."""
+def test_whoever_looks_from_a_station_at_a_time_sees_one_sky(scenario):
+    """Parts of a window and another satellite, twice the same half minute; another station or hour sees another."""
     table = minutes(
-        ("a", "PQSAT", 0, 2),
-        ("a", "PQSAT", 3, 5),
+        ("a", "PQSAT", 0, 1 / 3),
+        ("b", "PQSAT", 0, 1 / 3),
         ("b", "PQSAT", 4, 9),
-        ("c", "ONDREJOV", 0, 5),
-        ("d", "PQSAT", 60, 65),
+        ("c", "ONDREJOV", 0, 1 / 3),
+        ("d", "PQSAT", 60, 60 + 1 / 3),
     )
     thin = scenario.model_copy(update={"weather": Weather(cirrus_share=0.4)})
     sky = sample_sky(table, thin, trials=4000, rng=7)
-    for values in (sky.blocked, sky.extra_loss_db):
-        assert (values[:, [0, 0]] == values[:, [1, 2]]).all()
+    for values in (sky.blocked_share, sky.extra_loss_db):
+        assert (values[:, 0] == values[:, 1]).all()
         assert (values[:, [0, 0]] != values[:, [3, 4]]).any(axis=0).all()
-    assert 0 < sky.blocked[:, 0].mean() < 1
+    assert 0 < sky.blocked_share[:, 0].mean() < 1
     assert (sky.extra_loss_db[:, 0] > 0).any()
+    thin_here = (sky.extra_loss_db > 0)[:, [0, 2]]
+    assert not ((sky.blocked_share[:, [2, 0]] > 0) & thin_here).any()
+
+
+@pytest.mark.parametrize("length_min", [5, 20])
+def test_cloud_blocks_quarters_of_a_contact_as_the_memory_of_a_gap_says(scenario, monkeypatch, length_min):
+    """Half covered: all four looks are clear with the orthant probability of their correlations.
+
+    Looks at 0.18, 0.40, 0.60 and 0.82 of the contact, told apart to 20 s; 0.399 of 5 minutes, 0.31 of 20. Two halves:
+    their middles are clear together as the arcsine says. 100,000 trials, 0.006 are four standard errors.
+    """
+    constant = without_cirrus(scenario, model="constant", p_clear=0.5)
+    monkeypatch.setattr(skies, "_fractions", lambda known, *rest: np.full((100_000, 1), 0.5))
+    table = minutes(("a", "PQSAT", 0, length_min))
+    share = sample_sky(table, constant, trials=100_000, rng=12).blocked_share[:, 0]
+    looks_s = np.floor(np.array([0.18, 0.40, 0.60, 0.82]) * length_min * 60 / 20) * 20
+    rho = np.exp(-np.abs(looks_s[:, None] - looks_s) / 3600 / 0.33)
+    every = multivariate_normal(np.zeros(4), rho).cdf(np.zeros(4))
+    assert_allclose((share == 0).mean(), every, atol=0.006)
+    assert_allclose((share == 1).mean(), every, atol=0.006)
+    assert_allclose(share.mean(), 0.5, atol=0.006)
+    assert set(np.unique(share)) == {0.0, 0.25, 0.5, 0.75, 1.0}
+    pairs = [np.arcsin(rho[i, j]) / (2 * np.pi) + 0.25 for i in range(4) for j in range(i)]
+    clear = 4 * (1 - share)
+    assert_allclose((clear * (clear - 1) / 2).mean(), sum(pairs), atol=0.03)
+
+
+def test_a_veil_over_part_of_a_contact_costs_its_part_of_the_decibels(scenario, monkeypatch):
+    constant = scenario.model_copy(update={"weather": Weather(model="constant", p_clear=0.5, cirrus_share=1.0)})
+    monkeypatch.setattr(skies, "_fractions", lambda known, *rest: np.full((4000, 2), 0.5))
+    monkeypatch.setattr(skies, "_CIRRUS_SPREAD", 0.0)
+    table = minutes(("a", "PQSAT", 0, 30), ("b", "GRAZ", 0, 30))
+    sky = sample_sky(table, constant, trials=4000, rng=13)
+    assert not sky.blocked_share.any()
+    whole_db = sky.extra_loss_db.max(axis=0)
+    assert_allclose(whole_db, DB * 0.25, rtol=1e-5)  # a chance equal to what the cover leaves is that of the zenith
+    steps = np.unique(np.round(sky.extra_loss_db / whole_db, 5))
+    assert_allclose(steps, [0, 0.25, 0.5, 0.75, 1])
 
 
 def test_less_likely_of_two_windows_that_overlap_is_clear_only_with_the_other(scenario):
     """One state of the sky, two elevations: 0.15 is clear in a part of the trials in which 0.25 is."""
-    table = minutes(("a", "PQSAT", 0, 5, 0.25), ("b", "PQSAT", 2, 7, 0.15))
-    flags = cloudy(sample_sky(table, scenario, trials=20_000, rng=8))
+    table = minutes(("a", "PQSAT", 2, 7, 0.25), ("b", "PQSAT", 2, 7, 0.15))
+    flags = sample_sky(table, without_cirrus(scenario), trials=20_000, rng=8).blocked_share
     assert_allclose(1 - flags.mean(axis=0), [0.25, 0.15], atol=0.013)
-    assert not (flags[:, 0] & ~flags[:, 1]).any()
+    assert not (flags[:, 0] > flags[:, 1]).any()
 
 
 @pytest.mark.parametrize("apart", [5, 20, 60])
@@ -108,7 +151,7 @@ def test_gaps_of_a_fixed_cloud_fraction_follow_the_arcsine(scenario, monkeypatch
     """
     constant = scenario.model_copy(update={"weather": Weather(model="constant", p_clear=0.5)})
     monkeypatch.setattr(skies, "_fractions", lambda known, *rest: np.full((100_000, 2), 0.5))
-    table = minutes(("a", "PQSAT", 0, 4), ("b", "PQSAT", apart, apart + 4))
+    table = minutes(("a", "PQSAT", 0, 1 / 3), ("b", "PQSAT", apart, apart + 1 / 3))
     clear = ~cloudy(sample_sky(table, constant, trials=100_000, rng=9))
     rho = np.exp(-apart / 60 / SkyModel().gap_tau_h)
     assert SkyModel().gap_tau_h == 0.33
@@ -124,7 +167,7 @@ def test_field_and_gap_add_to_the_memory_of_a_line_of_sight(scenario, tau_h):
     expanded in ρ (Mehler) and averaged over the latent field: one integral, or the product of two.
     """
     constant = scenario.model_copy(update={"weather": Weather(model="constant", p_clear=0.5)})
-    table = minutes(("a", "PQSAT", 0, 4), ("b", "PQSAT", 20, 24))
+    table = minutes(("a", "PQSAT", 0, 1 / 3), ("b", "PQSAT", 20, 20 + 1 / 3))
     model = SkyModel(tau_h=(tau_h, tau_h))
     clear = ~cloudy(sample_sky(table, constant, trials=100_000, rng=10, model=model))
     z = np.linspace(-6, 6, 4001)
@@ -185,14 +228,14 @@ def test_certain_probabilities_stay_certain(candidates, scenario):
 def test_clear_and_constant_weather(candidates, scenario):
     clear = scenario.model_copy(update={"weather": Weather(model="clear_sky")})
     assert not cloudy(sample_sky(candidates, clear, trials=10, rng=1)).any()
-    constant = scenario.model_copy(update={"weather": Weather(model="constant", p_clear=0.7)})
-    flags = cloudy(sample_sky(candidates.iloc[::8].assign(p_clear=0.7), constant, trials=20_000, rng=1))
-    assert_allclose(flags.mean(), 0.3, atol=0.01)
+    constant = without_cirrus(scenario, model="constant", p_clear=0.7)
+    share = sample_sky(candidates.iloc[::8].assign(p_clear=0.7), constant, trials=20_000, rng=1).blocked_share
+    assert_allclose(share.mean(), 0.3, atol=0.01)
 
 
 def test_trials_repeat_and_do_not_depend_on_their_number(candidates, scenario):
     many, few = (sample_sky(candidates, scenario, trials=n, rng=6) for n in (50, 21))
-    assert (many.blocked[:21] == few.blocked).all()
+    assert (many.blocked_share[:21] == few.blocked_share).all()
     assert (many.extra_loss_db[:21] == few.extra_loss_db).all()
 
 

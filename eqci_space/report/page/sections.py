@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eqci_space.fiber.hubs import dead_spans
+from eqci_space.qkd.window_keys import block_text
 from eqci_space.report.page import tables
 from eqci_space.report.page.answer import band_words, recourse_words, weather_words
 from eqci_space.report.page.exposure import Exposures, delivery_table, exposure_table, gain_table
@@ -121,7 +122,7 @@ def _keys(f: Findings, figures: Figures) -> Section:
         proofs = " and ".join(sorted(set(f.keys["proof"])))
         words.append(
             f"Protocol {protocol.kind}, proof {proofs}, secrecy ε = {protocol.epsilon_secrecy:g}, correctness ε = "
-            f"{protocol.epsilon_correctness:g}, one block per {protocol.block}."
+            f"{protocol.epsilon_correctness:g}, one block per {block_text(protocol)}."
         )
     blocks = (figures.get("keys"), tables.key_table(f), tables.variant_table(f))
     return Section("keys", "Keys", words, blocks)
