@@ -1,7 +1,10 @@
-"""Fixtures shared by the tests: the shipped scenario, a study of it, and the Earth orientation of other libraries."""
+"""Fixtures shared by the tests: the shipped scenario, studies of it, and the Earth orientation of other libraries."""
 
+import fcntl
 import os
+import pickle
 import signal
+from functools import cached_property
 from pathlib import Path
 
 import astropy_iers_data
@@ -11,10 +14,50 @@ from skyfield.api import Loader
 
 from eqci_space.scenario import load_scenario
 from eqci_space.scenario.changes import with_values
-from eqci_space.study import Study
+from eqci_space.study import STAGES, Study
 
 ROOT = Path(__file__).parents[1]
 FAST = 'plan_for = "expected_key"\nspare_tolerance = 0.0\n'
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Return `made(name, compute)`: what `compute()` returns, made by the first process of the session that asks.
+
+    The others wait for it and read it, so that two workers do not both plan the shipped week.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
+    folder.mkdir(exist_ok=True)
+
+    def made(name, compute):
+        kept = folder / f"{name}.pickle"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                work = kept.with_suffix(".work")
+                work.write_bytes(pickle.dumps(compute()))
+                work.rename(kept)
+        return pickle.loads(kept.read_bytes())
+
+    return made
+
+
+class SharedStudy(Study):
+    """A study whose stages are made once a session (`once`), each when it is first asked for; to be read only."""
+
+    def __init__(self, scenario, name, once):
+        super().__init__(scenario)
+        self.made = lambda stage: once(f"{name}-{stage}", lambda: getattr(Study, stage).func(self))
+
+
+def _shared(stage):
+    return cached_property(lambda self: self.made(stage))
+
+
+for _stage in (*STAGES, "deposits", "contact_keys"):
+    setattr(SharedStudy, _stage, _shared(_stage))
+    getattr(SharedStudy, _stage).__set_name__(SharedStudy, _stage)
 
 
 @pytest.fixture(scope="session")
@@ -26,15 +69,26 @@ def scenario():
 
 
 @pytest.fixture(scope="session")
-def study(scenario):
-    return Study(scenario)
+def study(scenario, once):
+    return SharedStudy(scenario, "expected", once)
 
 
 @pytest.fixture(scope="session")
-def run_directory(study, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run") / "quant-gpicz"
-    study.save(folder, trials=0)
-    return folder
+def shipped_study(once):
+    """A study of the shipped week planned as it is shipped, for delivery over skies."""
+    return SharedStudy(load_scenario("quant-gpicz"), "shipped", once)
+
+
+@pytest.fixture(scope="session")
+def run_directory(study, once, tmp_path_factory):
+    """Of `study`; to be read only."""
+
+    def saved():
+        folder = tmp_path_factory.mktemp("run") / "quant-gpicz"
+        study.save(folder, trials=0)
+        return folder
+
+    return once("run-directory", saved)
 
 
 @pytest.fixture

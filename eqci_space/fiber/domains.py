@@ -59,14 +59,16 @@ def borders(edges: pd.DataFrame, scenario: Scenario) -> list[Border]:
     governed = {frozenset(h.domains) for h in scenario.handovers}
     shut = scenario.fiber.handover == "agreements_only"
     found = []
-    for i, edge in enumerate(edges.itertuples()):
-        pair = (edge.domain_a, edge.domain_b)
-        if edge.kind != "fibre" or pair[0] == pair[1] or not all(pair):
-            continue
-        mine = [h for h in scenario.handovers if _governs(h, edge.Index, edge.route, pair)]
+    kind, from_domain, to_domain, route = (
+        edges[c].to_numpy(dtype=object) for c in ("kind", "domain_a", "domain_b", "route")
+    )
+    apart = (kind == "fibre") & (from_domain != to_domain) & (from_domain != "") & (to_domain != "")
+    for i in np.flatnonzero(apart).tolist():
+        pair, name = (from_domain[i], to_domain[i]), edges.index[i]
+        mine = [h for h in scenario.handovers if _governs(h, name, route[i], pair)]
         if len(mine) > 1:
             raise PlanError(
-                f"handover: '{mine[0].name}' and '{mine[1].name}' both govern '{edge.Index}'; give each its `links`"
+                f"handover: '{mine[0].name}' and '{mine[1].name}' both govern '{name}'; give each its `links`"
             )
         if mine:
             found.append(Border(i, mine[0], mine[0].domains[0] == pair[0]))

@@ -148,9 +148,15 @@ def edge_supply_bit(edges: pd.DataFrame, bins: list[tuple[datetime, datetime]], 
     """
     starts = np.array([(a - scenario.start).total_seconds() for a, _ in bins])
     ends = np.array([(b - scenario.start).total_seconds() for _, b in bins])
-    supply = np.zeros((len(edges), len(bins)))
+    begins_s, ends_s = (
+        np.array([(t - scenario.start).total_seconds() for t in edges[c]])[:, None] for c in ("valid_from", "valid_to")
+    )
+    supply = edges["rate_bit_s"].to_numpy(dtype=float)[:, None] * _overlap_s(
+        starts, ends, np.maximum(0.0, begins_s), ends_s
+    )
     couriers = {station_node(scenario, o): s.courier for o, s in scenario.stations.items()}
-    for i, edge in enumerate(edges.itertuples()):
+    special = np.arange(len(edges)) if scenario.outages else np.flatnonzero(edges["medium"] == "courier")
+    for i, edge in zip(special.tolist(), edges.iloc[special].itertuples(), strict=True):
         begin = max(0.0, (edge.valid_from - scenario.start).total_seconds())
         end = (edge.valid_to - scenario.start).total_seconds()
         down = _down(edge, scenario.outages, scenario)
@@ -188,7 +194,7 @@ def stops_everything(outage: Outage) -> bool:
     return (outage.stops or usual) == "everything"
 
 
-def _overlap_s(starts: np.ndarray, ends: np.ndarray, begin: float, end: float) -> np.ndarray:
+def _overlap_s(starts: np.ndarray, ends: np.ndarray, begin: float | np.ndarray, end: float | np.ndarray) -> np.ndarray:
     return np.maximum(0.0, np.minimum(ends, end) - np.maximum(starts, begin))
 
 

@@ -307,7 +307,7 @@ class RelayProgramme:
         best_pay = pay.copy()
         columns = []
         paying = (p.asked_bit > 0) & (pay > 0)
-        arcs = np.array([self.arc_price(price, t) for t in range(p.asked_bit.shape[1])])
+        arcs = self.arc_prices(price)
         for group, scale in self._alike:
             open_arcs = np.frombuffer(p.rules[group[0]].arcs, dtype=bool)
             priced = np.where(open_arcs, arcs + scale * np.repeat(cost, 2), np.inf)
@@ -339,19 +339,19 @@ class RelayProgramme:
         stock = price[balance]
         price[balance] = np.maximum.accumulate(stock[:, ::-1], axis=1)[:, ::-1]
 
-    def arc_price(self, price: np.ndarray, t: int) -> np.ndarray:
-        """Price (2E,) of key along each arc in a bin, at prices of the rows; infinite where the edge is closed."""
+    def arc_prices(self, price: np.ndarray) -> np.ndarray:
+        """Price (T, 2E) of key along each arc in each bin, at prices of the rows; infinite where the edge is closed."""
         p, at = self.problem, self.layout
-        arcs = np.zeros(2 * len(p.edges))
+        arcs = np.zeros((p.asked_bit.shape[1], 2 * len(p.edges)))
         capped = at.stored[at.capped]
         for side in range(2):
-            arcs[2 * at.stored + side] += price[at.balance[:, t]]
-            arcs[2 * capped + side] += price[at.cap[:, t]]
+            arcs[:, 2 * at.stored + side] += price[at.balance.T]
+            arcs[:, 2 * capped + side] += price[at.cap.T]
         limited = np.flatnonzero(p.quota_of_arc >= 0)
         if len(limited):
-            arcs[limited] += price[at.quota[p.quota_of_arc[limited], t]]
+            arcs[:, limited] += price[at.quota[p.quota_of_arc[limited]].T]
         if p.closed.size:
-            arcs[np.repeat(p.closed[:, t], 2)] = np.inf
+            arcs[np.repeat(p.closed, 2, axis=0).T] = np.inf
         return arcs
 
     def integer_programme(self) -> Programme:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -91,8 +93,10 @@ def build_network(scenario: Scenario) -> Network:
         ["node", "name", "country", "domain", "operator", "role", "trust", "latitude_deg", "longitude_deg"]
     ].to_dict("records")
     link_rows: list[dict[str, object]] = []
+    by_name = {row["node"]: row for row in node_rows}
     for link, row in raw_links.iterrows():
-        nodes, links = _chain(str(link), row, raw_nodes, scenario)
+        ends = by_name[row["a"]], by_name[row["b"]]
+        nodes, links = _chain(str(link), row, ends, scenario)
         node_rows += nodes
         link_rows += links
     for ogs, station in scenario.stations.items():
@@ -127,23 +131,22 @@ def _agreed_edge(handover: Handover, scenario: Scenario) -> dict[str, object]:
 
 
 def _chain(
-    link: str, row: pd.Series, nodes: pd.DataFrame, scenario: Scenario
+    link: str, row: pd.Series, ends: tuple[dict[Hashable, Any], dict[Hashable, Any]], scenario: Scenario
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """One link as spans, with the assumed nodes between them."""
     fiber, rules = scenario.fiber, scenario.links.get(link, LinkRules())
     every = link_spans(row, fiber, rules)
     spans = int(str(every.pop("spans")))
-    ends = nodes.loc[[row["a"], row["b"]]]
     names = [row["a"], *(f"{link}/{i}" for i in range(1, spans)), row["b"]]
     node_rows: list[dict[str, object]] = []
     for i in range(1, spans):
         share = i / spans
-        near = ends.iloc[0] if share <= 0.5 else ends.iloc[1]
+        near = ends[0] if share <= 0.5 else ends[1]
         node_rows.append({
             "node": names[i], "name": f"assumed node {i} on {link}", "country": near["country"],
             "domain": near["domain"], "operator": near["operator"], "role": "trusted_node", "trust": "assumed",
-            "latitude_deg": float(ends["latitude_deg"].iloc[0] * (1 - share) + ends["latitude_deg"].iloc[1] * share),
-            "longitude_deg": float(ends["longitude_deg"].iloc[0] * (1 - share) + ends["longitude_deg"].iloc[1] * share),
+            "latitude_deg": float(ends[0]["latitude_deg"] * (1 - share) + ends[1]["latitude_deg"] * share),
+            "longitude_deg": float(ends[0]["longitude_deg"] * (1 - share) + ends[1]["longitude_deg"] * share),
         })  # fmt: skip
     store = _store(fiber, rules)
     link_rows: list[dict[str, object]] = [

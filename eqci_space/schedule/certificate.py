@@ -99,8 +99,7 @@ def _all_ways(programme: RelayProgramme, price: np.ndarray) -> dict[tuple[int, i
     """The small graph of every demand and bin; demands of one rule and bin share the search through the fibre."""
     problem = programme.problem
     found: dict[tuple[int, int], _Ways | _Pairs] = {}
-    for t in range(problem.asked_bit.shape[1]):
-        arcs = programme.arc_price(price, t)
+    for t, arcs in enumerate(programme.arc_prices(price)):
         asking = np.flatnonzero(problem.asked_bit[:, t] > 0)
         keys = [(problem.rules[k].arcs, float(programme.cost_scale[k])) for k in asking]
         for rule, scale in dict.fromkeys(keys):

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-import eqci_space as eq
 from eqci_space.errors import PlanError
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.paths import PathRule
@@ -43,8 +42,8 @@ def replayed(
 
 
 @pytest.fixture(scope="module")
-def study():
-    return eq.Study(eq.load_scenario("quant-gpicz"))
+def study(shipped_study):
+    return shipped_study
 
 
 def test_replay_at_the_plans_bins_reproduces_the_programme(study):
