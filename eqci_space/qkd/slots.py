@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,10 @@ class WindowSlots:
     neighbour_ratio: np.ndarray
     terminal: Terminal
     receiver: Receiver
+
+    def dimmed(self, loss_db: float) -> WindowSlots:
+        """The window with an extra loss [dB] in all slots, negative for a gain; noise stays as it is."""
+        return replace(self, efficiency=np.minimum(self.efficiency * 10 ** (-loss_db / 10), 1.0))
 
     @property
     def pulses(self) -> np.ndarray:

@@ -31,6 +31,7 @@ from eqci_space.tables import TABLES, check_table, empty_table
 __all__ = [
     "best_cut_entangled",
     "best_decoy",
+    "entangled_block",
     "own_dark_coincidences",
     "pair_coincidences",
     "parameters_json",
@@ -48,6 +49,7 @@ _NOTABLE_DEAD_TIME = 0.03
 _DIMMED_TRIES = 16
 _FEWEST_PHOTONS = 0.02
 _COMMON_ROUNDS = 3
+_BETWEEN_STATIONS = "dual downlink: key is between two stations"
 _BATCH = 512
 
 Used = tuple[KeyResult | EntangledKey, int, int]
@@ -63,6 +65,9 @@ def window_keys(
     For each window the key is optimised over the protocol parameters that the scenario leaves free and over the
     interval of slots used. With ``parameters = "common"`` one parameter set serves all windows of a satellite, and
     only the intervals differ. Windows are worked on in threads; the result does not depend on their number.
+
+    Under ``downlink = "dual"`` a window has no key of its own: `skl_bit` is 0, and `reason` says so. That of two
+    stations is worked out by `dual_downlink_keys`, and for plans by `contact_candidates`.
 
     Parameters
     ----------
@@ -113,6 +118,9 @@ def _mapped(
 
 def _window_row(window: WindowSlots, protocol: Protocol) -> Row:
     security = security_parameters(protocol)
+    if protocol.downlink == "dual":
+        nothing = entangled_key(0.0, 0.5, security), 0, len(window.efficiency)
+        return key_row(window, nothing, protocol, security) | {"skl_bit": 0.0, "reason": _BETWEEN_STATIONS}
     if protocol.source is not None:
         used = _best_entangled(window, protocol.source, security)
     else:
@@ -240,6 +248,12 @@ def own_dark_coincidences(
 
 def _best_entangled(window: WindowSlots, source: PairSource, security: SecurityParameters) -> Used:
     """BBM92 with one photon measured on board, whose noise splits with the choice: the best of nested intervals."""
+    count, qber, dark = _own_coincidences(window, source)
+    return best_cut_entangled(count, qber, window.efficiency, security, own_dark=dark)
+
+
+def _own_coincidences(window: WindowSlots, source: PairSource) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coincidences with detectors on board in every slot, their error rate, and those with dark counts of one basis."""
     noise_hz, dark_hz = window.pair_noise_hz(source)
     arms: dict[str, Any] = {
         "pulse_rate_hz": window.terminal.pulse_rate_hz, "efficiency": (source.own_efficiency, window.efficiency),
@@ -247,9 +261,7 @@ def _best_entangled(window: WindowSlots, source: PairSource, security: SecurityP
     }  # fmt: skip
     split = pair_coincidences(source, **arms)
     dark = own_dark_coincidences(source, split, (0.0, dark_hz), **arms)
-    return best_cut_entangled(
-        split.rate * window.weight_s, split.qber, window.efficiency, security, own_dark=dark * window.weight_s
-    )
+    return split.rate * window.weight_s, split.qber, dark * window.weight_s
 
 
 def best_cut_entangled(
@@ -269,13 +281,24 @@ def best_cut_entangled(
     )  # fmt: skip
     found: list[tuple[EntangledKey, int, int]] = []
     for first, last in _intervals(merit) + _intervals(-errors):
-        count = coincidences[first:last]
-        total = float(count.sum())
-        mean = float(count @ qber[first:last]) / total if total > 0 else 0.5
-        one, both = dark[:, first:last].sum(axis=1).tolist()
-        found.append((entangled_key(total, mean, security, own_dark=(one, both)), first, last))
+        part = slice(first, last)
+        found.append((entangled_block(coincidences[part], qber[part], dark[:, part], security), first, last))
     best = max(found, key=lambda one: one[0].length_bit)
     return best if best[0].length_bit > 0 else found[0]
+
+
+def entangled_block(
+    coincidences: np.ndarray, qber: np.ndarray, own_dark: np.ndarray, security: SecurityParameters
+) -> EntangledKey:
+    """Key of all slots given as one block.
+
+    Per slot (n,) coincidences [1] and the error rate among them [1], and coincidences with dark counts of one basis, on
+    one side and on both (2, n) [1].
+    """
+    total = float(coincidences.sum())
+    mean = float(coincidences @ qber) / total if total > 0 else 0.5
+    one, both = own_dark.sum(axis=1).tolist()
+    return entangled_key(total, mean, security, own_dark=(one, both))
 
 
 def _intervals(merit: np.ndarray) -> list[tuple[int, int]]:
@@ -334,7 +357,7 @@ def window_responses(
     Raises
     ------
     TableError
-        The protocol has no decoy states, or a window of the budget has no row in KEYS.
+        A window of the budget has no row in KEYS.
     """
     check_table(keys, "KEYS", "window_responses")
     parts = keys.rename(columns={"usable_start": "start", "usable_end": "end"})[["start", "end"]]
@@ -368,11 +391,9 @@ def part_responses(
     Raises
     ------
     TableError
-        The protocol has no decoy states, or a part has no row in KEYS.
+        A part has no row in KEYS.
     """
     check_table(budget, "BUDGET", "part_responses")
-    if scenario.protocol.kind == "bbm92":
-        raise TableError("part_responses: protocol 'bbm92'; expected a decoy-state protocol")
     losses, security = np.asarray(extra_loss_db, dtype=float), security_parameters(scenario.protocol)
     rows = parts.groupby("window_id", sort=False).indices
     out = np.zeros((len(parts), len(losses)))
@@ -382,8 +403,11 @@ def part_responses(
             if own not in keys.index:
                 raise TableError(f"part_responses: window '{own}' has no row in KEYS; make both from one budget")
             if keys.loc[own, "skl_bit"] > 0:
-                parameters = DecoyParameters(**json.loads(str(keys.loc[own, "parameters"])))
                 first, last = nearest_edges(window, parts.iloc[[i]][["start", "end"]].to_numpy().ravel())
+                if scenario.protocol.source is not None:
+                    out[i] = _pair_response(window, slice(first, last), losses, scenario.protocol.source, security)
+                    continue
+                parameters = DecoyParameters(**json.loads(str(keys.loc[own, "parameters"])))
                 out[i] = _response(window, int(first), int(last), losses, parameters, security)
     return pd.DataFrame(out, index=parts.index, columns=pd.Index(losses, name="extra_loss_db"))
 
@@ -400,6 +424,18 @@ def _response(
             block = window.block(first, last, gain * parameters.mean_photon_number, parameters.key_basis_probability)
             out[chosen] = key_response(block, losses[chosen], parameters, security)
     return out
+
+
+def _pair_response(
+    window: WindowSlots, part: slice, losses: np.ndarray, source: PairSource, security: SecurityParameters
+) -> np.ndarray:
+    """Key of some slots as one block, the light of every slot dimmed; what is measured on board stays."""
+    found = []
+    for loss_db in losses:
+        count, qber, dark = _own_coincidences(window.dimmed(float(loss_db)), source)
+        length = entangled_block(count[part], qber[part], dark[:, part], security).length_bit
+        found.append(max(0, math.floor(length - security.authentication_bit)))
+    return np.array(found, dtype=float)
 
 
 def why_no_key(result: KeyResult | EntangledKey, security: SecurityParameters) -> str:

@@ -26,16 +26,17 @@ from eqci_space.machine.workers import one_thread_each, spawned_pool
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.causes import cause_table, shares_of_demands
 from eqci_space.schedule.contacts import Plan
+from eqci_space.schedule.dual_skies import contact_key_responses, contact_skies, mean_contact_clear
 from eqci_space.schedule.levels import bin_levels, demand_levels, settled, total_levels
 from eqci_space.schedule.recourse import night_choices
 from eqci_space.schedule.regret import sky_regret
 from eqci_space.schedule.roles import contact_roles
-from eqci_space.schedule.sky_keys import key_in_skies, key_responses
+from eqci_space.schedule.sky_keys import key_in_skies
 from eqci_space.schedule.worlds import CLIMATE_CAUSES, Worlds, climate_shift, sample_worlds
 from eqci_space.tables import check_table, planned_contacts
 from eqci_space.units import KEY_BIT
 from eqci_space.weather.field import SkyModel
-from eqci_space.weather.skies import SkySamples, mean_clear, sample_sky
+from eqci_space.weather.skies import SkySamples
 
 __all__ = ["Simulation", "simulate_plan"]
 
@@ -165,7 +166,7 @@ def simulate_plan(
     contacts = planned_contacts(check_table(plan.contacts, "CONTACTS", "simulate_plan"))
     seed = scenario.seed if rng is None else rng
     network = network or build_network(scenario)
-    responses = key_responses(contacts, budget, keys, scenario)
+    responses = contact_key_responses(contacts, budget, keys, scenario)
     problem = flow_problem(network, scenario)
     slots = _Slots(*arrival_places(contacts, scenario, problem))
     play = _Play(contacts, responses, scenario, problem, slots, seed, model, foresight)
@@ -287,8 +288,8 @@ def _recourse(
 ) -> pd.Series:
     """What backups add on nights on which a forecast prefers them."""
     contacts = plan.contacts[plan.contacts["status"].isin(["planned", "backup"])]
-    sky = sample_sky(contacts, scenario, trials=_TRIALS_OF_ROLES, rng=seed, model=model)
-    key_bit = key_in_skies(contacts, sky, key_responses(contacts, budget, keys, scenario))
+    sky = contact_skies(contacts, scenario, trials=_TRIALS_OF_ROLES, rng=seed, model=model)
+    key_bit = key_in_skies(contacts, sky, contact_key_responses(contacts, budget, keys, scenario))
     slots, ones = _Slots(*arrival_places(contacts, scenario, problem)), np.ones(_TRIALS_OF_ROLES)
     planned = np.broadcast_to((contacts["status"] == "planned").to_numpy(), key_bit.shape)
     skills = {"night": scenario.schedule.night_skill, "perfect": 1.0}
@@ -342,7 +343,7 @@ def _space_key_by_cause(
     for cause in ("sky", *(str(u.quantity) for u in scenario.uncertainties)):
         if cause in CLIMATE_CAUSES:
             shift = climate_shift(contacts, scenario, trials=trials, only=cause, rng=seed)
-            alone[cause] = (clear_bit * mean_clear(contacts, scenario, shift)).sum(axis=1)
+            alone[cause] = (clear_bit * mean_contact_clear(contacts, scenario, shift)).sum(axis=1)
             continue
         worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, only=cause, model=model)
         if cause == "sky":
