@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any
 from eqci_space.errors import TableError, near_matches
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
-__all__ = ["BACKUP", "PLANNED", "TABLES", "Table", "check_table", "empty_table", "planned_contacts"]
+__all__ = [
+    "BACKUP", "PLANNED", "TABLES", "Table", "by_station", "check_table", "dual_columns", "empty_table",
+    "planned_contacts", "second", "takes_part",
+]  # fmt: skip
 
 PLANNED, BACKUP = "planned", "backup"
 """Values of `status` in CONTACTS: what takes place, and what stands by for it."""
+_DUAL = ("window_id_b", "p_clear_a", "p_clear_b")
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ TABLES: dict[str, Table] = {
             **_INTERVAL,
             "ogs_b": ("text", "second station of a dual downlink, else empty"),
             "skl_bit": _number("clear-sky key"),
-            "p_clear": _number("probability of a clear line of sight"),
+            "p_clear": _number("probability of a clear line of sight, of a dual downlink of both"),
             "available_at": ("time", "key usable after post-processing"),
             "edge": ("text", "edge of the key graph it fills"),
             "block": ("text", "finite-key block"),
@@ -169,9 +174,10 @@ TABLES: dict[str, Table] = {
             "candidate_id": ("text", "candidate"),
             "window_id": ("text", "window that it is part of"),
             **_INTERVAL,
+            "ogs_b": ("text", "second station of a dual downlink, else empty"),
             "skl_bit": _number("clear-sky key"),
             "expected_skl_bit": _number("p_clear times skl_bit"),
-            "p_clear": _number("probability of a clear line of sight"),
+            "p_clear": _number("probability of a clear line of sight, of a dual downlink of both"),
             "status": ("text", "planned | backup | cancelled"),
             "reason": ("text", "why it was chosen"),
         },
@@ -251,6 +257,45 @@ def empty_table(name: str) -> pd.DataFrame:
     contract = TABLES[name]
     table = pd.DataFrame({c: pd.Series(dtype=_EMPTY_KINDS[kind]) for c, (kind, _) in contract.columns.items()})
     return table.rename_axis(contract.index) if contract.index else table
+
+
+def dual_columns(table: pd.DataFrame) -> list[str]:
+    """Columns that CANDIDATES or CONTACTS of dual downlinks have beside those of their contract.
+
+    `window_id_b` is the window of the second station, `p_clear_a` and `p_clear_b` are the chances of each line of sight
+    alone. Empty where no row has a second station.
+    """
+    return [c for c in _DUAL if c in table.columns] if (second(table, "ogs_b") != "").any() else []
+
+
+def second(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Values of a column about the second station of dual downlinks; empty texts where a table lacks it."""
+    import numpy as np
+
+    return table[column].to_numpy(dtype=object) if column in table.columns else np.full(len(table), "", dtype=object)
+
+
+def takes_part(table: pd.DataFrame, ogs: str) -> np.ndarray:
+    """Rows (n,) bool in which a station takes part, as the first or the second."""
+    return (table["ogs"].to_numpy(dtype=object) == ogs) | (second(table, "ogs_b") == ogs)
+
+
+def by_station(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows once for every station that takes part: `ogs` and `window_id` are its own, those with b of the other.
+
+    Rows of second stations follow all others, under the same ids; without any the table is returned as it is.
+    """
+    import pandas as pd
+
+    other = second(table, "ogs_b")
+    if not (other != "").any():
+        return table
+    more = table[other != ""]
+    swapped: dict[str, pd.Series] = {}
+    for one in ("ogs", "window_id"):
+        if f"{one}_b" in table.columns:
+            swapped |= {one: more[f"{one}_b"], f"{one}_b": more[one]}
+    return pd.concat([table, more.assign(**swapped)])
 
 
 def planned_contacts(contacts: pd.DataFrame) -> pd.DataFrame:

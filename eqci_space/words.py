@@ -80,6 +80,17 @@ def whole_seconds(start: Any, end: Any) -> tuple[Any, Any]:
     return first.floor("s"), last.ceil("s")
 
 
+def joined(ogs: str, ogs_b: str = "") -> str:
+    """Station of a contact in words, or both of a dual downlink.
+
+    Examples
+    --------
+    >>> joined("GRAZ"), joined("GRAZ", "PQSAT")
+    ('GRAZ', 'GRAZ + PQSAT')
+    """
+    return f"{ogs} + {ogs_b}" if ogs_b else str(ogs)
+
+
 def short_list(names: Sequence[str], most: int = 5) -> str:
     """The first names, and how many more there are.
 

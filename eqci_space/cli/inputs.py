@@ -85,12 +85,12 @@ def check(
     output.strict = strict_data
     try:
         loaded = load(scenario, overlays)
+        network = check_inputs(loaded)
     except ScenarioError as error:
         if as_json:
             problems = [{"path": path, "message": message} for path, message in error.problems]
             output.document("check", valid=False, problems=problems)
         raise
-    network = check_inputs(loaded)
     from eqci_space.fiber.obstacles import unreachable_reasons
     from eqci_space.report.input_ages import age_records, input_ages
 

@@ -13,6 +13,7 @@ import typer
 
 from eqci_space.cli.output import STALE, Output
 from eqci_space.data import shipped_names
+from eqci_space.errors import ScenarioError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,13 +148,18 @@ def check_inputs(scenario: Scenario) -> Network:
     from eqci_space.fiber.network import build_network
     from eqci_space.orbits.elements import propagator
     from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments, tabulated_ephemeris
+    from eqci_space.schedule.partners import lonely_satellites
 
     for satellite in scenario.satellites:
         if satellite.ephemeris is not None:
             tabulated_ephemeris(satellite_segments(satellite, scenario), scenario.start, scenario.end)
         else:
             propagator(satellite_elements(satellite, scenario))
-    return build_network(scenario)
+    network = build_network(scenario)
+    lonely = lonely_satellites(scenario)
+    if lonely:
+        raise ScenarioError(scenario.file or scenario.name, lonely)
+    return network
 
 
 def refuse_stale(output: Output, ages: pd.DataFrame) -> None:

@@ -198,7 +198,7 @@ def _edited(output: Output, scenario: Scenario, edits: _Edits, *, as_json: bool)
 
 
 def _say_edits(output: Output, found: EditedPlan) -> None:
-    from eqci_space.words import whole_seconds
+    from eqci_space.words import joined, whole_seconds
 
     output.result(
         f"{_lost(found.mean_cost_keys)} over all demands, mean over skies (± {found.mean_cost_error_keys:,.0f}), "
@@ -213,7 +213,8 @@ def _say_edits(output: Output, found: EditedPlan) -> None:
     for row in found.changes.itertuples():
         old = row.start_new if row.change == "added" else row.start_old
         start, _ = whole_seconds(old, old)
-        output.result(f"{row.change} {row.satellite} over {row.ogs}, {start:%Y-%m-%d %H:%M:%S} UTC; {row.cause}")
+        place = joined(row.ogs, row.ogs_b)
+        output.result(f"{row.change} {row.satellite} over {place}, {start:%Y-%m-%d %H:%M:%S} UTC; {row.cause}")
     for note in found.plan.notes:
         output.result(f"note: {note}")
 

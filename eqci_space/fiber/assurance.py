@@ -82,10 +82,12 @@ class RuleBook:
         names = np.array(list(self.graph.number), dtype=str)
         home = self.home(demand)
         none = np.zeros(len(names), dtype=bool), np.zeros(2 * len(self.edges), dtype=bool)
-        carrier = np.repeat(self.edges["operator"].to_numpy(dtype=str), 2)
+        carriers = self.edges["operator"].to_numpy(dtype=str)
         found = [Rule(f"forbidden_nodes: {n}", names == n, none[1]) for n in demand.forbidden_nodes]
         found += [
-            Rule(f"forbidden_operators: {o}", self.operator == o, carrier == o) for o in demand.forbidden_operators if o
+            Rule(f"forbidden_operators: {o}", self.operator == o, np.repeat(_carried_by(carriers, o), 2))
+            for o in demand.forbidden_operators
+            if o
         ]
         found += [Rule(f"forbidden_nations: {n}", self.nation == n, none[1]) for n in demand.forbidden_nations if n]
         if "national_only" in demand.assurance:
@@ -106,6 +108,11 @@ class RuleBook:
     def home(self, demand: Demand) -> set[str]:
         """Nations of the ends of a demand."""
         return {str(self.nation[self.graph.number[end]]) for end in demand.between if end in self.graph.number}
+
+
+def _carried_by(operators: np.ndarray, operator: str) -> np.ndarray:
+    """Edges (E,) bool of an operator, alone or among the several whose satellites may fill an edge."""
+    return np.array([text == operator or operator in text.split(", ") for text in operators.tolist()], dtype=bool)
 
 
 def rule_book(edges: pd.DataFrame, network: Network, scenario: Scenario) -> RuleBook:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from eqci_space.fiber.network import Network, space_edge, station_node
+from eqci_space.fiber.network import Network, space_edge, space_stations, station_node
 from eqci_space.scenario import Outage, Scenario
+from eqci_space.tables import second
 
 __all__ = [
     "FIBRE",
@@ -49,30 +51,32 @@ _GROUND = [
 def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:
     """All edges that can hold key: fibre spans with a rate or a stock, hand-overs, and satellite-station pairs.
 
+    Under a dual downlink the satellite sees no key and is no node: edges through space join pairs of stations that hold
+    their key at different nodes.
+
     Returns
     -------
     DataFrame
         Indexed by `edge`: a, b, kind (fibre | last_mile | space), rate_bit_s, route (the link that a span is part of),
-        country and domain of both ends (empty for a satellite), operator, medium, capacity_bit, initial_bit, life_h,
-        valid_from, valid_to.
+        country and domain of both ends (empty for a satellite, and domains for all edges through space), operator (of
+        the satellites that may fill it), medium, capacity_bit, initial_bit, life_h, valid_from, valid_to.
     """
     links = network.links
     live = links[(links["skr_bit_s"] > 0) | (links["initial_bit"] > 0) | links.index.isin(scenario.stock)]
     kind = np.where(live["medium"].isin(_LAST_MILE_MEDIA), LAST_MILE, FIBRE)
     ground = live[_GROUND].assign(kind=kind, rate_bit_s=live["skr_bit_s"])
     fiber = scenario.fiber
+    ends = _dual_ends(scenario) if scenario.protocol.downlink == "dual" else _satellite_ends(scenario)
     space = pd.DataFrame(
         [
             {
-                "edge": space_edge(satellite.name, ogs), "a": satellite.name, "b": station_node(scenario, ogs),
-                "kind": SPACE, "rate_bit_s": 0.0, "route": space_edge(satellite.name, ogs), "medium": "space",
-                "country_a": "", "country_b": station.country, "domain_a": "", "domain_b": "",
-                "operator": satellite.operator, "capacity_bit": fiber.store_capacity_bit, "initial_bit": 0.0,
+                "edge": edge, "a": a, "b": b, "kind": SPACE, "rate_bit_s": 0.0, "route": edge, "medium": "space",
+                "country_a": country_a, "country_b": country_b, "domain_a": "", "domain_b": "",
+                "operator": operator, "capacity_bit": fiber.store_capacity_bit, "initial_bit": 0.0,
                 "life_h": np.inf if fiber.key_life_h is None else fiber.key_life_h,
                 "valid_from": pd.Timestamp(scenario.start), "valid_to": pd.Timestamp(scenario.end),
             }
-            for satellite in scenario.satellites
-            for ogs, station in scenario.stations.items()
+            for edge, a, b, country_a, country_b, operator in ends
         ],
         columns=["edge", *ground.columns],
     )  # fmt: skip
@@ -84,23 +88,50 @@ def key_edges(network: Network, scenario: Scenario) -> pd.DataFrame:
     return both.sort_index()  # so that no result depends on the order in which a scenario names its stations
 
 
+def _satellite_ends(scenario: Scenario) -> list[tuple[str, ...]]:
+    """Edge, ends, their countries and operator of every satellite and station."""
+    return [
+        (
+            space_edge(satellite.name, ogs), satellite.name, station_node(scenario, ogs), "", station.country,
+            satellite.operator,
+        )
+        for satellite in scenario.satellites
+        for ogs, station in scenario.stations.items()
+    ]  # fmt: skip
+
+
+def _dual_ends(scenario: Scenario) -> list[tuple[str, ...]]:
+    """The same of every pair of stations at different nodes; any satellite may fill the edge."""
+    operators = ", ".join(sorted({s.operator for s in scenario.satellites} - {""}))
+    found: list[tuple[str, ...]] = []
+    for one, other in combinations(sorted(scenario.stations), 2) if scenario.satellites else ():
+        a, b = station_node(scenario, one), station_node(scenario, other)
+        nations = scenario.stations[one].country, scenario.stations[other].country
+        if a != b:
+            found.append((space_edge(one, other), a, b, *nations, operators))
+    return found
+
+
 def contact_arrivals(contacts: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     """When and where the key of contacts arrives, by their index.
 
-    Key of a contact is on the edge of its satellite and station once post-processing is done; it serves from the bin
-    after that. Every stage that asks takes the answer from here.
+    Key of a contact is on the edge of its satellite and station, or of both stations of a dual downlink, once
+    post-processing is done; it serves from the bin after that. Every stage that asks takes the answer from here.
 
     Parameters
     ----------
     contacts : DataFrame
-        With satellite, ogs and end, such as CONTACTS or CANDIDATES.
+        With satellite, ogs, ogs_b and end, such as CONTACTS or CANDIDATES.
 
     Returns
     -------
     DataFrame
         time and edge.
     """
-    edges = [space_edge(s, o) for s, o in zip(contacts["satellite"], contacts["ogs"], strict=True)]
+    edges = [
+        space_edge(*sorted((ogs, ogs_b))) if ogs_b else space_edge(satellite, ogs)
+        for satellite, ogs, ogs_b in zip(contacts["satellite"], contacts["ogs"], second(contacts, "ogs_b"), strict=True)
+    ]
     return pd.DataFrame({
         "time": contacts["end"] + pd.Timedelta(seconds=scenario.schedule.post_processing_s),
         "edge": pd.Series(edges, index=contacts.index, dtype=str),
@@ -216,5 +247,7 @@ def _touches(outage: Outage, edge: Any, scenario: Scenario) -> bool:
     if outage.link is not None:
         return outage.link in (edge.Index, edge.route)
     if outage.station is not None:
+        if edge.kind == SPACE and scenario.protocol.downlink == "dual":
+            return outage.station in space_stations(edge.Index, scenario)
         return bool(edge.kind == SPACE and edge.b == station_node(scenario, outage.station))
     return (outage.node or outage.satellite) in ends

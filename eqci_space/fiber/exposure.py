@@ -34,12 +34,13 @@ def exposure(relay: Relay, scenario: Scenario) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by `demand`: assurance, asked_bit, delivered_bit; space_share (bits relayed through a satellite);
+        Indexed by `demand`: assurance, asked_bit, delivered_bit; space_share (bits that came through space);
         trusted_nodes (mean number of ground nodes between the ends that one share of the key passes) and most_nodes
         (satellites included, as `max_nodes` counts); foreign_nodes (mean number of nodes between the ends, satellites
         included, that are of a nation but of none of the ends', as `max_foreign_nodes` counts) and foreign_satellites
         among them; handovers (mean number of borders between domains that fibre crosses); nations, operators and
-        satellites that saw key (as text, the satellites' nations and operators among them); security
+        satellites that saw key (as text, the satellites' nations and operators among them; a satellite that sends
+        pairs to two stations sees none); security
         (information-theoretic, or computational where post-quantum cryptography protects a hand-over);
         fibre_connectivity and connectivity (node-disjoint paths without and with satellites); main_path.
     """
@@ -49,8 +50,9 @@ def exposure(relay: Relay, scenario: Scenario) -> pd.DataFrame:
     bridged = {edge for edge, agreement in crossing.items() if agreement and agreement.protection == "pqc"}
     fibre = edges["kind"] != SPACE
     facts = _Facts(
-        edges, edges[fibre], owners["nation"].to_dict(), owners["operator"].to_dict(), edges["operator"].to_dict(),
-        frozenset(crossing), frozenset(bridged),
+        edges, edges[fibre], owners["nation"].to_dict(), owners["operator"].to_dict(),
+        edges.loc[fibre, "operator"].to_dict(), frozenset(crossing), frozenset(bridged),
+        frozenset(edges.index[~fibre]),
     )  # fmt: skip
     rows = [_of_demand(d, relay, scenario, facts) for d in scenario.demands]
     return pd.DataFrame(rows).set_index("demand")
@@ -58,7 +60,10 @@ def exposure(relay: Relay, scenario: Scenario) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Facts:
-    """Edges, those of fibre, owners of nodes and edges, edges between domains, and those of them with cryptography."""
+    """Edges, those of fibre, owners of nodes and fibre, edges between domains, those with cryptography, and of space.
+
+    Who owns a satellite saw key as far as it is a node.
+    """
 
     edges: pd.DataFrame
     fibre: pd.DataFrame
@@ -67,6 +72,7 @@ class _Facts:
     edge_operator: dict[str, str]
     crossing: frozenset[str]
     bridged: frozenset[str]
+    space: frozenset[str]
 
 
 def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, facts: _Facts) -> dict[str, object]:
@@ -86,7 +92,7 @@ def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, facts: _Facts) 
     return {
         "demand": demand.name, "assurance": assurance_text(demand), "asked_bit": amount["asked_bit"].sum(),
         "delivered_bit": amount["delivered_bit"].sum(),
-        "space_share": _mean([bool(b & satellites) for b in between], bits),
+        "space_share": _mean([not facts.space.isdisjoint(steps) for steps in mine["edges"]], bits),
         "trusted_nodes": _mean([len(g) for g in ground], bits),
         "most_nodes": max((len(b) for b in between), default=0),
         "foreign_nodes": _mean([len(b & abroad) for b in between], bits),

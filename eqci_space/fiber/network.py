@@ -18,7 +18,7 @@ from eqci_space.fiber.spans import link_spans
 from eqci_space.scenario import FiberNetwork, Handover, LinkRules, Scenario, Station, dated_stations
 from eqci_space.tables import check_table
 
-__all__ = ["Network", "build_network", "satellite_and_station", "space_edge", "station_node"]
+__all__ = ["Network", "build_network", "satellite_and_station", "space_edge", "space_stations", "station_node"]
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,34 @@ class Network:
 
 
 def space_edge(satellite: str, ogs: str) -> str:
-    """Id of the key-graph edge between a satellite and a station.
+    """Id of the key-graph edge between a satellite and a station, or between the two stations of a dual downlink.
 
     Parameters
     ----------
     satellite, ogs : str
-        Names in the scenario.
+        Names in the scenario; of two stations the first in order of names and the other.
     """
     return f"{satellite}|{ogs}"
 
 
 def satellite_and_station(edge: str) -> tuple[str, str]:
-    """Satellite and station of a `space_edge`."""
+    """Satellite and station, or the two stations, of a `space_edge`."""
     satellite, _, ogs = edge.partition("|")
     return satellite, ogs
+
+
+def space_stations(edge: str, scenario: Scenario) -> tuple[str, ...]:
+    """Station of a `space_edge`, or both of a dual downlink.
+
+    Parameters
+    ----------
+    edge : str
+        Id of an edge that came through space.
+    scenario : Scenario
+        Says which downlink there is.
+    """
+    ends = satellite_and_station(edge)
+    return ends if scenario.protocol.downlink == "dual" else ends[1:]
 
 
 def station_node(scenario: Scenario, ogs: str) -> str:

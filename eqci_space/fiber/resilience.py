@@ -38,7 +38,8 @@ def single_failures(
 
     Contacts stay as they are; what fails is gone for the whole period. Links of one route (a chain of spans) fail
     together, and so do a station, its own node and its last mile. A demand that ends at a failed node is lost, and
-    counted apart.
+    counted apart. Under a dual downlink a satellite is no node: where there is one, all edges through space fail with
+    it; several may fill the same edge, and are left out.
 
     Parameters
     ----------
@@ -109,7 +110,10 @@ def _cases(
         for ogs in scenario.stations:
             space = (problem.kinds == SPACE) & (ends == station_node(scenario, ogs)).any(axis=1)
             cases.append(("station", ogs, at(own[ogs]) if ogs in own else np.flatnonzero(space)))
-    if "satellite" in kinds:
+    if "satellite" in kinds and scenario.protocol.downlink == "dual":
+        alone = satellites if len(satellites) == 1 else ()
+        cases += [("satellite", name, np.flatnonzero(problem.kinds == SPACE)) for name in alone]
+    elif "satellite" in kinds:
         cases += [("satellite", name, at(name)) for name in sorted(satellites)]
     return [case for case in cases if len(case[2])]
 

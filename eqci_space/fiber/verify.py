@@ -81,20 +81,28 @@ class _Book:
         self.domain = nodes["domain"].to_dict()
         self.links = {str(row.Index): row for row in links.drop(columns="geometry").itertuples()}
         self.ends = {name: (link.a, link.b) for name, link in self.links.items()}
-        self.edge_operator = {name: link.operator for name, link in self.links.items()}
+        self.edge_operators = {name: {link.operator} for name, link in self.links.items()}
         self.stores: dict[str, list[Any]] = defaultdict(list)
         for row in relay.stores.sort_values("bin", kind="stable").itertuples():
             self.stores[row.edge].append(row)
         self.kind = {edge: rows[0].kind for edge, rows in self.stores.items()}
         for edge, kind in self.kind.items():
-            if kind == "space":
+            if kind == "space" and scenario.protocol.downlink == "dual":
+                one, _, other = edge.partition("|")  # no satellite is a node
+                self.ends[edge] = self._station_node(one), self._station_node(other)
+                self.edge_operators[edge] = {self.operator[s] for s in self.satellites}
+            elif kind == "space":
                 satellite, _, ogs = edge.partition("|")
                 self.ends[edge] = satellite, self._station_node(ogs)
-                self.edge_operator[edge] = self.operator[satellite]
+                self.edge_operators[edge] = {self.operator[satellite]}
 
     def route_of(self, edge: str) -> str:
         """Link that a span is part of; the edge itself for others."""
         return str(self.links[edge].route) if edge in self.links else edge
+
+    def stations(self, edge: str) -> list[str]:
+        """Stations at the ends of an edge through space."""
+        return edge.split("|")[0 if self.scenario.protocol.downlink == "dual" else 1 :]
 
     def _station_node(self, ogs: str) -> str:
         station = self.scenario.stations[ogs]
@@ -218,7 +226,7 @@ def _down(book: _Book, edge: str, outages: tuple[Outage, ...]) -> Iterator[tuple
     for outage in outages:
         named = (
             outage.link in (edge, book.route_of(edge)) if outage.link is not None
-            else (outage.station is not None and book.kind[edge] == "space" and edge.endswith(f"|{outage.station}"))
+            else (outage.station is not None and book.kind[edge] == "space" and outage.station in book.stations(edge))
             or (outage.node or outage.satellite) in ends
         )  # fmt: skip
         if named:
@@ -290,7 +298,7 @@ def _check_class(book: _Book, demand: Demand, rows: pd.DataFrame) -> None:
     for row in rows.itertuples():
         inner = list(row.path[1:-1])
         nations = [book.nation.get(n, "") for n in inner]
-        operators = [book.operator.get(n, "") for n in inner] + [book.edge_operator.get(e, "") for e in row.edges]
+        operators = {book.operator.get(n, "") for n in inner}.union(*(book.edge_operators[e] for e in row.edges))
         foreign = sum(bool(n) and n not in home for n in nations)
         crossed = [
             e for e, a, b in zip(row.edges, row.path[:-1], row.path[1:], strict=True)
@@ -299,7 +307,7 @@ def _check_class(book: _Book, demand: Demand, rows: pd.DataFrame) -> None:
         broken = {
             "forbidden_nodes": set(inner) & set(demand.forbidden_nodes),
             "forbidden_nations": set(nations) & set(demand.forbidden_nations),
-            "forbidden_operators": set(operators) & set(demand.forbidden_operators),
+            "forbidden_operators": operators & set(demand.forbidden_operators),
             "national_only": "national_only" in limits and (len(home) != 1 or set(nations) - home),
             "space_path": "space_path" in limits and crossed,
             "max_nodes": "max_nodes" in limits and len(inner) > int(limits["max_nodes"]),

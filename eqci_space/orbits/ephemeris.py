@@ -28,6 +28,7 @@ from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M, EARTH_ROTATION_RAD_
 __all__ = [
     "Ephemeris",
     "ephemerides",
+    "highest_radius_m",
     "make_ephemeris",
     "motion",
     "orbital_period_s",
@@ -160,6 +161,15 @@ def orbital_period_s(satellite: Satellite, scenario: Scenario) -> float:
         return 86400.0 / satellite_elements(satellite, scenario).mean_motion_rev_day
     semi_major_m = _orbit_of(satellite_segments(satellite, scenario)[0])[2]
     return float(2 * np.pi * np.sqrt(semi_major_m**3 / EARTH_GM_M3_S2))
+
+
+def highest_radius_m(satellite: Satellite, scenario: Scenario) -> float:
+    """Largest distance of a satellite from the Earth's centre [m]: the apogee of its mean elements or its ephemeris."""
+    if satellite.ephemeris is not None:
+        return max(_orbit_of(segment)[1] for segment in satellite_segments(satellite, scenario))
+    elements = satellite_elements(satellite, scenario)
+    rate_rad_s = elements.mean_motion_rev_day * 2 * np.pi / 86400.0
+    return float((EARTH_GM_M3_S2 / rate_rad_s**2) ** (1 / 3) * (1 + elements.eccentricity))
 
 
 def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name: str | None = None) -> Ephemeris:

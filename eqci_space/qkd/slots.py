@@ -35,6 +35,10 @@ class WindowSlots:
     terminal: Terminal
     receiver: Receiver
 
+    def dimmed(self, loss_db: float) -> WindowSlots:
+        """The window with an extra loss [dB] in all slots, negative for a gain; noise stays as it is."""
+        return replace(self, efficiency=np.minimum(self.efficiency * 10 ** (-loss_db / 10), 1.0))
+
     @property
     def pulses(self) -> np.ndarray:
         """Pulses sent in each slot."""

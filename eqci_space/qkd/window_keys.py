@@ -31,6 +31,9 @@ __all__ = [
     "best_decoy",
     "block_text",
     "copies_in_block",
+    "copies_received",
+    "entangled_block",
+    "own_coincidences",
     "own_dark_coincidences",
     "pair_coincidences",
     "parameters_json",
@@ -47,6 +50,7 @@ _DIMMED_TRIES = 16
 _FEWEST_PHOTONS = 0.02
 _COMMON_ROUNDS = 3
 _LENGTH_ROUNDS = 3
+_BETWEEN_STATIONS = "dual downlink: key is between two stations"
 _BATCH = 512
 
 Used = tuple[KeyResult | EntangledKey, int, int]
@@ -62,6 +66,9 @@ def window_keys(
     For each window the key is optimised over the protocol parameters that the scenario leaves free and over the
     interval of slots used. With ``parameters = "common"`` one parameter set serves all windows of a satellite, and
     only the intervals differ. Windows are worked on in threads; the result does not depend on their number.
+
+    Under ``downlink = "dual"`` a window has no key of its own: `skl_bit` is 0, and `reason` says so. That of two
+    stations is worked out by `dual_downlink_keys`, and for plans by `contact_candidates`.
 
     Parameters
     ----------
@@ -112,6 +119,9 @@ def _mapped(
 
 def _window_row(window: WindowSlots, protocol: Protocol) -> Row:
     security = security_parameters(protocol)
+    if protocol.downlink == "dual":
+        nothing = entangled_key(0.0, 0.5, security), 0, len(window.efficiency)
+        return key_row(window, nothing, protocol, security) | {"skl_bit": 0.0, "reason": _BETWEEN_STATIONS}
     used, copies = _in_block(window, protocol, security)
     return key_row(window, used, protocol, security, copies)
 
@@ -137,6 +147,14 @@ def copies_in_block(protocol: Protocol, sifted_bit: float | None = None) -> floa
     if isinstance(protocol.block, BlockLength):
         return max(1.0, protocol.block.sifted_bit / max(sifted_bit, 1.0)) if sifted_bit else 1.0
     return 1.0 if protocol.block == "window" else float(protocol.block)
+
+
+def copies_received(protocol: Protocol, sifted_bit: float, received: float) -> float:
+    """How many contacts like one of which only a share is received fill a block."""
+    if protocol.block == "window":
+        return 1.0
+    number = copies_in_block(protocol, received * sifted_bit)
+    return number if isinstance(protocol.block, BlockLength) else number / received
 
 
 def block_text(protocol: Protocol) -> str:
@@ -270,6 +288,12 @@ def own_dark_coincidences(
 
 def _best_entangled(window: WindowSlots, source: PairSource, security: SecurityParameters) -> Used:
     """BBM92 with one photon measured on board, whose noise splits with the choice: the best of nested intervals."""
+    count, qber, dark = own_coincidences(window, source)
+    return best_cut_entangled(count, qber, window.efficiency, security, own_dark=dark)
+
+
+def own_coincidences(window: WindowSlots, source: PairSource) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coincidences with detectors on board in every slot, their error rate, and those with dark counts of one basis."""
     noise_hz, dark_hz = window.pair_noise_hz(source)
     arms: dict[str, Any] = {
         "pulse_rate_hz": window.terminal.pulse_rate_hz, "efficiency": (source.own_efficiency, window.efficiency),
@@ -277,9 +301,7 @@ def _best_entangled(window: WindowSlots, source: PairSource, security: SecurityP
     }  # fmt: skip
     split = pair_coincidences(source, **arms)
     dark = own_dark_coincidences(source, split, (0.0, dark_hz), **arms)
-    return best_cut_entangled(
-        split.rate * window.weight_s, split.qber, window.efficiency, security, own_dark=dark * window.weight_s
-    )
+    return split.rate * window.weight_s, split.qber, dark * window.weight_s
 
 
 def best_cut_entangled(
@@ -299,13 +321,24 @@ def best_cut_entangled(
     )  # fmt: skip
     found: list[tuple[EntangledKey, int, int]] = []
     for first, last in _intervals(merit) + _intervals(-errors):
-        count = coincidences[first:last]
-        total = float(count.sum())
-        mean = float(count @ qber[first:last]) / total if total > 0 else 0.5
-        one, both = dark[:, first:last].sum(axis=1).tolist()
-        found.append((entangled_key(total, mean, security, own_dark=(one, both)), first, last))
+        part = slice(first, last)
+        found.append((entangled_block(coincidences[part], qber[part], dark[:, part], security), first, last))
     best = max(found, key=lambda one: one[0].length_bit)
     return best if best[0].length_bit > 0 else found[0]
+
+
+def entangled_block(
+    coincidences: np.ndarray, qber: np.ndarray, own_dark: np.ndarray, security: SecurityParameters
+) -> EntangledKey:
+    """Key of all slots given as one block.
+
+    Per slot (n,) coincidences [1] and the error rate among them [1], and coincidences with dark counts of one basis, on
+    one side and on both (2, n) [1].
+    """
+    total = float(coincidences.sum())
+    mean = float(coincidences @ qber) / total if total > 0 else 0.5
+    one, both = own_dark.sum(axis=1).tolist()
+    return entangled_key(total, mean, security, own_dark=(one, both))
 
 
 def _intervals(merit: np.ndarray) -> list[tuple[int, int]]:

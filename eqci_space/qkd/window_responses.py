@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,13 +15,12 @@ from eqci_space.qkd.decoy import key_length
 from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.response import key_response
-from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.slots import WindowSlots, nearest_edges, window_slots
-from eqci_space.qkd.window_keys import copies_in_block, light_of
-from eqci_space.scenario import BlockLength, Protocol, Scenario
+from eqci_space.qkd.window_keys import copies_received, entangled_block, light_of, own_coincidences
+from eqci_space.scenario import Protocol, Scenario
 from eqci_space.tables import check_table
 
-__all__ = ["part_responses", "window_responses"]
+__all__ = ["part_of_block", "part_responses", "window_responses"]
 
 
 def window_responses(
@@ -45,7 +45,7 @@ def window_responses(
     Raises
     ------
     TableError
-        The protocol has no decoy states, or a window of the budget has no row in KEYS.
+        A window of the budget has no row in KEYS.
     """
     check_table(keys, "KEYS", "window_responses")
     parts = keys.rename(columns={"usable_start": "start", "usable_end": "end"})[["start", "end"]]
@@ -89,14 +89,11 @@ def part_responses(
     Raises
     ------
     TableError
-        The protocol has no decoy states, or a part has no row in KEYS.
+        A part has no row in KEYS.
     """
     check_table(budget, "BUDGET", "part_responses")
-    if scenario.protocol.kind == "bbm92":
-        raise TableError("part_responses: protocol 'bbm92'; expected a decoy-state protocol")
     losses, seen = np.broadcast_arrays(np.asarray(extra_loss_db, dtype=float), seen_share)
-    security = security_parameters(scenario.protocol)
-    rows = parts.groupby("window_id", sort=False).indices
+    protocol, rows = scenario.protocol, parts.groupby("window_id", sort=False).indices
     out = np.zeros((len(parts), len(losses)))
     for window in window_slots(budget[budget["window_id"].isin(list(rows))], scenario):
         for i in rows[window.window_id].tolist():
@@ -104,52 +101,94 @@ def part_responses(
             if own not in keys.index:
                 raise TableError(f"part_responses: window '{own}' has no row in KEYS; make both from one budget")
             if keys.loc[own, "skl_bit"] > 0:
-                parameters = DecoyParameters(**json.loads(str(keys.loc[own, "parameters"])))
                 first, last = nearest_edges(window, parts.iloc[[i]][["start", "end"]].to_numpy().ravel())
-                span = int(first), int(last)
-                if scenario.protocol.block == "window":
-                    out[i] = _response(window, *span, (losses, seen), parameters, security)
-                else:
-                    out[i] = _response_in_block(window, span, (losses, seen), parameters, scenario.protocol)
+                span = slice(int(first), int(last))
+                if protocol.source is not None:
+                    out[i] = _pair_response(window, span, (losses, seen), protocol)
+                    continue
+                parameters = DecoyParameters(**json.loads(str(keys.loc[own, "parameters"])))
+                response = _response if protocol.block == "window" else _response_in_block
+                out[i] = response(window, span, (losses, seen), parameters, protocol)
     return pd.DataFrame(out, index=parts.index, columns=pd.Index(losses, name="extra_loss_db"))
 
 
 def _response(
-    window: WindowSlots, first: int, last: int, light: tuple[np.ndarray, np.ndarray], parameters: DecoyParameters,
-    security: SecurityParameters,
+    window: WindowSlots, span: slice, light: tuple[np.ndarray, np.ndarray], parameters: DecoyParameters,
+    protocol: Protocol,
 ) -> np.ndarray:  # fmt: skip
     """Key under losses at shares that are seen.
 
     A gain blinds the detectors more: it is counted with the dead time of the largest one.
     """
-    losses, seen = light
+    (losses, seen), security = light, security_parameters(protocol)
     out = np.zeros(losses.shape)
     for gains in (False, True):
         for share in np.unique(seen[(losses < 0) == gains]):
             chosen = ((losses < 0) == gains) & (seen == share)
             gain = 10 ** (-min(0.0, float(losses[chosen].min())) / 10)
-            whole = window.block(first, last, gain * parameters.mean_photon_number, parameters.key_basis_probability)
+            whole = window.block(
+                span.start, span.stop, gain * parameters.mean_photon_number, parameters.key_basis_probability
+            )
             block = BlockTable(share * whole.series, whole.afterpulse_probability)
             out[chosen] = key_response(block, losses[chosen], parameters, security)
     return out
 
 
 def _response_in_block(
-    window: WindowSlots, span: tuple[int, int], light: tuple[np.ndarray, np.ndarray], parameters: DecoyParameters,
+    window: WindowSlots, span: slice, light: tuple[np.ndarray, np.ndarray], parameters: DecoyParameters,
     protocol: Protocol,
 ) -> np.ndarray:  # fmt: skip
     """Part of a contact in a block that waits until it is full, under losses at shares that are seen."""
     security, out = security_parameters(protocol), np.zeros(light[0].shape)
-    clear = window.block(*span, *light_of(parameters))
+    clear = window.block(span.start, span.stop, *light_of(parameters))
     sifted = key_length(clear, parameters, security).sifted_bit
     for i, (loss, share) in enumerate(zip(*light, strict=True)):
         received = share * 10 ** (-loss / 10)
         if received > 0:
-            number = copies_in_block(protocol, received * sifted)
-            copies = number if isinstance(protocol.block, BlockLength) else number / received
+            copies = copies_received(protocol, sifted, received)
             gain = 10 ** (-min(0.0, float(loss)) / 10)
-            whole = window.block(*span, gain * parameters.mean_photon_number, parameters.key_basis_probability)
+            whole = window.block(
+                span.start, span.stop, gain * parameters.mean_photon_number, parameters.key_basis_probability
+            )
             block = BlockTable(copies * share * whole.series, whole.afterpulse_probability)
             key = key_response(block, np.array([loss]), parameters, security)[0]
             out[i] = np.floor(key / copies)
     return out
+
+
+def _pair_response(
+    window: WindowSlots, span: slice, light: tuple[np.ndarray, np.ndarray], protocol: Protocol
+) -> np.ndarray:
+    """Key of entangled pairs, the light of every slot dimmed; what is measured on board stays."""
+    source, security = protocol.source, security_parameters(protocol)
+    assert source is not None
+    count, qber, dark = (column[..., span] for column in own_coincidences(window, source))
+    sifted, found = entangled_block(count, qber, dark, security).sifted_bit, []
+    for loss, share in zip(*light, strict=True):
+        count, qber, dark = (column[..., span] for column in own_coincidences(window.dimmed(float(loss)), source))
+        found.append(part_of_block(count, qber, dark, protocol, sifted_bit=sifted, loss_db=loss, seen_share=share))
+    return np.array(found, dtype=float)
+
+
+def part_of_block(
+    coincidences: np.ndarray, qber: np.ndarray, own_dark: np.ndarray, protocol: Protocol, *, sifted_bit: float,
+    loss_db: float, seen_share: float,
+) -> float:  # fmt: skip
+    """Key of dimmed slots of which a share is seen, or its part of a block that waits; authentication paid [bit].
+
+    Parameters
+    ----------
+    coincidences, qber, own_dark : (n,), (n,) and (2, n) arrays
+        As `entangled_block` takes them, at the loss.
+    protocol : Protocol
+    sifted_bit : float
+        Without loss, all slots seen [1].
+    loss_db, seen_share : float
+    """
+    received = seen_share * 10 ** (-loss_db / 10)
+    if not received > 0:
+        return 0.0
+    security, copies = security_parameters(protocol), copies_received(protocol, sifted_bit, received)
+    times = copies * seen_share
+    key = entangled_block(times * coincidences, qber, times * own_dark, security)
+    return float(max(0, math.floor((key.length_bit - security.authentication_bit) / copies)))

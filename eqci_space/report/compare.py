@@ -26,8 +26,8 @@ class Comparison:
     Attributes
     ----------
     contacts : DataFrame
-        One row per contact of either run, in order of time: satellite, ogs, change (added, dropped, same, or what of
-        moved, key and status changed), contact_a, contact_b, start_a, start_b, end_a, end_b, start_shift_s,
+        One row per contact of either run, in order of time: satellite, ogs, ogs_b, change (added, dropped, same, or
+        what of moved, key and status changed), contact_a, contact_b, start_a, start_b, end_a, end_b, start_shift_s,
         end_shift_s, expected_skl_bit_a and _b, difference_bit, status_a, status_b. Where a run lacks the contact, its
         texts are empty, its times missing and its key is 0.
     delivery : DataFrame
@@ -73,8 +73,9 @@ def _contacts(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     ]
     rows = [_contact_row(None if i is None else a.iloc[i], None if j is None else b.iloc[j]) for i, j in lines]
     columns = [
-        "satellite", "ogs", "change", "contact_a", "contact_b", "start_a", "start_b", "end_a", "end_b", "start_shift_s",
-        "end_shift_s", "expected_skl_bit_a", "expected_skl_bit_b", "difference_bit", "status_a", "status_b",
+        "satellite", "ogs", "ogs_b", "change", "contact_a", "contact_b", "start_a", "start_b", "end_a", "end_b",
+        "start_shift_s", "end_shift_s", "expected_skl_bit_a", "expected_skl_bit_b", "difference_bit", "status_a",
+        "status_b",
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     for column in ("start_a", "start_b", "end_a", "end_b"):
@@ -88,7 +89,7 @@ def _contact_row(a: pd.Series | None, b: pd.Series | None) -> dict[str, Any]:
     """One contact of one or both runs."""
     some = a if a is not None else b
     assert some is not None
-    row: dict[str, Any] = {"satellite": some["satellite"], "ogs": some["ogs"]}
+    row: dict[str, Any] = {"satellite": some["satellite"], "ogs": some["ogs"], "ogs_b": some.get("ogs_b", "")}
     for side, contact in (("a", a), ("b", b)):
         row[f"contact_{side}"] = "" if contact is None else str(contact.name)
         row[f"status_{side}"] = "" if contact is None else contact["status"]

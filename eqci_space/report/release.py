@@ -27,6 +27,7 @@ from eqci_space.report.exports.crew import crew_table
 from eqci_space.report.local_time import station_zones
 from eqci_space.scenario import Scenario
 from eqci_space.tables import TABLES, check_table
+from eqci_space.words import joined
 
 __all__ = ["PUBLIC_COLUMNS", "Material", "Released", "export_material", "release"]
 
@@ -38,7 +39,7 @@ PUBLIC_COLUMNS: dict[str, tuple[str, ...]] = {
     "nodes": ("country", "domain"),
     "demands": ("a", "b", "purpose", "asked_bit_per_day"),
     "bins": ("start", "end"),
-    "contacts": ("satellite", "ogs", "start", "end", "skl_bit", "expected_skl_bit", "p_clear", "status"),
+    "contacts": ("satellite", "ogs", "ogs_b", "start", "end", "skl_bit", "expected_skl_bit", "p_clear", "status"),
     "delivery": (
         "bin",
         "demand",
@@ -198,7 +199,8 @@ def _public_table(name: str, material: Material) -> pd.DataFrame:
         return kept
     kept["start"], kept["end"] = kept["start"].dt.floor("min"), kept["end"].dt.ceil("min")
     times = kept["start"].dt.strftime("%Y%m%dT%H%MZ")
-    ids = kept["satellite"].astype(str) + "/" + kept["ogs"].astype(str) + "/" + times
+    places = [joined(*pair).replace(" ", "") for pair in zip(kept["ogs"], kept["ogs_b"], strict=True)]
+    ids = kept["satellite"].astype(str) + "/" + pd.Series(places, index=kept.index, dtype=str) + "/" + times
     rank = ids.groupby(ids).cumcount()
     unique = [i if r == 0 else f"{i}/{r + 1}" for i, r in zip(ids, rank, strict=True)]
     kept = kept.set_index(pd.Index(unique, name="contact_id", dtype=str))

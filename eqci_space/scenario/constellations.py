@@ -23,8 +23,9 @@ def members(name: str, pattern: Walker | Train) -> list[tuple[str, Orbit]]:
 
 def satellite_tables(constellation: Constellation, terminal: object) -> list[dict[str, Any]]:
     """The ``[[satellite]]`` tables that a constellation stands for, all with one terminal as the file gives it."""
+    more = {} if constellation.terminals == 1 else {"terminals": constellation.terminals}
     return [
-        {"name": name, "orbit": orbit.model_dump(), "terminal": terminal}
+        {"name": name, "orbit": orbit.model_dump(), "terminal": terminal, **more}
         for name, orbit in members(constellation.name, constellation.pattern)
     ]
 

@@ -27,6 +27,7 @@ from eqci_space.words import format_bits, html_summary, html_table, short_list
 __all__ = ["Scenario", "Uncertainty", "Variant", "assumed_values", "overlaid_values", "provenance", "unknown_pair"]
 
 _MOST_ROWS = 12
+_TERMINALS_OF_DUAL = 2
 _ROUNDING = 1e-9
 _NOT_MEASURED = ("assumed", "recalled", "derived-", "chosen", "typical")
 
@@ -145,6 +146,18 @@ class Scenario(Record):
             _check_gate(*fastest, *widest)
         for variant in self.variants:
             _check_gate("its terminal", variant.terminal, f"variant '{variant.name}'", variant.receiver)
+        return self
+
+    @model_validator(mode="after")
+    def _two_terminals_for_two_stations(self) -> Scenario:
+        if self.protocol.downlink == "dual":
+            short = [f"'{s.name}'" for s in self.satellites if s.terminals < _TERMINALS_OF_DUAL]
+            if short:
+                raise ValueError(
+                    f"satellite {short_list(short)}: terminals = 1, and downlink = 'dual' sends to two stations at "
+                    f"once; expected at least {_TERMINALS_OF_DUAL}; set terminals = {_TERMINALS_OF_DUAL}, or "
+                    "downlink = 'single'"
+                )
         return self
 
     def _repr_html_(self) -> str:

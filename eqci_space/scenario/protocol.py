@@ -71,6 +71,8 @@ class Protocol(Record):
     fixes a parameter. With ``parameters = "common"`` all windows of a satellite use one set. Authentication takes
     `authenticated_messages` tags from the key of each block. A block is a window, or waits for several contacts of a
     satellite and station: until it holds as much as so many windows bring under a clear sky, or so many sifted bits.
+    With ``downlink = "dual"`` a satellite that nobody has to
+    trust sends the two photons of every pair to two stations at once, which so share key with each other.
     """
 
     kind: Literal["bb84-two-decoy", "bb84-one-decoy", "bbm92"] = "bb84-two-decoy"
@@ -91,11 +93,17 @@ class Protocol(Record):
     intensity_2: ParameterRange = (0.0, 1.0)
     intensity_3: Annotated[float, Field(ge=0, lt=1)] = 0.0
     source: PairSource | None = None
+    downlink: Literal["single", "dual"] = "single"
 
     @model_validator(mode="after")
     def _consistent(self) -> Protocol:
         if (self.kind == "bbm92") != (self.source is not None):
             raise ValueError("a [protocol.source] goes with kind = 'bbm92', and only with it")
+        if self.downlink == "dual" and self.kind != "bbm92":
+            raise ValueError(
+                f"downlink = 'dual' sends entangled pairs, and kind is '{self.kind}'; set kind = 'bbm92' with a "
+                "[protocol.source], or downlink = 'single'"
+            )
         for name in ("key_basis_probability", "probability_1", "probability_2", "intensity_1", "intensity_2"):
             low, high = getattr(self, name)
             if low > high or high == 0 or (low == 1 and "intensity" not in name):

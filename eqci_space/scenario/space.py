@@ -211,4 +211,5 @@ class Constellation(Record):
 
     name: Name
     pattern: Annotated[Walker | Train, Field(discriminator="kind")]
+    terminals: Annotated[int, Field(ge=1, le=16, description="stations served at once by each satellite")] = 1
     terminal: Terminal

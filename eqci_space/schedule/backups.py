@@ -7,13 +7,17 @@ import pandas as pd
 
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.conflicts import choice_limits
-from eqci_space.tables import TABLES, check_table, empty_table
+from eqci_space.tables import TABLES, check_table, dual_columns, empty_table, second
 
 __all__ = ["backup_contacts"]
+
+_OF_CANDIDATE = ("window_id", "satellite", "ogs", "ogs_b", "start", "end", "skl_bit", "p_clear")
 
 
 def backup_contacts(planned: pd.DataFrame, candidates: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     """For each planned contact the best candidate of its crossing at another station, as CONTACTS of status backup.
+
+    Of a dual downlink at another pair of stations, which may share one with it.
 
     Column `backup_of` names the contact.
 
@@ -31,10 +35,12 @@ def backup_contacts(planned: pd.DataFrame, candidates: pd.DataFrame, scenario: S
     slew = pd.Timedelta(seconds=scenario.schedule.slew_s)
     room = _Room(planned, candidates, scenario)
     expected = candidates["skl_bit"] * candidates["p_clear"]
+    more, stations = dual_columns(candidates), list(zip(candidates["ogs"], second(candidates, "ogs_b"), strict=True))
+    place = pd.Series(pd.factorize(pd.Series(stations, dtype=object))[0], index=candidates.index)
     rows = []
     for contact_id, contact in planned.iterrows():
         near = np.flatnonzero(
-            (candidates["satellite"] == contact["satellite"]) & (candidates["ogs"] != contact["ogs"])
+            (candidates["satellite"] == contact["satellite"]) & (place != place[contact["candidate_id"]])
             & (candidates["start"] < contact["end"] + slew) & (candidates["end"] > contact["start"] - slew)
         )  # fmt: skip
         free = [i for i in near.tolist() if room.fits(i, contact["candidate_id"])]
@@ -43,7 +49,7 @@ def backup_contacts(planned: pd.DataFrame, candidates: pd.DataFrame, scenario: S
             row = candidates.iloc[best]
             rows.append({
                 "contact_id": f"backup {contact_id}", "candidate_id": candidates.index[best],
-                **{c: row[c] for c in ("window_id", "satellite", "ogs", "start", "end", "skl_bit", "p_clear")},
+                **{c: row[c] for c in (*_OF_CANDIDATE, *more)},
                 "expected_skl_bit": float(expected.iloc[best]), "status": "backup",
                 "reason": f"backup of {contact_id}", "backup_of": contact_id,
                 **({"block_fill": row["block_fill"]} if "block_fill" in row else {}),
@@ -51,7 +57,7 @@ def backup_contacts(planned: pd.DataFrame, candidates: pd.DataFrame, scenario: S
     if not rows:
         return empty_table("CONTACTS")
     table = pd.DataFrame(rows).set_index("contact_id")
-    extra = [c for c in ("backup_of", "block_fill") if c in table]
+    extra = [*more, "backup_of", *(["block_fill"] if "block_fill" in table else [])]
     table = table[[*TABLES["CONTACTS"].columns, *extra]]
     return check_table(table, "CONTACTS", "backup_contacts")
 

@@ -8,6 +8,7 @@ import pandas as pd
 from eqci_space.fiber.key_problem import ChoiceLimit
 from eqci_space.orbits.ephemeris import orbital_period_s
 from eqci_space.scenario import Scenario
+from eqci_space.tables import second
 
 __all__ = ["choice_limits", "interval_cliques"]
 
@@ -50,6 +51,9 @@ def choice_limits(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLi
     satellites as it has telescopes (turnaround added), and a window gives one contact. Duty of a satellite is limited
     per orbit and per day, its use by nations per day. A contact counts where it begins; days run from noon UTC, so that
     a night is whole, and orbits are counted from noon of 2000-01-01, so that every plan counts alike.
+
+    A dual downlink takes two terminals of its satellite and a telescope at each of its stations. A window may serve
+    several of them, one after another. It counts once for the duty, and for the quotas of the nations of both stations.
     """
     return [*_resources(candidates, scenario), *_windows(candidates), *_duties(candidates, scenario),
             *_quotas(candidates, scenario)]  # fmt: skip
@@ -61,14 +65,33 @@ def _resources(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit
         o: s.telescopes for o, s in scenario.stations.items()
     }
     limits = []
+    terminals = np.where(second(candidates, "ogs_b") != "", 2.0, 1.0)
     for column, pause_s in (("satellite", policy.slew_s), ("ogs", policy.turnaround_s)):
         start = candidates["start"].to_numpy()
         end = (candidates["end"] + pd.Timedelta(seconds=pause_s)).to_numpy()
-        for name, rows in sorted(candidates.groupby(column).indices.items()):
-            for clique in interval_cliques(start[rows], end[rows]):
-                if len(clique) > number[str(name)]:
-                    limits.append(_limit(rows[clique], number[str(name)], f"{column} {name}"))
+        weight = terminals if column == "satellite" else np.ones(len(candidates))
+        for name, rows in sorted(_rows_of(candidates, column).items()):
+            for clique in _cliques(start[rows], end[rows], weight[rows]):
+                mine, most = rows[clique], number[name]
+                if weight[mine].sum() > most:
+                    limits.append(_limit(mine, most, f"{column} {name}", weight[mine]))
     return limits
+
+
+def _rows_of(candidates: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
+    """Rows by what stands in a column, of dual downlinks also in that of the second station."""
+    rows = np.arange(len(candidates))
+    values = candidates[column].to_numpy(dtype=object)
+    if column != "satellite":
+        more = second(candidates, f"{column}_b")
+        values, rows = np.append(values, more[more != ""]), np.append(rows, rows[more != ""])
+    return {str(name): np.sort(rows[at]) for name, at in pd.Series(rows).groupby(values).indices.items()}
+
+
+def _cliques(start: np.ndarray, end: np.ndarray, weight: np.ndarray) -> list[np.ndarray]:
+    """Sets of intervals that share an instant; those of more than one terminal alone too, for there may be too few."""
+    alone = [np.array([i]) for i in np.flatnonzero(weight > 1)]
+    return [*interval_cliques(start, end), *alone]
 
 
 def _limit(rows: np.ndarray, most: float, name: str, weight: np.ndarray | None = None) -> ChoiceLimit:
@@ -76,8 +99,14 @@ def _limit(rows: np.ndarray, most: float, name: str, weight: np.ndarray | None =
 
 
 def _windows(candidates: pd.DataFrame) -> list[ChoiceLimit]:
-    groups = candidates.groupby("window_id", sort=True).indices
-    return [_limit(rows, 1, f"window {window}") for window, rows in groups.items() if len(rows) > 1]
+    groups = _rows_of(candidates, "window_id")
+    dual = second(candidates, "ogs_b") != ""
+    start, end = candidates["start"].to_numpy(), candidates["end"].to_numpy()
+    limits = []
+    for window, rows in sorted(groups.items()):
+        shared = [np.arange(len(rows))] if not dual[rows].any() else interval_cliques(start[rows], end[rows])
+        limits += [_limit(rows[clique], 1, f"window {window}") for clique in shared if len(clique) > 1]
+    return limits
 
 
 def _duties(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
@@ -104,11 +133,15 @@ def _duties(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
 
 def _quotas(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
     limits = []
-    nation = candidates["ogs"].map({o: s.country for o, s in scenario.stations.items()})
+    country = {o: s.country for o, s in scenario.stations.items()}
+    nation, nation_b = (
+        pd.Series(stations, dtype=object).map(country)
+        for stations in (candidates["ogs"].to_numpy(), second(candidates, "ogs_b"))
+    )
     length = (candidates["end"] - candidates["start"]).dt.total_seconds().to_numpy()
     day = ((candidates["start"] - _COUNTED_FROM) // pd.Timedelta("1D")).to_numpy()
     for quota in scenario.satellite_quotas:
-        mine = (nation == quota.nation).to_numpy()
+        mine = ((nation == quota.nation) | (nation_b == quota.nation)).to_numpy()
         if quota.satellite is not None:
             mine = mine & (candidates["satellite"] == quota.satellite).to_numpy()
         name = f"quota of {quota.nation}" + (f" on {quota.satellite}" if quota.satellite else "")

@@ -23,6 +23,7 @@ from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.backups import backup_contacts
 from eqci_space.schedule.certificate import has_small_graphs
 from eqci_space.schedule.conflicts import choice_limits
+from eqci_space.schedule.dual_skies import contact_skies
 from eqci_space.schedule.expected import SkyPlan, solve_expected
 from eqci_space.schedule.joint import JointResult, solve_joint, value_of_choice
 from eqci_space.schedule.reasons import choice_reasons
@@ -32,9 +33,8 @@ from eqci_space.schedule.sky_relay import Tail
 from eqci_space.schedule.sparing import fewest_contacts
 from eqci_space.schedule.ties import with_even_stores, with_fewer, with_most_key
 from eqci_space.schedule.waiting import blocks_too_long, edges_by_fill, with_waiting
-from eqci_space.tables import TABLES, check_table, empty_table, planned_contacts
-from eqci_space.weather.skies import sample_sky
-from eqci_space.words import format_bits, html_summary, html_table, percent, whole_seconds
+from eqci_space.tables import TABLES, check_table, dual_columns, empty_table, planned_contacts, second
+from eqci_space.words import format_bits, html_summary, html_table, joined, percent, whole_seconds
 
 __all__ = ["Plan", "Wishes", "candidate_problem", "plan_contacts", "schedule_contacts", "usable_candidates"]
 
@@ -83,8 +83,8 @@ class Plan:
             **({"notes": "; ".join(self.notes)} if self.notes else {}),
         }
         rows = [
-            (f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}", c.satellite, c.ogs, format_bits(c.skl_bit),
-             percent(c.p_clear), format_bits(c.expected_skl_bit))
+            (f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}", c.satellite, joined(c.ogs, c.ogs_b),
+             format_bits(c.skl_bit), percent(c.p_clear), format_bits(c.expected_skl_bit))
             for c in planned.head(_MOST_ROWS).itertuples() for start, end in [whole_seconds(c.start, c.end)]
         ]  # fmt: skip
         head = ("=start (UTC)", "=end", "satellite", "station", ">clear-sky key", ">clear sky", ">expected key")
@@ -113,10 +113,11 @@ def schedule_contacts(
     """Choose contacts jointly with key relay, on expected key or for sampled skies (`schedule.plan_for`).
 
     A satellite serves as many stations at a time as it has terminals, with slew between; a station as many satellites
-    as it has telescopes, with turnaround. The choice and the relay are one mixed-integer programme. Of plans within
-    `schedule.spare_tolerance` of what space adds one of few contacts is taken; at 0, and in large problems, ties
-    go to more expected space key. Stations without any way to the network get no contact, unless all are such. Where
-    space changes nothing the plan fills the stores evenly, and says so.
+    as it has telescopes, with turnaround; a dual downlink takes two terminals, and a telescope at each station. The
+    choice and the relay are one mixed-integer programme. Of plans within `schedule.spare_tolerance` of what space adds
+    one of few contacts is taken; at 0, and in large problems, ties go to more expected space key. Stations
+    without any way to the network get no contact, unless all are such. Where space changes nothing the plan fills the
+    stores evenly, and says so.
 
     Parameters
     ----------
@@ -150,8 +151,12 @@ def schedule_contacts(
 
 
 def usable_candidates(candidates: pd.DataFrame, scenario: Scenario, *, pin: Sequence[str] = ()) -> pd.DataFrame:
-    """Candidates whose key can be used: available within the period, at a station that can deliver it, or pinned."""
-    useful = (candidates["available_at"] < pd.Timestamp(scenario.end)) & candidates["ogs"].isin(_delivering(scenario))
+    """Candidates whose key can be used: available within the period, at a station that can deliver it, or pinned.
+
+    Stations of dual downlinks may relay over space alone, so that all of them count.
+    """
+    delivering = candidates["ogs"].isin(_delivering(scenario)) | (second(candidates, "ogs_b") != "")
+    useful = (candidates["available_at"] < pd.Timestamp(scenario.end)) & delivering
     return candidates[useful | candidates.index.isin(pin)]
 
 
@@ -270,7 +275,7 @@ def _plan_once(
 def _key_in_skies(usable: pd.DataFrame, scenario: Scenario, skies: int) -> tuple[np.ndarray, np.ndarray]:
     """Key (S, N) [bit] of the candidates in the skies of plans, and the share of their signal that is received."""
     rng = np.random.default_rng(np.random.SeedSequence(scenario.seed, spawn_key=(_SKIES_OF_PLANS,)))
-    sky = sample_sky(usable, scenario, trials=skies, rng=rng)
+    sky = contact_skies(usable, scenario, trials=skies, rng=rng)
     return key_in_skies(usable, sky), received_share(sky)
 
 
@@ -350,5 +355,5 @@ def _contacts(chosen: pd.DataFrame, reasons: Sequence[str]) -> pd.DataFrame:
         reason=list(reasons),
     )
     table = table.astype({"contact_id": str, "reason": str, "status": str}).set_index("contact_id")
-    columns = [*TABLES["CONTACTS"].columns, *(["block_fill"] if "block_fill" in table else [])]
+    columns = [*TABLES["CONTACTS"].columns, *dual_columns(table), *(["block_fill"] if "block_fill" in table else [])]
     return check_table(table[columns], "CONTACTS", "schedule_contacts")

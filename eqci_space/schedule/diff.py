@@ -8,8 +8,8 @@ import pandas as pd
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.schedule.contacts import Plan
-from eqci_space.tables import planned_contacts
-from eqci_space.words import format_bits
+from eqci_space.tables import planned_contacts, second, takes_part
+from eqci_space.words import format_bits, joined
 
 __all__ = ["diff_plans", "kept_ids", "match_contacts"]
 
@@ -17,24 +17,25 @@ _MOVED = pd.Timedelta(seconds=1)
 _SAME = 1e-6
 _NEAR = pd.Timedelta(days=2)  # no rule joins contacts farther apart
 _COLUMNS = [
-    "satellite", "ogs", "change", "start_old", "end_old", "start_new", "end_new", "expected_bit_old",
+    "satellite", "ogs", "ogs_b", "change", "start_old", "end_old", "start_new", "end_new", "expected_bit_old",
     "expected_bit_new", "cause",
 ]  # fmt: skip
 
 
 def match_contacts(a: pd.DataFrame, b: pd.DataFrame) -> list[tuple[int, int]]:
-    """Pairs of row numbers of contacts with the same satellite and station whose intervals overlap, each used once.
+    """Pairs of row numbers of contacts of one satellite and station, or pair of them, that overlap, each used once.
 
     Ids are labels of one run: contacts of two runs are the same if they happen at the same place and time. The longest
     overlap is served first, among equals the earliest.
     """
     starts = [pd.DatetimeIndex(t["start"]).tz_convert("UTC").as_unit("us").asi8 for t in (a, b)]
     ends = [pd.DatetimeIndex(t["end"]).tz_convert("UTC").as_unit("us").asi8 for t in (a, b)]
-    rows_of: dict[tuple[str, str], list[int]] = {}
-    for j, key in enumerate(zip(b["satellite"], b["ogs"], strict=True)):
+    keys = [list(zip(t["satellite"], t["ogs"], second(t, "ogs_b"), strict=True)) for t in (a, b)]
+    rows_of: dict[tuple[str, str, str], list[int]] = {}
+    for j, key in enumerate(keys[1]):
         rows_of.setdefault(key, []).append(j)
     offers = []
-    for i, key in enumerate(zip(a["satellite"], a["ogs"], strict=True)):
+    for i, key in enumerate(keys[0]):
         rows = np.array(rows_of.get(key, []), dtype=int)
         overlap = np.minimum(ends[0][i], ends[1][rows]) - np.maximum(starts[0][i], starts[1][rows])
         offers += [(-overlap[k], starts[0][i], i, int(rows[k])) for k in np.nonzero(overlap > 0)[0]]
@@ -67,7 +68,7 @@ def diff_plans(old: Plan, new: Plan, scenario: Scenario | None = None) -> pd.Dat
     Returns
     -------
     DataFrame
-        satellite, ogs, change (added | dropped | moved | key), start_old, end_old, start_new, end_new,
+        satellite, ogs, ogs_b, change (added | dropped | moved | key), start_old, end_old, start_new, end_new,
         expected_bit_old, expected_bit_new, cause.
 
         The cause of a contact added or dropped is a ``choice``, with the contacts of the other plan that kept it out
@@ -93,7 +94,7 @@ def diff_plans(old: Plan, new: Plan, scenario: Scenario | None = None) -> pd.Dat
         cause = _place("in place of", _in_the_way(mine, before, fresh[0], scenario))
         rows.append(_row(None, mine, "added", cause))
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    for column in _COLUMNS[3:7]:
+    for column in _COLUMNS[4:8]:
         table[column] = pd.to_datetime(table[column], utc=True).dt.as_unit("us")
     order = table["start_old"].fillna(table["start_new"])
     return table.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
@@ -106,7 +107,8 @@ def _moved(first: pd.Series, second: pd.Series) -> bool:
 def _matched(first: pd.Series, second: pd.Series) -> tuple[str, str]:
     """Change and cause of a contact that both plans have; empty if nothing changed."""
     if _moved(first, second):
-        if first["window_id"] == second["window_id"]:
+        same = [first.get(c, "") == second.get(c, "") for c in ("window_id", "window_id_b")]
+        if all(same):
             return "moved", "choice: another part of the window"
         shift = [(second[c] - first[c]).total_seconds() for c in ("start", "end")]
         return "moved", f"window: another one, start {shift[0]:+.0f} s, end {shift[1]:+.0f} s"
@@ -129,18 +131,21 @@ def _row(first: pd.Series | None, second: pd.Series | None, change: str, cause: 
     assert any_row is not None
     times = [(r[c] if r is not None else pd.NaT) for r in (first, second) for c in ("start", "end")]
     bits = [float(r["expected_skl_bit"]) if r is not None else 0.0 for r in (first, second)]
-    return (any_row["satellite"], any_row["ogs"], change, *times, *bits, cause)
+    return (any_row["satellite"], any_row["ogs"], any_row.get("ogs_b", ""), change, *times, *bits, cause)
 
 
 def _place(word: str, contacts: pd.DataFrame) -> str:
-    place = ", ".join(f"{r['satellite']} over {r['ogs']}" for _, r in contacts.iterrows())
+    place = ", ".join(f"{r['satellite']} over {joined(r['ogs'], r.get('ogs_b', ''))}" for _, r in contacts.iterrows())
     return f"choice: {word} {place}" if place else "choice"
 
 
 def _in_the_way(mine: pd.Series, others: pd.DataFrame, fresh: pd.DataFrame, scenario: Scenario | None) -> pd.DataFrame:
     """Contacts among the fresh ones of the other plan, beside which there is no room for one of this plan."""
     if scenario is None:
-        shared = (fresh["satellite"] == mine["satellite"]) | (fresh["ogs"] == mine["ogs"])
+        shared = (fresh["satellite"] == mine["satellite"]) | takes_part(fresh, mine["ogs"])
+        if mine.get("ogs_b", ""):
+            shared |= takes_part(fresh, mine["ogs_b"])
+            return fresh[shared & (fresh["start"] < mine["end"]) & (fresh["end"] > mine["start"])]
         at_once = shared & (fresh["start"] < mine["end"]) & (fresh["end"] > mine["start"])
         return fresh[at_once | (fresh["window_id"] == mine["window_id"])]
     near = others[(others["start"] < mine["end"] + _NEAR) & (others["end"] > mine["start"] - _NEAR)]

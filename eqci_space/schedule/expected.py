@@ -40,6 +40,7 @@ _MOST_NODES, _NODE_VARIABLES = 400, 6_000_000  # of a search; fewer nodes where 
 _MOST_VARIABLES = 100_000  # of one integer programme
 _ROUND_GAIN, _CROSSING_GAP, _CROSSING_NODES = 0.02, 1e-3, 50
 _MOST_AT_ONCE = 4  # contacts at a time that a limit of one crossing allows; more is a quota
+_TERMINALS = (1.0, 2.0)  # of a downlink to one station, and to two
 
 
 @dataclass(frozen=True)
@@ -218,9 +219,15 @@ class _Search:
                 return chosen
 
 
+def _at_once(limit: ChoiceLimit) -> float:
+    """Contacts that a limit of terminals, telescopes or windows lets be at once; infinite of duties and quotas."""
+    weight = limit.weight[0]
+    return limit.most / weight if weight in _TERMINALS and (limit.weight == weight).all() else np.inf
+
+
 def _crossings(limits: Sequence[ChoiceLimit], n: int) -> list[np.ndarray]:
     """Candidates that exclude each other, directly or through others: those of one crossing; lone ones together."""
-    rows = [limit.candidates for limit in limits if limit.most <= _MOST_AT_ONCE and (limit.weight == 1).all()]
+    rows = [limit.candidates for limit in limits if _at_once(limit) <= _MOST_AT_ONCE]
     row = np.repeat(np.arange(len(rows)), [len(members) for members in rows])
     column = np.concatenate([np.empty(0, dtype=int), *rows])
     graph = coo_array((np.ones(len(row)), (row, len(rows) + column)), shape=(len(rows) + n, len(rows) + n))

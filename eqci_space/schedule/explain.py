@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from eqci_space.errors import PlanError, near_matches
-from eqci_space.tables import planned_contacts
-from eqci_space.words import whole_seconds
+from eqci_space.tables import planned_contacts, second, takes_part
+from eqci_space.words import joined, whole_seconds
 
 __all__ = ["explain", "explain_demand"]
 
@@ -70,12 +71,19 @@ def _pass_of(run: HasTables, name: str) -> str | None:
 
 def _of_window(run: HasTables, window_id: str) -> list[str]:
     keys, candidates, contacts = (run.tables[t] for t in ("keys", "candidates", "contacts"))
-    taken = contacts[(contacts["window_id"] == window_id) & (contacts["status"] == "planned")]
+    mine = _in_window(contacts, window_id)
+    taken = contacts[mine & (contacts["status"] == "planned").to_numpy()]
     if len(taken):
         return [_taken(row) for _, row in taken.iterrows()]
-    if window_id in keys.index and not keys.loc[window_id, "skl_bit"] > 0:
+    offers = candidates[_in_window(candidates, window_id)]
+    dual = window_id in keys.index and str(keys.loc[window_id, "reason"]).startswith("dual downlink")
+    if not dual and window_id in keys.index and not keys.loc[window_id, "skl_bit"] > 0:
         return [f"not taken: no key even in a clear sky ({keys.loc[window_id, 'reason']})"]
-    offers = candidates[candidates["window_id"] == window_id]
+    if offers.empty and dual:
+        return [
+            "not taken: with no other station there is key at the same time, or satellite or stations are booked or "
+            "out of order"
+        ]
     if offers.empty:
         return ["not taken: satellite or station is booked or out of order"]
     best = offers.loc[(offers["skl_bit"] * offers["p_clear"]).idxmax()]
@@ -90,17 +98,27 @@ def _of_window(run: HasTables, window_id: str) -> list[str]:
     for contact_id, rival in rivals.iterrows():
         shared = "satellite" if rival["satellite"] == best["satellite"] else "station"
         lines.append(
-            f"not taken: the {shared} serves {contact_id} then ({rival['satellite']} over {rival['ogs']}, "
+            f"not taken: the {shared} serves {contact_id} then ({rival['satellite']} over {_places(rival)}, "
             f"{_bits(rival['expected_skl_bit'])} expected), which is worth more to the demands"
         )
-    backup = contacts[(contacts["window_id"] == window_id) & (contacts["status"] == "backup")]
+    backup = contacts[mine & (contacts["status"] == "backup").to_numpy()]
     return lines + [f"it is {row['reason']}" for _, row in backup.iterrows()]
+
+
+def _in_window(table: pd.DataFrame, window_id: str) -> np.ndarray:
+    """Rows of CANDIDATES or CONTACTS that use a window."""
+    return (table["window_id"].to_numpy(dtype=object) == window_id) | (second(table, "window_id_b") == window_id)
+
+
+def _places(row: pd.Series) -> str:
+    return joined(row["ogs"], row.get("ogs_b", ""))
 
 
 def _taken(row: pd.Series) -> str:
     start, end = whole_seconds(row["start"], row["end"])
+    pair = f" with {_places(row)}" if row.get("ogs_b", "") else ""
     return (
-        f"taken: {start:%H:%M:%S} to {end:%H:%M:%S} UTC, {_bits(row['expected_skl_bit'])} expected "
+        f"taken{pair}: {start:%H:%M:%S} to {end:%H:%M:%S} UTC, {_bits(row['expected_skl_bit'])} expected "
         f"({_bits(row['skl_bit'])} in a clear sky, {row['p_clear']:.0%} clear); {row['reason']}{_worth(row)}"
     )
 
@@ -116,10 +134,14 @@ def _worth(row: pd.Series) -> str:
 def _rivals(offer: pd.Series, planned: pd.DataFrame, rules: dict[str, Any]) -> pd.DataFrame:
     """Planned contacts of the same satellite or station that leave no room."""
     blocking = pd.Series(False, index=planned.index)
-    for resource, pause_s in (("satellite", rules["slew_s"]), ("ogs", rules["turnaround_s"])):
-        pause = pd.Timedelta(seconds=pause_s)
+    at_stations = takes_part(planned, offer["ogs"])
+    if offer.get("ogs_b", ""):
+        at_stations |= takes_part(planned, offer["ogs_b"])
+    same = {"slew_s": planned["satellite"] == offer["satellite"], "turnaround_s": at_stations}
+    for rule, shared in same.items():
+        pause = pd.Timedelta(seconds=rules[rule])
         near = (planned["start"] < offer["end"] + pause) & (planned["end"] > offer["start"] - pause)
-        blocking |= (planned[resource] == offer[resource]) & near
+        blocking |= shared & near
     return planned[blocking].sort_values("start")
 
 

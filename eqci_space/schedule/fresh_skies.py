@@ -11,9 +11,9 @@ from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.scenario import Scenario
+from eqci_space.schedule.dual_skies import contact_skies
 from eqci_space.schedule.sky_deposits import key_places, placed_key, received_share, with_open_blocks
 from eqci_space.schedule.sky_keys import key_in_skies
-from eqci_space.weather.skies import sample_sky
 
 __all__ = ["fresh_deliveries"]
 
@@ -46,7 +46,7 @@ def fresh_deliveries(
         Bits over the period in every sky by demand, one array per choice. Differences between two are paired.
     """
     offered = candidates.loc[sorted({name for names in choices for name in names})]
-    sky = sample_sky(offered, scenario, trials=skies, rng=scenario.seed if rng is None else rng)
+    sky = contact_skies(offered, scenario, trials=skies, rng=scenario.seed if rng is None else rng)
     key_bit, received = key_in_skies(offered, sky), received_share(sky)
     problem = flow_problem(network or build_network(scenario), scenario)
     found = []

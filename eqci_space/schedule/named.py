@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from eqci_space.errors import PlanError, near_matches
+from eqci_space.tables import second
 
 __all__ = ["NamedCandidates", "pass_of"]
 
@@ -23,18 +24,26 @@ def pass_of(window_id: str) -> str:
     return stem if stem and number.isdigit() else window_id
 
 
+def _windows_of(candidates: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Window of each candidate, or both of a dual downlink."""
+    pairs = zip(candidates["window_id"], second(candidates, "window_id_b"), strict=True)
+    return {str(c): tuple(str(w) for w in pair if w) for c, pair in zip(candidates.index, pairs, strict=True)}
+
+
 class NamedCandidates:
     """Candidates, and the contacts of a plan made from them, by name."""
 
     def __init__(self, candidates: pd.DataFrame, contacts: pd.DataFrame):
         self._window = {str(c): str(w) for c, w in candidates["window_id"].items()}
+        self._windows_of = _windows_of(candidates)
         self._contact = {str(c): str(w) for c, w in contacts["candidate_id"].items()}
         self._window_of_contact = {str(c): str(w) for c, w in contacts["window_id"].items()}
         self._windows: dict[str, list[str]] = {}
         self._passes: dict[str, list[str]] = {}
-        for candidate, window in self._window.items():
-            self._windows.setdefault(window, []).append(candidate)
-            self._passes.setdefault(pass_of(window), []).append(candidate)
+        for candidate, windows in self._windows_of.items():
+            for window in windows:
+                self._windows.setdefault(window, []).append(candidate)
+                self._passes.setdefault(pass_of(window), []).append(candidate)
 
     def named(self, name: str, edit: str) -> tuple[str, ...]:
         """The candidate of a contact or of that name, else all of a window or pass.

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.key_problem import ChoiceLimit
-from eqci_space.words import short_list
+from eqci_space.tables import second
+from eqci_space.words import joined, short_list
 
 __all__ = ["choice_reasons"]
 
 _NO_RIVAL = "no rival in this crossing"
 _OTHER_PART = "another part of its window"
 _PAUSES = {"satellite": "slew", "ogs": "turnaround"}
+_OF_SECOND = ("ogs_b", "window_id_b")
 _RULES = {
     "satellite": "same satellite", "slew": "satellite slew", "ogs": "same station", "turnaround": "station turnaround",
     "duty": "duty", "quota": "quota", "window": "",
@@ -47,7 +49,8 @@ def choice_reasons(
         Such as ``chosen over GRAZ, PQSAT (same satellite); ONDREJOV (satellite slew)``.
     """
     open_ones = ~chosen if barred is None else ~chosen & ~barred
-    places = _Places(*(candidates[c].to_numpy() for c in _Places._fields))
+    columns = (candidates[c].to_numpy() for c in _Places._fields[: -len(_OF_SECOND)])
+    places = _Places(*columns, *(second(candidates, c) for c in _OF_SECOND))
     found: dict[int, dict[str, set[str]]] = {int(i): {} for i in np.flatnonzero(chosen)}
     for limit in limits:
         taken, weights = chosen[limit.candidates], limit.weight
@@ -69,18 +72,21 @@ class _Places(NamedTuple):
     ogs: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    ogs_b: np.ndarray
+    window_id_b: np.ndarray
 
 
 def _rival(at: _Places, i: int, j: int, limit: str) -> tuple[str, str]:
     """The rule behind a limit of `choice_limits` by which candidate i keeps out j, and how j is told apart."""
     at_once = bool(at.start[i] < at.end[j] and at.start[j] < at.end[i])
-    if at.window_id[i] == at.window_id[j]:
+    if at.window_id[i] == at.window_id[j] and at.window_id_b[i] == at.window_id_b[j]:
         return ("own" if at_once else "window"), _OTHER_PART
     kind = limit.split(" ", 1)[0]
     rule = kind if at_once else _PAUSES.get(kind, kind)
+    place, other = (joined(at.ogs[k], at.ogs_b[k]) for k in (i, j))
     if at.satellite[i] == at.satellite[j]:
-        return rule, str(at.ogs[j])
-    return rule, str(at.satellite[j]) if at.ogs[i] == at.ogs[j] else f"{at.satellite[j]}/{at.ogs[j]}"
+        return rule, other
+    return rule, str(at.satellite[j]) if place == other else f"{at.satellite[j]}/{other}"
 
 
 def _words(rules: dict[str, set[str]]) -> str:

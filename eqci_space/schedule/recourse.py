@@ -49,5 +49,7 @@ def night_choices(
 
 def _clash(a: pd.Series, b: pd.Series) -> bool:
     """Whether two backups cannot both be flown."""
-    same = a["satellite"] == b["satellite"] or a["ogs"] == b["ogs"]
-    return bool(a["window_id"] == b["window_id"] or (same and a["start"] < b["end"] and b["start"] < a["end"]))
+    stations = [{c["ogs"], c.get("ogs_b", "")} - {""} for c in (a, b)]
+    same = a["satellite"] == b["satellite"] or bool(stations[0] & stations[1])
+    once = a["window_id"] == b["window_id"] and len(stations[0]) == 1
+    return bool(once or (same and a["start"] < b["end"] and b["start"] < a["end"]))

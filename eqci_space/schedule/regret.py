@@ -10,10 +10,10 @@ from eqci_space.fiber.problem import flow_problem
 from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import schedule_contacts
+from eqci_space.schedule.dual_skies import contact_skies
 from eqci_space.schedule.sky_deposits import key_places, placed_key, received_share, with_open_blocks
 from eqci_space.schedule.sky_keys import key_in_skies, key_responses
 from eqci_space.weather.field import SkyModel
-from eqci_space.weather.skies import sample_sky
 
 __all__ = ["sky_regret"]
 
@@ -45,7 +45,7 @@ def sky_regret(
     rng : int
         Seed of the skies.
     """
-    sky = sample_sky(candidates, scenario, trials=trials, rng=rng, model=model)
+    sky = contact_skies(candidates, scenario, trials=trials, rng=rng, model=model)
     realised = key_in_skies(candidates, sky, key_responses(candidates, budget, keys, scenario))
     received, problem = received_share(sky), flow_problem(network, scenario)
 

@@ -26,6 +26,7 @@ from eqci_space.qkd.window_keys import block_text
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan, Wishes, candidate_problem, plan_contacts, usable_candidates
 from eqci_space.schedule.diff import diff_plans
+from eqci_space.schedule.dual_skies import with_chance
 from eqci_space.schedule.joint import value_of_choice
 from eqci_space.schedule.sky_keys import without_key
 from eqci_space.tables import empty_table, planned_contacts
@@ -167,7 +168,7 @@ def _ahead(
     in_time = inside["start"] >= pd.Timestamp(now + timedelta(hours=policy.upload_cutoff_h))
     inside = inside[in_time | inside.index.isin(_planned(rolled)["candidate_id"])]
     if outlook is not None and len(inside):
-        inside = inside.assign(p_clear=outlook(now, inside))
+        inside = with_chance(inside, outlook(now, inside))
     recent = candidates.loc[_recent(rolled, now)]
     return inside if recent.empty else pd.concat([without_key(recent), inside])
 

@@ -24,6 +24,7 @@ from eqci_space.machine.progress import notebook_bar
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.causes import cause_table, shares_of_demands
 from eqci_space.schedule.contacts import Plan
+from eqci_space.schedule.dual_skies import contact_skies, mean_contact_clear
 from eqci_space.schedule.levels import bin_levels, demand_levels, settled, total_levels
 from eqci_space.schedule.recourse import night_choices
 from eqci_space.schedule.regret import sky_regret
@@ -36,7 +37,7 @@ from eqci_space.schedule.worlds import CLIMATE_CAUSES, Worlds, climate_shift, sa
 from eqci_space.tables import check_table, planned_contacts
 from eqci_space.units import KEY_BIT
 from eqci_space.weather.field import SkyModel
-from eqci_space.weather.skies import SkySamples, mean_clear, sample_sky
+from eqci_space.weather.skies import SkySamples
 
 __all__ = ["Simulation", "simulate_plan"]
 
@@ -294,7 +295,7 @@ def _recourse(
 ) -> pd.Series:
     """What backups add on nights on which a forecast prefers them."""
     contacts = plan.contacts[plan.contacts["status"].isin(["planned", "backup"])]
-    sky = sample_sky(contacts, scenario, trials=_TRIALS_OF_ROLES, rng=seed, model=model)
+    sky = contact_skies(contacts, scenario, trials=_TRIALS_OF_ROLES, rng=seed, model=model)
     key_bit = key_in_skies(contacts, sky, key_responses(contacts, budget, keys, scenario))
     places, ones = key_places(contacts, scenario, problem), np.ones(_TRIALS_OF_ROLES)
     planned = np.broadcast_to((contacts["status"] == "planned").to_numpy(), key_bit.shape)
@@ -335,7 +336,7 @@ def _space_key_by_cause(
     for cause in ("sky", *(str(u.quantity) for u in scenario.uncertainties)):
         if cause in CLIMATE_CAUSES:
             shift = climate_shift(contacts, scenario, trials=trials, only=cause, rng=seed)
-            alone[cause] = (clear_bit * mean_clear(contacts, scenario, shift)).sum(axis=1)
+            alone[cause] = (clear_bit * mean_contact_clear(contacts, scenario, shift)).sum(axis=1)
             continue
         worlds = sample_worlds(contacts, scenario, trials=trials, rng=seed, only=cause, model=model)
         if cause == "sky":
@@ -347,7 +348,7 @@ def _space_key_by_cause(
 
 def _usual(trials: int, count: int) -> Worlds:
     """Clear skies and nothing uncertain."""
-    sky = SkySamples(np.zeros((trials, count)), np.zeros((trials, count)))
+    sky = SkySamples(np.zeros((trials, count), dtype=np.uint8), np.zeros((trials, count)))
     return Worlds(sky, np.zeros(trials), np.ones((trials, count), bool), np.ones(trials))
 
 

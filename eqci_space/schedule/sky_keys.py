@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from eqci_space.qkd.window_responses import part_responses
+from eqci_space.qkd.dual_downlink import contact_responses
 from eqci_space.scenario import Scenario
 from eqci_space.weather.skies import SkySamples
 
@@ -57,9 +57,10 @@ def _responses(
     parts: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario,
     losses_db: np.ndarray = _LOSSES_DB,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    asked = parts[["window_id", "start", "end"]], budget, keys, scenario
-    of_share = part_responses(*asked, [0.0] * len(_SEEN_SHARES), seen_share=_SEEN_SHARES)
-    return part_responses(*asked, list(losses_db)), of_share.set_axis(list(_SEEN_SHARES), axis=1)
+    columns = ["window_id", "start", "end", *(["window_id_b"] if "window_id_b" in parts else [])]
+    asked = parts[columns], budget, keys, scenario
+    of_share = contact_responses(*asked, [0.0] * len(_SEEN_SHARES), seen_share=_SEEN_SHARES)
+    return contact_responses(*asked, list(losses_db)), of_share.set_axis(list(_SEEN_SHARES), axis=1)
 
 
 def with_responses(

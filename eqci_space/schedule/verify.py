@@ -24,7 +24,8 @@ def verify_plan(plan: Plan, windows: pd.DataFrame, scenario: Scenario) -> None:
 
     Every contact lies in its window and in the period, and in no booking or outage of its satellite or station; a
     window gives one contact; no satellite or station serves more at once than it has terminals or telescopes, slew and
-    turnaround counted; duty per orbit and day and quotas of nations are kept.
+    turnaround counted; duty per orbit and day and quotas of nations are kept. Of a dual downlink all this holds at both
+    stations, which are not the same; it takes two terminals, and a window serves no two of them at once.
 
     Parameters
     ----------
@@ -47,21 +48,35 @@ def verify_plan(plan: Plan, windows: pd.DataFrame, scenario: Scenario) -> None:
         others = planned.drop(index=backup["backup_of"])
         near = others[(others["start"] - backup["start"]).abs() < _FAR]
         if not scenario.satellite_quotas:
-            near = near[(near["satellite"] == backup["satellite"]) | (near["ogs"] == backup["ogs"])]
+            shared = near[["ogs", "ogs_b"]].isin(_stations(backup)).any(axis=1)
+            near = near[(near["satellite"] == backup["satellite"]) | shared]
         _check_together(pd.concat([near, backups.loc[[name]]]), scenario)
 
 
+def _stations(contact: pd.Series) -> list[str]:
+    """Station of a contact, or both of a dual downlink."""
+    return [contact["ogs"], *([contact["ogs_b"]] if contact["ogs_b"] else [])]
+
+
 def _check_contact(contact_id: str, contact: pd.Series, windows: pd.DataFrame, scenario: Scenario) -> None:
-    inside = windows[
-        (windows["satellite"] == contact["satellite"])
-        & (windows["ogs"] == contact["ogs"])
-        & (windows["start"] - _ROUNDING <= contact["start"])
-        & (windows["end"] + _ROUNDING >= contact["end"])
-    ]
-    if contact["end"] <= contact["start"] or inside.empty:
+    stations = _stations(contact)
+    if (scenario.protocol.downlink == "dual") != (len(set(stations)) > 1):
         raise PlanError(
-            f"verify_plan: contact '{contact_id}' ({contact['start']} to {contact['end']}) lies in no window"
+            f"verify_plan: contact '{contact_id}' is with {' and '.join(stations)}; downlink = "
+            f"'{scenario.protocol.downlink}' has {'two stations' if scenario.protocol.downlink == 'dual' else 'one'}"
         )
+    for ogs in stations:
+        inside = windows[
+            (windows["satellite"] == contact["satellite"])
+            & (windows["ogs"] == ogs)
+            & (windows["start"] - _ROUNDING <= contact["start"])
+            & (windows["end"] + _ROUNDING >= contact["end"])
+        ]
+        if contact["end"] <= contact["start"] or inside.empty:
+            raise PlanError(
+                f"verify_plan: contact '{contact_id}' ({contact['start']} to {contact['end']}) lies in no window"
+                + (f" of '{ogs}'" if len(stations) > 1 else "")
+            )
     if contact["start"] < scenario.start or contact["end"] > scenario.end:
         raise PlanError(f"verify_plan: contact '{contact_id}' leaves the period")
     length_s = (contact["end"] - contact["start"]).total_seconds()
@@ -74,7 +89,7 @@ def _check_contact(contact_id: str, contact: pd.Series, windows: pd.DataFrame, s
         raise PlanError(f"verify_plan: contact '{contact_id}' expects more key than a clear sky gives")
     for what, times in (("a booking", scenario.bookings), ("an outage", scenario.outages)):
         for time in times:
-            if time.satellite != contact["satellite"] and time.station != contact["ogs"]:
+            if time.satellite != contact["satellite"] and time.station not in stations:
                 continue
             if contact["start"] < time.end and contact["end"] > time.start:
                 raise PlanError(
@@ -84,19 +99,31 @@ def _check_contact(contact_id: str, contact: pd.Series, windows: pd.DataFrame, s
 
 
 def _check_together(contacts: pd.DataFrame, scenario: Scenario) -> None:
-    for window, group in contacts.groupby("window_id"):
-        if len(group) > 1:
-            raise PlanError(f"verify_plan: {_named(group)} share window '{window}', which gives one contact")
+    _check_windows(contacts)
     pauses = {"satellite": scenario.schedule.slew_s, "ogs": scenario.schedule.turnaround_s}
     room = {s.name: s.terminals for s in scenario.satellites} | {o: s.telescopes for o, s in scenario.stations.items()}
     for resource, pause_s in pauses.items():
-        for name, group in contacts.groupby(resource):
-            _check_resource(
-                resource, str(name), group.sort_values("start"), pd.Timedelta(seconds=pause_s), room[str(name)]
-            )
+        columns = [resource] if resource == "satellite" else [resource, "ogs_b"]
+        for name in sorted({str(n) for column in columns for n in contacts[column]} - {""}):
+            mine = contacts[(contacts[columns] == name).any(axis=1)]
+            _check_resource(resource, name, mine.sort_values("start"), pd.Timedelta(seconds=pause_s), room[name])
     for name, group, used, most in _amounts(contacts, scenario):
         if used > most + 1e-6:
             raise PlanError(f"verify_plan: {_named(group)} use {used:g} of {name}, which has {most:g}")
+
+
+def _check_windows(contacts: pd.DataFrame) -> None:
+    """A window gives one contact with one station; contacts with two follow each other in it."""
+    for window, group in contacts[contacts["ogs_b"] == ""].groupby("window_id"):
+        if len(group) > 1:
+            raise PlanError(f"verify_plan: {_named(group)} share window '{window}', which gives one contact")
+    used: dict[str, list[tuple[str, pd.Timestamp]]] = {}
+    for name, contact in contacts[contacts["ogs_b"] != ""].sort_values("start", kind="stable").iterrows():
+        for window in (contact["window_id"], contact.get("window_id_b", "")):
+            for other, end in used.get(window, []) if window else []:
+                if end > contact["start"]:
+                    raise PlanError(f"verify_plan: '{other}', '{name}' use window '{window}' at the same time")
+            used.setdefault(window, []).append((str(name), contact["end"]))
 
 
 def _check_resource(resource: str, name: str, contacts: pd.DataFrame, pause: pd.Timedelta, room: int) -> None:
@@ -104,13 +131,16 @@ def _check_resource(resource: str, name: str, contacts: pd.DataFrame, pause: pd.
     busy: list[tuple[pd.Timestamp, str]] = []
     for contact_id, contact in contacts.iterrows():
         busy = [(free, other) for free, other in busy if free > contact["start"]]
-        if len(busy) >= room:
+        beams = len(_stations(contact)) if resource == "satellite" else 1
+        if beams > room:
+            raise PlanError(f"verify_plan: '{contact_id}' needs {beams} terminals of '{name}', which has {room}")
+        if len(busy) + beams > room:
             free, other = min(busy)
             raise PlanError(
                 f"verify_plan: {resource} '{name}' is free from {free}, but '{contact_id}' begins at "
                 f"{contact['start']}, after '{other}'"
             )
-        busy.append((contact["end"] + pause, str(contact_id)))
+        busy += [(contact["end"] + pause, str(contact_id))] * beams
 
 
 def _amounts(contacts: pd.DataFrame, scenario: Scenario) -> Iterator[tuple[str, pd.DataFrame, float, float]]:
@@ -126,9 +156,11 @@ def _amounts(contacts: pd.DataFrame, scenario: Scenario) -> Iterator[tuple[str, 
             for _, rows in contacts[mine].groupby(since_s // orbital_period_s(satellite, scenario)):
                 used = length_s[rows.index].sum()
                 yield f"the duty of {satellite.name} per orbit", rows, used, satellite.duty_s_per_orbit
-    nation = contacts["ogs"].map({o: s.country for o, s in scenario.stations.items()})
+    country = {o: s.country for o, s in scenario.stations.items()}
+    nation, nation_b = contacts["ogs"].map(country), contacts["ogs_b"].map(country)
     for quota in scenario.satellite_quotas:
-        mine = (nation == quota.nation) & (contacts["satellite"] == (quota.satellite or contacts["satellite"]))
+        mine = (nation == quota.nation) | (nation_b == quota.nation)
+        mine &= contacts["satellite"] == (quota.satellite or contacts["satellite"])
         name = f"the daily quota of {quota.nation}"
         for _, rows in contacts[mine].groupby(since_s // 86400):
             if quota.contact_s_per_day is not None:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.scenario import Scenario, Uncertainty
+from eqci_space.schedule.dual_skies import contact_skies, sky_legs
 from eqci_space.weather.field import SkyModel
-from eqci_space.weather.skies import SkySamples, sample_sky
+from eqci_space.weather.skies import SkySamples
 
 __all__ = ["CLIMATE_CAUSES", "Worlds", "climate_shift", "sample_worlds"]
 
@@ -44,7 +45,7 @@ def sample_worlds(
     count = len(contacts)
     drawn, streams = _drawn(scenario, only), _streams(rng)
     shift = _cover_shift(contacts, drawn, streams, trials)
-    sky = sample_sky(
+    sky = contact_skies(
         contacts, scenario, trials=trials, rng=rng, model=model, cover_logit_shift=shift if shift.any() else None
     )
     bias = _drawn_or(drawn, streams, "link_loss_bias_db", (trials,), 0.0)
@@ -66,19 +67,20 @@ def _streams(seed: int) -> dict[str, np.random.Generator]:
 def climate_shift(
     contacts: pd.DataFrame, scenario: Scenario, *, trials: int, only: str | None = None, rng: int
 ) -> np.ndarray:
-    """Errors of the climate (trials, contacts) in logits as `sample_worlds` draws them."""
+    """Errors of the climate (trials, lines of sight) in logits as `sample_worlds` draws them, by rows of `sky_legs`."""
     return _cover_shift(contacts, _drawn(scenario, only), _streams(rng), trials)
 
 
 def _cover_shift(
     contacts: pd.DataFrame, drawn: dict[str, Uncertainty], streams: dict[str, np.random.Generator], trials: int
 ) -> np.ndarray:
-    """Errors of the climate in logits (trials, contacts): one per station, and one per year for all."""
-    stations = pd.unique(contacts["ogs"])
-    shift = np.zeros((trials, len(contacts)))
+    """Errors of the climate in logits by the rows of `sky_legs`: one per station, and one per year for all."""
+    legs = sky_legs(contacts)
+    stations = pd.unique(legs["ogs"])
+    shift = np.zeros((trials, len(legs)))
     if "cloud_table_logit" in drawn:
         per_station = _draw(drawn["cloud_table_logit"], streams["cloud_table_logit"], (trials, len(stations)))
-        shift += per_station[:, pd.Index(stations).get_indexer(contacts["ogs"])]
+        shift += per_station[:, pd.Index(stations).get_indexer(legs["ogs"])]
     if "interannual_logit" in drawn:
         shift += _draw(drawn["interannual_logit"], streams["interannual_logit"], (trials, 1))
     return shift

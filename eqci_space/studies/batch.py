@@ -78,13 +78,14 @@ def batch_chunks(
     scenario : Scenario
     chunk_day : float
         Length of a period [day], > 0. Under ``parameters = "common"`` all windows of a satellite share one parameter
-        set, so the whole period is one chunk.
+        set, so the whole period is one chunk; so it is of dual downlinks, whose windows have to be seen together.
     extra_loss_db : sequence
         Losses for a table of responses (`window_responses`).
     """
     if not chunk_day > 0:
         raise DataError(f"batch_chunks: chunk_day = {chunk_day}; expected a positive number of days")
     whole = scenario.protocol.parameters == "common" and scenario.protocol.kind != "bbm92"
+    whole |= scenario.protocol.downlink == "dual"
     length = scenario.end - scenario.start
     step = length if whole else min(length, timedelta(days=chunk_day))
     edges = [scenario.start + i * step for i in range(-(-length // step))] + [scenario.end]

@@ -106,6 +106,11 @@ def sweep(
         )
     options = _options(grid)
     scenarios = [with_values(scenario, option) for option in options]
+    if trials and any(s.protocol.downlink == "dual" for s in scenarios):
+        raise TableError(
+            "sweep: trials with protocol.downlink = 'dual', whose contacts have two skies; expected trials = 0, or "
+            "eq.simulate_plan of each option"
+        )
     chunks = [SweepChunk(packed_scenario(s), _measure_name(measure), trials > 0) for s in scenarios]
     results = run_chunks(option_tables, chunks, executor=executor, jobs=jobs, progress=progress, checkpoint=checkpoint)
     shown = pd.DataFrame([{path: _shown(value) for path, value in option.items()} for option in options])
@@ -187,8 +192,7 @@ def _flown(
 ) -> pd.DataFrame:
     """Planned contacts with their key in skies, and where and when it arrives."""
     planned = planned_contacts(plan.contacts).set_index("candidate_id")
-    if scenario.protocol.kind != "bbm92":
-        planned = with_responses(planned, budget, keys, scenario)
+    planned = with_responses(planned, budget, keys, scenario)
     arrivals = contact_arrivals(planned, scenario)
     table = _in_windows(planned, windows)
     return table.assign(edge=arrivals["edge"].to_numpy(), arrives=arrivals["time"].to_numpy())
@@ -218,7 +222,7 @@ def _under_skies(
         drawn = events.assign(p_clear=clear).reset_index()
         stations = {**base.stations, **scenario.stations}
         sky = sample_sky(drawn, scenario.model_copy(update={"stations": stations}), trials=trials, rng=seed)
-        mine_sky = SkySamples(sky.blocked_share[:, place], sky.extra_loss_db[:, place])
+        mine_sky = SkySamples(sky.blocked_quarters[:, place], sky.extra_loss_db[:, place])
         arrived = key_in_skies(mine, mine_sky)
         key[:, number] = arrived.sum(axis=1)
         delivered.append(_levels(mine, arrived, received_share(mine_sky), scenario) if "edge" in mine else {})

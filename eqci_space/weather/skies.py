@@ -14,7 +14,7 @@ from eqci_space.weather.field import SkyModel, sample_alone, sample_latent, spat
 from eqci_space.weather.forecast import cloud_quantile
 from eqci_space.weather.outlook import Outlook, outlook
 
-__all__ = ["SkySamples", "cirrus_share", "mean_clear", "sample_sky", "shared_skies"]
+__all__ = ["ALL_QUARTERS", "SkySamples", "cirrus_share", "mean_clear", "sample_sky", "shared_skies"]
 
 _DB_PER_NEPER = 10 / np.log(10)
 _COVERS = np.linspace(0.005, 0.995, 100)
@@ -25,7 +25,10 @@ _SMALLEST_LOGIT, _LARGEST_LOGIT = -5.0, 5.0
 _ONE_SKY = pd.Timedelta("30min")
 # Where in a contact the middles of the four quarters of its signal lie: medians of the shipped week's windows.
 _QUARTER_MIDDLES = np.array([0.18, 0.40, 0.60, 0.82])
+_QUARTERS = len(_QUARTER_MIDDLES)
 _LOOK_NS = 20_000_000_000
+ALL_QUARTERS = 0b1111
+"""Bits of a contact that cloud blocks all along."""
 _STREAMS = {"gap": 1, "cirrus": 2, "depth": 3}
 
 
@@ -35,14 +38,19 @@ class SkySamples:
 
     Attributes
     ----------
-    blocked_share : array
-        Share of the signal that cloud blocks: 0 to 1 in quarters.
+    blocked_quarters : uint8 array
+        Bit k is set where cloud blocks quarter k of the signal.
     extra_loss_db : array
-        Loss in cirrus [dB]; zero where cloud blocks.
+        Loss in cirrus [dB]; zero where cloud blocks all.
     """
 
-    blocked_share: np.ndarray
+    blocked_quarters: np.ndarray
     extra_loss_db: np.ndarray
+
+    @property
+    def blocked_share(self) -> np.ndarray:
+        """Share of the signal that cloud blocks: 0 to 1 in quarters."""
+        return np.bitwise_count(self.blocked_quarters).astype(np.float32) / _QUARTERS
 
 
 def cirrus_share(latitude_deg: np.ndarray | float) -> np.ndarray:
@@ -101,7 +109,7 @@ def sample_sky(
             f"shift of shape ({trials}, {count})"
         )
     if scenario.weather.model == "clear_sky" or not count:
-        return SkySamples(np.zeros((trials, count)), np.zeros((trials, count), dtype=np.float32))
+        return SkySamples(np.zeros((trials, count), dtype=np.uint8), np.zeros((trials, count), dtype=np.float32))
     seed, sky = int(np.random.default_rng(rng).integers(2**63)), model or SkyModel()
     number = shared_skies(candidates)
     first, middle = _middles(candidates, number)
@@ -117,17 +125,17 @@ def sample_sky(
     fraction = _fractions(known, middle, shift, sky, trials, seed)[:, own]
     chance = (1 - fraction) ** (1 + (0.55 - fraction / 2) * tangent)
     chance[:, clear <= 0], chance[:, clear >= 1] = 0.0, 1.0
-    cloudy = _cloudy_share(candidates, known.place[number], ndtri(chance)[:, line.ravel()], sky, trials, seed)
+    cloudy = _cloudy_quarters(candidates, known.place[number], ndtri(chance)[:, line.ravel()], sky, trials, seed)
     thin, loss = _veils(known, middle, sky, scenario, trials, seed)
     slant = np.sqrt(1 + tangent[line.ravel()] ** 2)
-    thin, loss = thin[:, number], loss[:, number] * slant * cloudy
-    return SkySamples(np.where(thin, 0.0, cloudy), np.where(thin, loss, 0.0).astype(np.float32))
+    thin, loss = thin[:, number], loss[:, number] * slant * np.bitwise_count(cloudy) / _QUARTERS
+    return SkySamples(np.where(thin, 0, cloudy).astype(np.uint8), np.where(thin, loss, 0.0).astype(np.float32))
 
 
-def _cloudy_share(
+def _cloudy_quarters(
     candidates: pd.DataFrame, place: np.ndarray, threshold: np.ndarray, model: SkyModel, trials: int, seed: int
 ) -> np.ndarray:
-    """Share of the quarters of each row's signal (trials, rows) whose line of sight is cloudy.
+    """Quarters of each row's signal (trials, rows), as bits, whose line of sight is cloudy.
 
     Rows look at one sky, each at its own instants; they are told apart to 20 seconds.
     """
@@ -140,10 +148,10 @@ def _cloudy_share(
         hours - hours.min(), looks[:, 0], model.gap_tau_h, trials=trials, seed=_own_seed("gap", seed)
     )  # fmt: skip
     look_of = look_of.reshape(middles_ns.shape)
-    cloudy = np.zeros(threshold.shape, dtype=np.float32)
-    for quarter in look_of.T:
-        cloudy += gap[:, quarter] > threshold
-    return cloudy / len(_QUARTER_MIDDLES)
+    cloudy = np.zeros(threshold.shape, dtype=np.uint8)
+    for bit, look in enumerate(look_of.T):
+        cloudy |= (gap[:, look] > threshold).astype(np.uint8) << bit
+    return cloudy
 
 
 def _veils(

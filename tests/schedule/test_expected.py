@@ -217,7 +217,7 @@ def test_required_and_barred_candidates_are_kept_to():
 
 def test_cirrus_takes_part_of_the_key_and_blocks_all_of_it_where_no_response_is_known(study):
     table = study.candidates.iloc[:2]
-    sky = SkySamples(np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [0.25, 3.0]]))
+    sky = SkySamples(np.array([[0, 15], [0, 0]], dtype=np.uint8), np.array([[0.0, 0.0], [0.25, 3.0]]))
     responses = table[["skl_bit"]].join(table["skl_bit"].rename("half") / 2).set_axis([0.0, 0.5], axis=1)
     responses = KeyResponses(responses, pd.DataFrame(index=table.index))
     clear = table["skl_bit"].to_numpy()

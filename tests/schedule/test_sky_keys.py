@@ -20,7 +20,8 @@ SHARES = ["skl_25pct_bit", "skl_50pct_bit", "skl_75pct_bit"]
 def under(loss_db, blocked=None):
     """A sky a row, a contact a column."""
     loss = np.array(loss_db, dtype=float)
-    return SkySamples(np.zeros(loss.shape) if blocked is None else np.array(blocked, dtype=float), loss)
+    quarters = np.zeros(loss.shape) if blocked is None else 4 * np.array(blocked, dtype=float)
+    return SkySamples((2 ** quarters.astype(int) - 1).astype(np.uint8), loss)
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_responses_count_in_the_order_of_their_losses_and_none_is_no_key():
     table = pd.DataFrame({
         "skl_bit": [100_000.0, 50_000.0], "skl_3db_bit": [20_000.0, np.nan], "skl_1db_bit": [60_000.0, np.nan],
     })  # fmt: skip
-    sky = SkySamples(np.zeros((4, 2)), np.repeat([[0.0], [0.5], [2.0], [3.0]], 2, axis=1))
+    sky = SkySamples(np.zeros((4, 2), dtype=np.uint8), np.repeat([[0.0], [0.5], [2.0], [3.0]], 2, axis=1))
     key = key_in_skies(table, sky)
     assert key[:, 0].tolist() == [100_000, 80_000, 40_000, 20_000]
     assert key[0, 1] == 50_000

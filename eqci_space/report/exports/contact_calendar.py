@@ -16,14 +16,14 @@ from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
 from eqci_space.report.release import Released
 from eqci_space.schedule.diff import match_contacts
-from eqci_space.words import whole_seconds
+from eqci_space.words import joined, whole_seconds
 
 __all__ = ["CANCELLED_FILE", "write_calendar"]
 
 CANCELLED_FILE = "contacts-cancelled.ics"
 """Beside the calendar of a re-plan, for programs that take cancellations only as METHOD:CANCEL."""
 _ALARM_BEFORE = timedelta(minutes=30)
-_SATELLITE, _OGS = "X-EQCI-SATELLITE", "X-EQCI-OGS"
+_SATELLITE, _OGS, _OGS_B = "X-EQCI-SATELLITE", "X-EQCI-OGS", "X-EQCI-OGS-B"
 _COMPARED = ("dtstart", "dtend", "status", "summary", "description")
 
 
@@ -35,6 +35,7 @@ class _Entry:
     sequence: int
     satellite: str
     ogs: str
+    ogs_b: str
     start: datetime
     end: datetime
     event: Event
@@ -80,8 +81,8 @@ def _read(path: Path) -> list[_Entry]:
         events = Calendar.from_ical(path.read_bytes()).walk("VEVENT")
         return [
             _Entry(
-                str(e["uid"]), int(e.get("sequence", 0)), str(e[_SATELLITE]), str(e[_OGS]), e.decoded("dtstart"),
-                e.decoded("dtend"), e,
+                str(e["uid"]), int(e.get("sequence", 0)), str(e[_SATELLITE]), str(e[_OGS]), str(e.get(_OGS_B, "")),
+                e.decoded("dtstart"), e.decoded("dtend"), e,
             )
             for e in events
         ]  # fmt: skip
@@ -118,7 +119,7 @@ def _cancelled(entry: _Entry, released: Released) -> _Entry:
     """The event of a dropped contact; one that was cancelled before stays as it is."""
     old = entry.event
     again = str(old.get("status")) == "CANCELLED"
-    event = _event(released, entry.satellite, entry.ogs, entry.start, entry.end)
+    event = _event(released, entry.satellite, (entry.ogs, entry.ogs_b), entry.start, entry.end)
     event.add("summary", str(old["summary"]) if again else f"Cancelled: {old['summary']}")
     event.add("status", "CANCELLED")
     event.add("transp", "TRANSPARENT")
@@ -127,8 +128,8 @@ def _cancelled(entry: _Entry, released: Released) -> _Entry:
 
 
 def _frame(entries: Iterable[_Entry]) -> pd.DataFrame:
-    rows = [(e.satellite, e.ogs, e.start, e.end) for e in entries]
-    table = pd.DataFrame(rows, columns=["satellite", "ogs", "start", "end"])
+    rows = [(e.satellite, e.ogs, e.ogs_b, e.start, e.end) for e in entries]
+    table = pd.DataFrame(rows, columns=["satellite", "ogs", "ogs_b", "start", "end"])
     return table.assign(start=pd.to_datetime(table["start"], utc=True), end=pd.to_datetime(table["end"], utc=True))
 
 
@@ -153,27 +154,34 @@ def _calendar(entries: list[_Entry], method: str, released: Released) -> bytes:
     return calendar.to_ical()
 
 
-def _event(released: Released, satellite: str, ogs: str, start: datetime, end: datetime) -> Event:
+def _event(released: Released, satellite: str, ogs: tuple[str, str], start: datetime, end: datetime) -> Event:
     event = Event()
     event.add("dtstamp", released.start.to_pydatetime())
     event.add("dtstart", start)
     event.add("dtend", end)
     event.add(_SATELLITE, satellite)
-    event.add(_OGS, ogs)
+    event.add(_OGS, ogs[0])
+    if ogs[1]:
+        event.add(_OGS_B, ogs[1])
     return event
 
 
 def _entry(contact_id: str, row: pd.Series, released: Released) -> _Entry:
     start, end = (t.to_pydatetime().astimezone(UTC) for t in whole_seconds(row["start"], row["end"]))
-    place = _place(row, released)
-    real = place["status_class"] == "operational"
-    note = "" if real else f" ({place['status_class']} station)"
-    warning = "" if real else f" The station is {place['status_class']}; it does not operate yet."
-    event = _event(released, row["satellite"], row["ogs"], start, end)
+    places = [_place(row, ogs, released) for ogs in (row["ogs"], row["ogs_b"]) if ogs]
+    place, unreal = places[0], [p for p in places if p["status_class"] != "operational"]
+    note = "".join(f" ({p['status_class']} station)" for p in unreal[:1])
+    warning = "".join(f" The station is {p['status_class']}; it does not operate yet." for p in unreal[:1])
+    if len(places) > 1:
+        names = [f"{o} is {p['status_class']}" for o, p in zip((row["ogs"], row["ogs_b"]), places, strict=True)
+                 if p in unreal]  # fmt: skip
+        note = f" ({'; '.join(names)})" if names else ""
+        warning = "".join(f" Station {name}; it does not operate yet." for name in names)
+    event = _event(released, row["satellite"], (row["ogs"], row["ogs_b"]), start, end)
     kind = {"planned": "QKD", "backup": "QKD backup", "cancelled": "Cancelled: QKD"}[row["status"]]
-    event.add("summary", f"{kind} {row['satellite']} – {row['ogs']}{note}")
+    event.add("summary", f"{kind} {row['satellite']} – {joined(row['ogs'], row['ogs_b'])}{note}")
     if "latitude_deg" in place:
-        event.add("location", place["name"] + (f", {_degrees(place)}" if place["mobile"] else ""))
+        event.add("location", " + ".join(_location(p) for p in places))
         event.add("geo", (round(place["latitude_deg"], 6), round(place["longitude_deg"], 6)))
     event.add("status", "CANCELLED" if row["status"] == "cancelled" else "TENTATIVE")
     event.add("transp", "OPAQUE" if row["status"] == "planned" else "TRANSPARENT")
@@ -188,12 +196,16 @@ def _entry(contact_id: str, row: pd.Series, released: Released) -> _Entry:
         alarm.add("trigger", -_ALARM_BEFORE)
         alarm.add("description", str(event["summary"]))
         event.add_component(alarm)
-    return _Entry(f"{contact_id}@eqci_space", 0, row["satellite"], row["ogs"], start, end, event)
+    return _Entry(f"{contact_id}@eqci_space", 0, row["satellite"], row["ogs"], row["ogs_b"], start, end, event)
 
 
-def _place(row: pd.Series, released: Released) -> dict[str, Any]:
-    """The row of SITES that holds at a contact's start."""
-    places = released.tables["sites"].loc[[row["ogs"]]]
+def _location(place: dict[str, Any]) -> str:
+    return place["name"] + (f", {_degrees(place)}" if place["mobile"] else "")
+
+
+def _place(row: pd.Series, ogs: str, released: Released) -> dict[str, Any]:
+    """The row of SITES of a station that holds at a contact's start."""
+    places = released.tables["sites"].loc[[ogs]]
     if len(places) > 1:
         holds = places[(places["valid_from"] <= row["start"]) & (row["start"] < places["valid_to"])]
         places = holds if len(holds) else places

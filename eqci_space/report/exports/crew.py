@@ -12,7 +12,9 @@ from eqci_space.orbits.earth import seconds_from, station_frame
 from eqci_space.orbits.ephemeris import Ephemeris, positions_m
 from eqci_space.report.local_time import StationZone
 from eqci_space.scenario import Scenario, Station, placed, unknown_pair
-from eqci_space.tables import check_table, planned_contacts
+from eqci_space.schedule.dual_skies import sky_legs
+from eqci_space.tables import by_station, check_table, planned_contacts
+from eqci_space.words import joined
 
 __all__ = ["CREW_COLUMNS", "crew_table"]
 
@@ -22,6 +24,7 @@ _LARGEST_STEP_S = 1.0
 
 CREW_COLUMNS = {
     "ogs": "optical ground station",
+    "with_ogs": "the other station of a dual downlink, else empty",
     "contact_id": "contact",
     "satellite": "satellite",
     "status": "planned | backup",
@@ -35,7 +38,7 @@ CREW_COLUMNS = {
     "max_elevation_deg": "largest elevation during the contact",
     "max_elevation_at": "when it is reached",
     "set_azimuth_deg": "azimuth at the end of the contact",
-    "p_clear": "probability of a clear line of sight",
+    "p_clear": "probability of a clear line of sight of this station",
     "partner": "for a planned contact its backup station, for a backup the station it stands in for; else empty",
     "partner_start": "start of the partner's contact; missing without a partner",
     "decide_by": "latest time to decide whether the partner takes over",
@@ -59,7 +62,7 @@ def crew_table(
 
     A backup belongs to the planned contact of the same satellite at another station that is nearest in time, less than
     half an hour away, unless a column `backup_of` names its contact. The decision falls `decision_lead_s` [s] before
-    the earlier of the two acquisitions.
+    the earlier of the two acquisitions. A contact with two stations stands in the sheets of both.
 
     Raises
     ------
@@ -68,27 +71,30 @@ def crew_table(
     """
     check_table(contacts, "CONTACTS", "crew_table")
     live = contacts[contacts["status"] != "cancelled"]
-    partners = _partners(live)
+    partners, own_chance = _partners(live), sky_legs(live)["p_clear"].to_numpy()
+    at_stations = by_station(live)
     slew, lead = pd.Timedelta(seconds=scenario.schedule.slew_s), pd.Timedelta(seconds=decision_lead_s)
     passes_of = {} if passes is None else dict(tuple(passes.groupby(["satellite", "ogs"])))
     rows = []
-    for contact_id, row in live.iterrows():
+    for (contact_id, row), chance in zip(at_stations.iterrows(), own_chance, strict=True):
         other = live.loc[partners[contact_id]] if contact_id in partners else None
         acquisition = max(row["start"] - slew, pd.Timestamp(scenario.start))
         first = acquisition if other is None else min(acquisition, other["start"] - slew)
         rise = _rise(row, passes_of.get((row["satellite"], row["ogs"])))
         rows.append({
-            "ogs": row["ogs"], "contact_id": contact_id, "satellite": row["satellite"], "status": row["status"],
+            "ogs": row["ogs"], "with_ogs": row["ogs_b"], "contact_id": contact_id, "satellite": row["satellite"],
+            "status": row["status"],
             "acquisition": acquisition, "start": row["start"], "end": row["end"], "rise": rise,
-            **_pointing(row, rise, acquisition, scenario, orbits), "p_clear": row["p_clear"],
-            "partner": "" if other is None else other["ogs"],
+            **_pointing(row, rise, acquisition, scenario, orbits), "p_clear": chance,
+            "partner": "" if other is None else _place(other),
             "partner_start": pd.NaT if other is None else other["start"],
-            "decide_by": first - lead, "when_clouded": _when_clouded(row, other, live, first - lead),
+            "decide_by": first - lead, "when_clouded": _when_clouded(row, other, at_stations, first - lead),
             "timezone": zones[row["ogs"]].name, "timezone_source": zones[row["ogs"]].source,
         })  # fmt: skip
     table = pd.DataFrame(rows, columns=list(CREW_COLUMNS))
     table["partner_start"] = pd.to_datetime(table["partner_start"], utc=True)
-    return table.sort_values(["ogs", "start", "contact_id"], ignore_index=True)
+    table = table.sort_values(["ogs", "start", "contact_id"], ignore_index=True)
+    return table if (table["with_ogs"] != "").any() else table.drop(columns="with_ogs")
 
 
 def _partners(live: pd.DataFrame) -> dict[str, str]:
@@ -99,7 +105,8 @@ def _partners(live: pd.DataFrame) -> dict[str, str]:
     planned, backups = planned_contacts(live), live[live["status"] == "backup"]
     found: dict[str, str] = {}
     for backup_id, row in backups.iterrows():
-        same = planned[(planned["satellite"] == row["satellite"]) & (planned["ogs"] != row["ogs"])]
+        elsewhere = (planned["ogs"] != row["ogs"]) | (planned["ogs_b"] != row["ogs_b"])
+        same = planned[(planned["satellite"] == row["satellite"]) & elsewhere]
         gap = np.maximum(same["start"] - row["end"], row["start"] - same["end"]).dt.total_seconds()
         near = gap[gap < _SAME_CROSSING_S]
         stated = row.get("backup_of", "")
@@ -108,6 +115,10 @@ def _partners(live: pd.DataFrame) -> dict[str, str]:
             found[str(backup_id)] = planned_id
             found.setdefault(planned_id, str(backup_id))
     return found
+
+
+def _place(contact: pd.Series) -> str:
+    return joined(contact["ogs"], contact["ogs_b"])
 
 
 def _rise(row: pd.Series, mine: pd.DataFrame | None) -> pd.Timestamp:
@@ -153,12 +164,12 @@ def _look_deg(orbit: Ephemeris, place: Station, seconds: np.ndarray) -> tuple[np
 def _when_clouded(row: pd.Series, other: pd.Series | None, live: pd.DataFrame, decide_by: pd.Timestamp) -> str:
     if other is not None and row["status"] == "backup":
         return (
-            f"Stand by for {other['ogs']}: take the contact if mission planning hands it over by {_clock(decide_by)} "
+            f"Stand by for {_place(other)}: take the contact if mission planning hands it over by {_clock(decide_by)} "
             "UTC; if this station is clouded too, say so before then."
         )
     if other is not None:
         return (
-            f"Report cloud to mission planning by {_clock(decide_by)} UTC; {other['ogs']} then takes the contact at "
+            f"Report cloud to mission planning by {_clock(decide_by)} UTC; {_place(other)} then takes the contact at "
             f"{_clock(other['start'])} UTC and this one is dropped."
         )
     later = live[(live["ogs"] == row["ogs"]) & (live["start"] > row["end"])]

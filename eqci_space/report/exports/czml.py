@@ -19,6 +19,7 @@ from eqci_space.machine.deprecation import once_first
 from eqci_space.orbits.ephemeris import Ephemeris, positions_m
 from eqci_space.report.exports.orbit_files import sampled_end
 from eqci_space.report.release import Released
+from eqci_space.tables import by_station
 
 __all__ = ["SAMPLE_STEP_S", "write_czml"]
 
@@ -121,8 +122,8 @@ def _station(ogs: str, places: pd.DataFrame, released: Released) -> dict[str, An
 
 
 def _contact_lines(released: Released) -> list[dict[str, Any]]:
-    """One packet per satellite, station and status, shown while its contacts run."""
-    contacts = released.tables["contacts"]
+    """One packet per satellite, station and status, shown while its contacts run; of two stations one each."""
+    contacts = by_station(released.tables["contacts"])
     live = contacts[(contacts["status"] != "cancelled") & (contacts["start"] < released.end)].sort_values(
         ["start", "satellite", "ogs"]
     )

@@ -146,17 +146,19 @@ class _Builder:
             )  # fmt: skip
 
     def space(self, start: pd.Timestamp, end: pd.Timestamp) -> Iterator[dict[str, Any]]:
-        """PHYS links between satellites and stations that have a planned contact in the period."""
+        """PHYS links between satellites and stations, or two stations, that have a planned contact in the period."""
         contacts = self._tables["contacts"]
         planned = planned_contacts(contacts)
-        for (satellite, ogs), group in planned.groupby(["satellite", "ogs"], sort=True):
-            name = f"{satellite}|{ogs}"
+        dual = (planned["ogs_b"] != "").any()
+        for (one, other), group in planned.groupby(["ogs", "ogs_b"] if dual else ["satellite", "ogs"], sort=True):
+            name, satellite = f"{one}|{other}", group["satellite"].iloc[0]
             mine = group[(group["end"] > start) & (group["end"] <= end)].sort_values("start")
             facts = self._tables["satellites"].loc[satellite]
             bit = float(mine["expected_skl_bit"].sum())
             more = {"phys_wavelength": round(float(facts["wavelength_nm"]), 3)} if "wavelength_nm" in facts else {}
             yield self._link(
-                "PHYS", name, str(satellite), self._node_of[ogs], "ACTIVE" if len(mine) else "PASSIVE", **more,
+                "PHYS", name, self._node_of[one] if dual else str(satellite), self._node_of[other],
+                "ACTIVE" if len(mine) else "PASSIVE", **more,
                 performance=self._performance(name, start, end, bit), eqci_expected_bit=math.floor(bit),
                 eqci_windows=[
                     {"start": _time(a), "end": _time(b)}

@@ -40,6 +40,8 @@ def write_contact_list(released: Released, path: Path) -> None:
         table[column] = times.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     status = status[~status.index.duplicated()]
     table.insert(table.columns.get_loc("ogs") + 1, "ogs_status", table["ogs"].map(status))
+    if (table["ogs_b"] != "").any():
+        table.insert(table.columns.get_loc("ogs_b") + 1, "ogs_b_status", table["ogs_b"].map(status))
     for column in ("skl_bit", "expected_skl_bit"):
         table[column] = table[column].round(0).astype("int64")
     table["p_clear"] = table["p_clear"].round(4)

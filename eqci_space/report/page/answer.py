@@ -234,7 +234,7 @@ def _stations(f: Findings) -> list[tuple[float, str]]:
     unreal = [o for o, s in f.scenario.stations.items() if s.status_class != "operational"]
     if total <= 0 or not unreal:
         return []
-    share = f.planned.loc[f.planned["ogs"].isin(unreal), "expected_skl_bit"].sum() / total
+    share = f.planned.loc[f.planned[["ogs", "ogs_b"]].isin(unreal).any(axis=1), "expected_skl_bit"].sum() / total
     names = short_list([station_label(o, f.scenario) for o in unreal])
     return [(share, f"Stations that do not operate today take part of the key from space: {names}")]
 

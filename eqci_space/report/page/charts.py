@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.edges import SPACE
-from eqci_space.fiber.network import satellite_and_station
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.page.answer import cause_words
 from eqci_space.report.page.exposure import Exposures
@@ -22,10 +21,11 @@ from eqci_space.report.page.figures import (
 )
 from eqci_space.report.page.findings import Findings
 from eqci_space.report.page.network_map import map_figure
-from eqci_space.report.plots.labels import station_label
+from eqci_space.report.plots.labels import station_label, store_label
 from eqci_space.report.plots.schedule import MANY_WINDOWS, joined_windows, night_label
 from eqci_space.report.plots.style import BLUE, GREY, NIGHT, ORANGE, PURPLE, SKY, key_unit
-from eqci_space.words import whole_seconds
+from eqci_space.tables import by_station
+from eqci_space.words import joined, whole_seconds
 
 __all__ = ["CHARTS", "Spec"]
 
@@ -114,7 +114,7 @@ def _window_points(tops: pd.DataFrame, f: Findings) -> Spec:
 
 def _gantt(f: Findings, _: Exposures) -> Spec:
     stations = {o: station_label(o, f.scenario) for o in f.scenario.stations}
-    contacts = f.plan.contacts
+    contacts = by_station(f.plan.contacts)
     least_ms = (f.scenario.end - f.scenario.start).total_seconds() * 1e3 / 400
     taken = f.windows[~f.windows.index.isin(contacts["window_id"])]
     parts = [("window not taken", taken, "#fff", GREY)]
@@ -191,17 +191,19 @@ def _profile(f: Findings, _: Exposures) -> Spec:
 
 def _keys(f: Findings, _: Exposures) -> Spec:
     planned = f.planned
+    places = np.array([joined(*pair) for pair in zip(planned["ogs"], planned["ogs_b"], strict=True)], dtype=object)
     night = [night_label(t) for t in planned["start"]]
     order = list(dict.fromkeys(night_label(t) for t in planned["start"].sort_values()))
     size, unit = key_unit(planned.groupby(night)["expected_skl_bit"].sum().max())
     data: list[Spec] = []
-    for i, ogs in enumerate(o for o in f.scenario.stations if o in set(planned["ogs"])):
-        mine = (planned["ogs"] == ogs).to_numpy()
+    known = [o for o in f.scenario.stations if o in set(places)]
+    for i, ogs in enumerate([*known, *sorted(set(places) - set(known))]):
+        mine, label = places == ogs, station_label(ogs, f.scenario) if ogs in known else ogs
         data.append({
-            "type": "bar", "name": station_label(ogs, f.scenario),
+            "type": "bar", "name": label,
             "x": [n for n, m in zip(night, mine, strict=True) if m],
             "y": _numbers(planned["expected_skl_bit"][mine] / size),
-            "customdata": [f"{station_label(ogs, f.scenario)}: {c}" for c in planned.index[mine]],
+            "customdata": [f"{label}: {c}" for c in planned.index[mine]],
             "marker": {"color": STATION_COLOURS[i % len(STATION_COLOURS)]},
             "hovertemplate": f"%{{customdata}}<br>%{{y}} {unit} expected<extra></extra>",
         })  # fmt: skip
@@ -299,11 +301,10 @@ def _stores(f: Findings, _: Exposures) -> Spec:
     data: list[Spec] = []
     for i, edge in enumerate(held.index):
         mine = space[space["edge"] == edge].sort_values("bin")
-        satellite, ogs = satellite_and_station(str(edge))
         ends = [mine["bin"].iloc[0], *mine["bin"].iloc[1:], pd.Timestamp(f.scenario.end)]
         data.append({
             "type": "scatter", "mode": "lines+markers",
-            "name": f"{satellite} – {station_label(ogs, f.scenario) if ogs in f.scenario.stations else ogs}",
+            "name": store_label(str(edge), f.scenario),
             "x": _times(ends), "y": _numbers([mine["initial_bit"].iloc[0] / 1e3, *(mine["stock_bit"] / 1e3)], 1),
             "line": {"color": STATION_COLOURS[i % len(STATION_COLOURS)]}, "hovertemplate": "%{x}: %{y} kbit",
         })  # fmt: skip

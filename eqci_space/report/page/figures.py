@@ -19,6 +19,8 @@ from eqci_space.report.page.svg import svg_text
 from eqci_space.report.plots.labels import hypothetical_note, station_label
 from eqci_space.report.plots.schedule import MANY_WINDOWS, night_label
 from eqci_space.report.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes
+from eqci_space.schedule.dual_skies import sky_legs
+from eqci_space.tables import by_station
 from eqci_space.words import format_bits, percent
 
 __all__ = [
@@ -92,7 +94,7 @@ def _space(f: Findings) -> Plans:
             "degrees; those with a planned contact are filled.",
             lambda: _draw_windows(tops, f),
         )
-    counts = planned.groupby("ogs").size()
+    counts = by_station(planned).groupby("ogs").size()
     backups = int((f.plan.contacts["status"] == "backup").sum())
     plans["gantt"] = (
         "Contacts and backups by station",
@@ -206,7 +208,7 @@ def nightly_counts(f: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
         pd.crosstab(table["ogs"], table["start"].map(night_label)).reindex(
             index=list(f.scenario.stations), columns=nights, fill_value=0
         )
-        for table in (f.windows, f.planned)
+        for table in (f.windows, by_station(f.planned))
     ]
     used = (tables[0].to_numpy() > 0).any(axis=0) if tables[0].size else np.zeros(len(nights), dtype=bool)
     return tables[0].loc[:, used], tables[1].loc[:, used]
@@ -214,7 +216,7 @@ def nightly_counts(f: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def clear_chances(f: Findings) -> pd.DataFrame:
     """Mean, least and most chance of a clear line of sight over the windows with key, by station."""
-    whole = f.candidates.drop_duplicates("window_id")
+    whole = sky_legs(f.candidates).drop_duplicates("window_id")
     table = whole.groupby("ogs")["p_clear"].agg(["mean", "min", "max", "size"])
     return table.sort_values("mean", ascending=False, kind="stable")
 

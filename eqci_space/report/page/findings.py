@@ -16,8 +16,9 @@ from eqci_space.report.compare import Comparison, compare_runs
 from eqci_space.report.run_io import Run
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import Plan, schedule_contacts
+from eqci_space.schedule.parts import whole_rows
 from eqci_space.schedule.simulate import Simulation
-from eqci_space.tables import planned_contacts
+from eqci_space.tables import by_station, planned_contacts
 from eqci_space.words import html_table
 
 __all__ = ["Figure", "Findings", "Section", "Table", "with_alternatives", "with_comparison"]
@@ -88,7 +89,7 @@ class Findings:
         highest = self.budget.groupby("window_id", sort=False)["elevation_deg"].idxmax()
         top = self.budget.loc[highest].set_index("window_id")
         table = top[["ogs", "satellite", "time", "elevation_deg"]].sort_values("time", kind="stable")
-        return table.assign(planned=table.index.isin(self.planned["window_id"]))
+        return table.assign(planned=table.index.isin(by_station(self.planned)["window_id"]))
 
 
 def with_alternatives(findings: Findings) -> Findings:
@@ -99,7 +100,7 @@ def with_alternatives(findings: Findings) -> Findings:
     f, network = findings, findings.relay.network
     if len(network.links) > _LINKS_OF_SMALL or len(f.candidates) > _CANDIDATES_OF_SMALL:
         return findings
-    whole = f.candidates[f.candidates.index == f.candidates["window_id"]]
+    whole = f.candidates[whole_rows(f.candidates)]
     of_key = f.scenario.schedule.model_copy(update={"plan_for": "expected_key", "cvar_share": 0.0, "backups": False})
     parts = not f.plan.contacts["candidate_id"].isin(whole.index).all()
     deposits = key_deposits(f.plan, f.scenario)

@@ -13,7 +13,7 @@ from shapely import LineString, MultiLineString, Point, box
 from eqci_space.fiber.network import station_node
 from eqci_space.fiber.relay import Relay
 from eqci_space.report.plots.labels import station_label
-from eqci_space.report.plots.maps import CRS, FEW_ARCS, FEW_PLACES, MARGIN_M, border_lines
+from eqci_space.report.plots.maps import CRS, FEW_ARCS, FEW_PLACES, MARGIN_M, border_lines, joined_by_space
 from eqci_space.report.plots.style import BLUE, GREY, PURPLE, RED, STATUS_COLOURS
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.words import format_bits
@@ -114,12 +114,5 @@ def _crossings(
     relay: Relay, scenario: Scenario, nodes: gpd.GeoDataFrame, stations: list[tuple[str, Point]]
 ) -> list[LineString]:
     """Straight lines between the stations that a satellite joined."""
-    satellites = {s.name for s in scenario.satellites}
     at = {**nodes.geometry.to_dict(), **{station_node(scenario, o): p for o, p in reversed(stations)}}
-    pairs = {
-        (min(a, b), max(a, b))
-        for path in relay.routes["path"]
-        for a, middle, b in zip(path[:-2], path[1:-1], path[2:], strict=True)
-        if middle in satellites
-    }
-    return [LineString([at[a], at[b]]) for a, b in sorted(pairs)]
+    return [LineString([at[a], at[b]]) for a, b in sorted(joined_by_space(relay, scenario))]

@@ -22,8 +22,8 @@ from eqci_space.report.page.findings import Section, Table
 from eqci_space.report.plots.schedule import night_label
 from eqci_space.report.plots.style import BLUE, GREY, SKY, key_unit, new_axes
 from eqci_space.report.release import Released
-from eqci_space.tables import planned_contacts
-from eqci_space.words import SERVED_IN_FULL, format_bits, percent, short_list, such_periods
+from eqci_space.tables import by_station, planned_contacts, takes_part
+from eqci_space.words import SERVED_IN_FULL, format_bits, joined, percent, short_list, such_periods
 
 __all__ = ["write_public_report"]
 
@@ -108,8 +108,8 @@ def _contacts(released: Released) -> Section:
     labels = _labels(released)
     contacts = released.tables["contacts"].sort_values(["start", "satellite", "ogs"], kind="stable")
     rows = [
-        (f"{c.start:%Y-%m-%d %H:%M}", f"{c.end:%H:%M}", c.satellite, labels[c.ogs], c.status, format_bits(c.skl_bit),
-         percent(c.p_clear), format_bits(c.expected_skl_bit))
+        (f"{c.start:%Y-%m-%d %H:%M}", f"{c.end:%H:%M}", c.satellite, _place(c, labels), c.status,
+         format_bits(c.skl_bit), percent(c.p_clear), format_bits(c.expected_skl_bit))
         for c in contacts.itertuples()
     ]  # fmt: skip
     head = ("=start (UTC)", "=end", "satellite", "station", "status", ">clear-sky key", ">chance of clear sky",
@@ -122,14 +122,19 @@ def _contacts(released: Released) -> Section:
     return Section("contacts", "Contacts", (), (figure, table))
 
 
+def _place(contact: Any, labels: dict[str, str]) -> str:
+    """Label of the station of a contact, or of both."""
+    return joined(labels[contact.ogs], labels.get(contact.ogs_b, ""))
+
+
 def _draw_contacts(contacts: pd.DataFrame, labels: dict[str, str], released: Released) -> Axes:
-    names = [o for o in labels if o in set(contacts["ogs"])]
+    names = [o for o in labels if takes_part(contacts, o).any()]
     ax = new_axes(10, 1.2 + 0.3 * max(len(names), 2))
     least = (released.end - released.start) / _SHOWN_SHARE
     for status, face in (("backup", "white"), ("planned", BLUE)):
         mine = contacts[contacts["status"] == status]
         for row, ogs in enumerate(names):
-            spans = [(c.start, max(c.end - c.start, least)) for c in mine[mine["ogs"] == ogs].itertuples()]
+            spans = [(c.start, max(c.end - c.start, least)) for c in mine[takes_part(mine, ogs)].itertuples()]
             ax.broken_barh(spans, (row - 0.3, 0.6), facecolor=face, edgecolor=BLUE, linewidth=0.8)
     ax.set_yticks(range(len(names)), [labels[o] for o in names], fontsize=8)
     ax.set_ylim(len(names) - 0.5, -0.5)
@@ -212,7 +217,7 @@ def _draw_shares(total: pd.DataFrame) -> Axes:
 
 def _participants(released: Released) -> Section:
     sites, satellites = released.tables["sites"], released.tables["satellites"]
-    planned = _planned(released).groupby("ogs").size()
+    planned = by_station(_planned(released)).groupby("ogs").size()
     stations = [
         (str(ogs), row["country"], row["status_class"], str(int(planned.get(ogs, 0)))) for ogs, row in sites.iterrows()
     ]

@@ -12,6 +12,7 @@ from eqci_space.report.page.answer import band_words, recourse_words, weather_wo
 from eqci_space.report.page.exposure import Exposures, delivery_table, exposure_table, gain_table
 from eqci_space.report.page.figures import costly
 from eqci_space.report.page.findings import Figure, Findings, Section, Table
+from eqci_space.schedule.parts import whole_rows
 from eqci_space.tables import planned_contacts
 from eqci_space.words import format_bits, percent
 
@@ -84,7 +85,7 @@ def _contacts(f: Findings, figures: Figures) -> Section:
 def _hand_over(f: Findings) -> list[str]:
     """What hand-over between stations inside a crossing gains."""
     planned = f.planned
-    parts = planned[planned["candidate_id"] != planned["window_id"]]
+    parts = planned[~whole_rows(planned)]
     words = f"{len(parts)} contacts take a part of a window, so that the satellite serves other stations in the rest."
     if f.whole_windows is None:
         return [words] if len(parts) else []

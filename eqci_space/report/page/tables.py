@@ -7,13 +7,13 @@ import csv
 from eqci_space.data import data_path
 from eqci_space.fiber.edges import SPACE
 from eqci_space.fiber.hubs import dead_spans
-from eqci_space.fiber.network import satellite_and_station
 from eqci_space.linkbudget.budget import LOSS_TERMS
 from eqci_space.report.page.answer import cause_words
 from eqci_space.report.page.figures import clear_chances, costly
 from eqci_space.report.page.findings import Findings, Table
-from eqci_space.report.plots.labels import station_label
+from eqci_space.report.plots.labels import contact_label, station_label, store_label
 from eqci_space.scenario import Scenario, Station, assumed_values, dated_stations, overlaid_values
+from eqci_space.tables import takes_part
 from eqci_space.words import format_bits, percent, short_list, whole_seconds
 
 __all__ = [
@@ -108,7 +108,7 @@ def window_table(f: Findings) -> Table | None:
     rows = []
     for ogs in f.scenario.stations:
         mine = length[f.windows["ogs"] == ogs]
-        taken = int((f.planned["ogs"] == ogs).sum())
+        taken = int(takes_part(f.planned, ogs).sum())
         rows.append((
             station_label(ogs, f.scenario), f"{int((f.passes['ogs'] == ogs).sum())}", f"{len(mine)}",
             f"{mine.sum():,.0f} s", f"{tops[ogs]:.0f}°" if ogs in tops.index else "–", f"{taken}",
@@ -126,9 +126,9 @@ def contact_table(f: Findings) -> Table | None:
         caption = f"The {len(contacts)} planned contacts with most expected key, in order of time"
     contacts = contacts.sort_values(["start", "status"], ascending=[True, False], kind="stable")
     rows = [
-        (f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}", c["satellite"], station_label(c["ogs"], f.scenario),
-         c["status"], format_bits(c["skl_bit"]), percent(c["p_clear"]), format_bits(c["expected_skl_bit"]),
-         *_role(f, name), short_list(c["reason"].split(", ")))
+        (f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}", c["satellite"],
+         contact_label(c["ogs"], c["ogs_b"], f.scenario), c["status"], format_bits(c["skl_bit"]), percent(c["p_clear"]),
+         format_bits(c["expected_skl_bit"]), *_role(f, name), short_list(c["reason"].split(", ")))
         for (name, c), start, end in zip(
             contacts.iterrows(), *whole_seconds(contacts["start"], contacts["end"]), strict=True)
     ]  # fmt: skip
@@ -177,8 +177,8 @@ def profile_table(f: Findings) -> Table | None:
 
 
 def key_table(f: Findings) -> Table | None:
-    """The windows with most key."""
-    if f.keys.empty:
+    """The windows with most key; with dual downlinks none has any by itself."""
+    if f.keys.empty or f.scenario.protocol.downlink == "dual":
         return None
     place = f.windows[["satellite", "ogs"]]
     best = f.keys.sort_values("skl_bit", ascending=False, kind="stable").head(_MOST_WINDOWS)
@@ -234,8 +234,7 @@ def store_table(f: Findings) -> tuple[Table | None, int]:
 
 
 def _store_name(edge: str, scenario: Scenario) -> str:
-    satellite, ogs = satellite_and_station(edge)
-    return f"{satellite} – {station_label(ogs, scenario) if ogs in scenario.stations else ogs}"
+    return store_label(edge, scenario)
 
 
 def failure_table(f: Findings) -> Table | None:

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.lines import Line2D
 
-from eqci_space.fiber.network import station_node
+from eqci_space.fiber.network import space_stations, station_node
 from eqci_space.fiber.relay import Relay
 from eqci_space.report.plots.labels import MapLabel, hypothetical_note, place_labels, station_label
 from eqci_space.report.plots.maps import CRS, FEW_PLACES, frame_map, large_axes
@@ -37,7 +37,8 @@ def bottleneck_map(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) 
     nodes, links = network.nodes.to_crs(CRS), network.links.to_crs(CRS)
     of_link = links.index.map(worth).to_numpy(dtype=float, na_value=0.0)
     of_station = {
-        ogs: float(worth[worth.index.str.endswith(f"|{ogs}")].max()) if len(worth) else 0.0 for ogs in scenario.stations
+        ogs: float(worth[[ogs in space_stations(edge, scenario) for edge in worth.index]].max()) if len(worth) else 0.0
+        for ogs in scenario.stations
     }
     of_station = {ogs: 0.0 if np.isnan(value) else value for ogs, value in of_station.items()}
     norm = Normalize(0.0, max([*of_link, *of_station.values(), 1e-9]))

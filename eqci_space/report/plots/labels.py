@@ -14,9 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from shapely import LineString, MultiLineString, Polygon, area, box, intersection, length, transform
 
+from eqci_space.fiber.network import satellite_and_station
 from eqci_space.scenario import Scenario
+from eqci_space.words import joined
 
-__all__ = ["MapLabel", "hypothetical_note", "place_labels", "station_label"]
+__all__ = ["MapLabel", "contact_label", "hypothetical_note", "place_labels", "station_label", "store_label"]
 
 _GAP_PT = 2.5
 _RINGS_PT = (0.0, 6.0, 14.0, 24.0, 36.0)
@@ -30,6 +32,18 @@ _HORIZONTAL, _VERTICAL = {1: "left", 0: "center", -1: "right"}, {1: "bottom", 0:
 _COST_OF_COVERING, _COST_OF_RING, _COST_OF_SIDE, _LEADER_WEIGHT = 1e4, 8.0, 0.5, 20.0
 
 
+def contact_label(ogs: str, ogs_b: str, scenario: Scenario) -> str:
+    """Label of the station of a contact, or of both of a dual downlink."""
+    return joined(*(station_label(o, scenario) if o else "" for o in (ogs, ogs_b)))
+
+
+def store_label(edge: str, scenario: Scenario) -> str:
+    """Label of a store through space: its satellite and station, or its two stations."""
+    return " – ".join(
+        station_label(end, scenario) if end in scenario.stations else end for end in satellite_and_station(edge)
+    )
+
+
 def station_label(ogs: str, scenario: Scenario) -> str:
     """Station id, with the status of a station that does not operate yet."""
     status = scenario.stations[ogs].status_class
@@ -37,12 +51,10 @@ def station_label(ogs: str, scenario: Scenario) -> str:
 
 
 def hypothetical_note(scenario: Scenario, *, shown: Iterable[str] | None = None) -> str:
-    """What a title adds about the stations shown (default all) that are hypothetical; empty if none is."""
-    names = [
-        o
-        for o in (scenario.stations if shown is None else shown)
-        if scenario.stations[o].status_class == "hypothetical"
-    ]
+    """What a title adds about the stations, or pairs of them, shown (default all) that are hypothetical."""
+    entries = scenario.stations if shown is None else shown
+    each = [o for entry in entries for o in ([entry] if entry in scenario.stations else entry.split(" + "))]
+    names = [o for o in dict.fromkeys(each) if scenario.stations[o].status_class == "hypothetical"]
     if len(names) > 3:
         return f"; {len(names)} stations are hypothetical"
     return f"; hypothetical: {', '.join(names)}" if names else ""

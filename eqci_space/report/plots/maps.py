@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 from shapely import LineString, Point, Polygon, box, get_parts
 
 from eqci_space.data import data_path
-from eqci_space.fiber.network import space_edge, station_node
+from eqci_space.fiber.edges import SPACE
+from eqci_space.fiber.network import space_edge, space_stations, station_node
 from eqci_space.fiber.relay import Relay
 from eqci_space.report.plots.labels import MapLabel, hypothetical_note, place_labels, station_label
 from eqci_space.report.plots.style import BLUE, GREY, PURPLE, RED, STATUS_COLOURS, new_axes
@@ -125,15 +126,24 @@ def _ends(nodes: gpd.GeoDataFrame, places: list[_Place], scenario: Scenario) -> 
     return {**nodes.geometry.to_dict(), **first}
 
 
+def joined_by_space(relay: Relay, scenario: Scenario) -> dict[tuple[str, str], float]:
+    """Key [bit] relayed between two ground nodes that space joined: through a satellite, or by pairs sent to both."""
+    satellites = {s.name for s in scenario.satellites}
+    space = set(relay.stores.loc[relay.stores["kind"] == SPACE, "edge"])
+    pairs: dict[tuple[str, str], float] = {}
+    for path, edges, bit in zip(*(relay.routes[c] for c in ("path", "edges", "bit")), strict=True):
+        found = [(a, b) for a, node, b in zip(path[:-2], path[1:-1], path[2:], strict=True) if node in satellites]
+        if scenario.protocol.downlink == "dual":
+            found = [(a, b) for a, b, edge in zip(path[:-1], path[1:], edges, strict=True) if edge in space]
+        for a, b in found:
+            pair = (min(a, b), max(a, b))
+            pairs[pair] = pairs.get(pair, 0.0) + bit
+    return pairs
+
+
 def _crossings(ax: Axes, ends: dict[str, Point], relay: Relay, scenario: Scenario) -> list[LineString]:
     """Dashed arcs between the stations that a satellite joined."""
-    satellites = {s.name for s in scenario.satellites}
-    pairs: dict[tuple[str, str], float] = {}
-    for path, bit in zip(relay.routes["path"], relay.routes["bit"], strict=True):
-        for before, node, after in zip(path[:-2], path[1:-1], path[2:], strict=True):
-            if node in satellites:
-                pair = (min(before, after), max(before, after))
-                pairs[pair] = pairs.get(pair, 0.0) + bit
+    pairs = joined_by_space(relay, scenario)
     arcs, many = [], len(pairs) > FEW_ARCS
     for (a, b), bit in sorted(pairs.items()):
         arcs.append(_arc(ends[a], ends[b]))
@@ -151,6 +161,13 @@ def _arc(a: Point, b: Point) -> LineString:
     return LineString((1 - share) ** 2 * ends[0] + 2 * share * (1 - share) * bend + share**2 * ends[1])
 
 
+def _space_bit(ogs: str, used: pd.Series, scenario: Scenario) -> float:
+    """Key used of all stores through space that a station shares."""
+    if scenario.protocol.downlink == "dual":
+        return sum(float(bit) for edge, bit in used.items() if ogs in space_stations(str(edge), scenario))
+    return sum(float(used.get(space_edge(s.name, ogs), 0.0)) for s in scenario.satellites)
+
+
 def large_axes(bounds: np.ndarray) -> Axes:
     """Axes for a map of many stations, as wide as its shape and a legend need."""
     west, south, east, north = bounds
@@ -165,7 +182,7 @@ def _stations(ax: Axes, places: list[_Place], used: pd.Series, scenario: Scenari
                 markeredgecolor="black", markeredgewidth=0.6)  # fmt: skip
         lines = [place.ogs if brief else station_label(place.ogs, scenario)]
         lines += [place.dates] if place.dates else []
-        bit = sum(float(used.get(space_edge(s.name, place.ogs), 0.0)) for s in scenario.satellites)
+        bit = _space_bit(place.ogs, used, scenario)
         if place.first and (bit > 0 or not brief):
             lines.append(format_bits(bit))
         style = {"fontsize": 7.0, "fontweight": "bold"} if brief else {"fontsize": 7.5, "fontweight": "bold"}

@@ -17,10 +17,10 @@ from eqci_space.errors import TableError, near_matches
 from eqci_space.fiber.assurance import is_foreign, node_owners
 from eqci_space.fiber.edges import SPACE, key_edges
 from eqci_space.fiber.exposure import exposure
-from eqci_space.fiber.network import satellite_and_station
+from eqci_space.fiber.network import satellite_and_station, space_stations
 from eqci_space.fiber.relay import Relay
 from eqci_space.fiber.replay import Replay
-from eqci_space.report.plots.labels import hypothetical_note, station_label
+from eqci_space.report.plots.labels import hypothetical_note, store_label
 from eqci_space.report.plots.schedule import night_label
 from eqci_space.report.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes
 from eqci_space.scenario import Demand, Scenario
@@ -243,7 +243,8 @@ def store_levels(
     ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=4, maxticks=9))
     ax.xaxis.set_major_formatter(mdates.DateFormatter("%d %b", tz="UTC"))
     ax.set_xlabel("end of the bin (UTC, ticks at 00:00); dashed: the need of one day")
-    shown = [ogs for ogs in scenario.stations if ogs in {satellite_and_station(edge)[1] for edge in chosen}]
+    shared = {ogs for edge in chosen for ogs in space_stations(edge, scenario)}
+    shown = [ogs for ogs in scenario.stations if ogs in shared]
     ax.set_title(f"Key stores{hypothetical_note(scenario, shown=shown)}", fontsize=10)
     ax.grid(color=GREY, alpha=0.15)
     ax.spines[["top", "right"]].set_visible(False)
@@ -259,8 +260,7 @@ def _stores_in_use(stores: pd.DataFrame) -> list[str]:
 
 
 def _edge_name(edge: str, scenario: Scenario) -> str:
-    satellite, ogs = satellite_and_station(edge)
-    return f"{satellite} – {station_label(ogs, scenario)}" if ogs in scenario.stations else edge
+    return store_label(edge, scenario) if satellite_and_station(edge)[1] in scenario.stations else edge
 
 
 def _unit(bit: float) -> tuple[float, str]:

@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 
 from eqci_space.fiber.edges import SPACE
 from eqci_space.fiber.exposure import exposure
-from eqci_space.fiber.network import satellite_and_station
+from eqci_space.fiber.network import space_stations
 from eqci_space.fiber.relay import Relay
 from eqci_space.report.plots.labels import hypothetical_note, station_label
 from eqci_space.report.plots.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, key_unit, new_axes
 from eqci_space.scenario import Scenario
+from eqci_space.words import joined
 
 __all__ = ["delivery", "key_stores"]
 
@@ -29,25 +30,26 @@ _LINE_STYLES = [
 
 
 def key_stores(relay: Relay, scenario: Scenario, *, ax: Axes | None = None) -> Axes:
-    """Stock that each station shares with all satellites at the end of each bin, on expected key.
+    """Stock that each station shares with all satellites, or pair of stations, at the end of each bin; expected key.
 
     Stations whose stores never hold key are left out; of many, those that hold most at some time are told apart.
     """
     ax = ax or new_axes(8, 3.6)
     space = relay.stores[relay.stores["kind"] == SPACE]
-    space = space.assign(ogs=[satellite_and_station(edge)[1] for edge in space["edge"]])
+    space = space.assign(ogs=[joined(*space_stations(edge, scenario)) for edge in space["edge"]])
     space = space.groupby(["ogs", "bin"], as_index=False)[["initial_bit", "deposited_bit", "stock_bit"]].sum()
     held = space.groupby("ogs")[["initial_bit", "deposited_bit"]].sum().sum(axis=1)
     space = space[space["ogs"].map(held) > 0]
     most = space.groupby("ogs")[["initial_bit", "stock_bit"]].max().max(axis=1)
     first = sorted(most.sort_values(ascending=False, kind="stable").index[: len(_LINE_STYLES)])
     size, unit = key_unit(most.max() if len(most) else 0.0)
+    labels = {ogs: station_label(ogs, scenario) for ogs in scenario.stations}
     for ogs, group in space.groupby("ogs", sort=True):
         colour, style = _LINE_STYLES[first.index(ogs)] if ogs in first else (NIGHT, "-")
         end = [*group["bin"].iloc[1:], pd.Timestamp(scenario.end)]
         ax.step(
             [group["bin"].iloc[0], *end], [group["initial_bit"].iloc[0] / size, *(group["stock_bit"] / size)],
-            where="post", color=colour, linestyle=style, label=station_label(ogs, scenario) if ogs in first else None,
+            where="post", color=colour, linestyle=style, label=labels.get(ogs, ogs) if ogs in first else None,
             marker="o", markersize=3, zorder=2 if ogs in first else 1,
         )  # fmt: skip
     if space.empty:

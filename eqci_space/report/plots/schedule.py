@@ -22,9 +22,10 @@ from eqci_space.report.plots.labels import hypothetical_note, station_label
 from eqci_space.report.plots.style import BLUE, GREEN, GREY, NIGHT, ORANGE, PURPLE, RED, SKY, key_unit, new_axes
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.schedule.contacts import Plan
-from eqci_space.tables import planned_contacts
+from eqci_space.tables import by_station, planned_contacts
 from eqci_space.weather.line_of_sight import cloud_free_probability
 from eqci_space.weather.outlook import outlook
+from eqci_space.words import joined
 
 __all__ = [
     "MANY_WINDOWS",
@@ -62,7 +63,10 @@ def gantt_by_station(
     rows = {ogs: station_label(ogs, scenario) for ogs in scenario.stations}
     nights = dict(_nights(scenario))
     clouds = {ogs: _cloud_chance(ogs, nights[ogs], scenario) for ogs in rows}
-    ax = _gantt("ogs", rows, plan.contacts, windows, scenario, nights, clouds, ax)
+    contacts = by_station(plan.contacts)
+    if contacts is not plan.contacts:
+        contacts = contacts.set_axis(range(len(contacts)))
+    ax = _gantt("ogs", rows, contacts, windows, scenario, nights, clouds, ax)
     ax.set_title(f"Contacts by station{hypothetical_note(scenario)}", fontsize=10, loc="left")
     return ax
 
@@ -161,7 +165,7 @@ def _is_backup(contacts: pd.DataFrame) -> np.ndarray:
 
 def _station_colours(scenario: Scenario) -> dict[str, str]:
     """A colour for each station, if there are enough."""
-    few = len(scenario.stations) <= len(_COLOURS)
+    few = len(scenario.stations) <= len(_COLOURS) and scenario.protocol.downlink == "single"
     return dict(zip(scenario.stations, _COLOURS, strict=False)) if few else {}
 
 
@@ -305,7 +309,7 @@ def night_label(time: pd.Timestamp) -> str:
 
 
 def night_keys(plan: Plan, scenario: Scenario, *, ax: Axes | None = None) -> Axes:
-    """Expected key of the planned contacts per night, stacked by station; what a clear night would give as a line.
+    """Expected key of the planned contacts per night, stacked by station or pair of them; clear nights as a line.
 
     Of many stations the six that bring most are told apart.
 
@@ -315,6 +319,7 @@ def night_keys(plan: Plan, scenario: Scenario, *, ax: Axes | None = None) -> Axe
         The plan has no planned contact.
     """
     planned = planned_contacts(plan.contacts)
+    planned = planned.assign(ogs=[joined(*pair) for pair in zip(planned["ogs"], planned["ogs_b"], strict=True)])
     if planned.empty:
         raise TableError("night_keys: the plan has no planned contact")
     evenings = pd.date_range(*((pd.Timestamp(t) - _NOON).floor("D") for t in (scenario.start, scenario.end)), freq="D")
@@ -331,6 +336,7 @@ def night_keys(plan: Plan, scenario: Scenario, *, ax: Axes | None = None) -> Axe
     ax = ax or new_axes(max(6.0, min(14.0, 2.5 + 0.75 * len(evenings))), 3.8)
     bottom, x = np.zeros(len(evenings)), np.arange(len(evenings))
     names = {ogs: station_label(ogs, scenario) for ogs in scenario.stations if ogs in first}
+    names |= {pair: pair for pair in sorted(first - set(names))}
     if len(totals) > len(first):
         names[others] = others
     for colour, (ogs, label) in zip(_COLOURS, names.items(), strict=False):
