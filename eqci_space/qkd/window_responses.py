@@ -15,7 +15,7 @@ from eqci_space.qkd.decoy import key_length
 from eqci_space.qkd.decoy_parameters import DecoyParameters
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.response import key_response
-from eqci_space.qkd.slots import WindowSlots, nearest_edges, window_slots
+from eqci_space.qkd.slots import WindowSlots, nearest_numbers, slot_edges_ns, window_slots
 from eqci_space.qkd.window_keys import copies_received, entangled_block, light_of, own_coincidences
 from eqci_space.scenario import Protocol, Scenario
 from eqci_space.tables import check_table
@@ -94,21 +94,26 @@ def part_responses(
     check_table(budget, "BUDGET", "part_responses")
     losses, seen = np.broadcast_arrays(np.asarray(extra_loss_db, dtype=float), seen_share)
     protocol, rows = scenario.protocol, parts.groupby("window_id", sort=False).indices
+    asked_ns = np.column_stack([pd.DatetimeIndex(parts[c]).as_unit("ns").asi8 for c in ("start", "end")])
+    of_key, key_bit, texts = (keys.index.get_indexer, keys["skl_bit"].to_numpy(), keys["parameters"].to_numpy())
+    own = of_key(parts.index)
+    own = np.where(own >= 0, own, of_key(parts["window_id"]))
+    if (own < 0).any():
+        lost = parts["window_id"].iloc[int(np.argmin(own))]
+        raise TableError(f"part_responses: window '{lost}' has no row in KEYS; make both from one budget")
     out = np.zeros((len(parts), len(losses)))
     for window in window_slots(budget[budget["window_id"].isin(list(rows))], scenario):
-        for i in rows[window.window_id].tolist():
-            own = parts.index[i] if parts.index[i] in keys.index else window.window_id
-            if own not in keys.index:
-                raise TableError(f"part_responses: window '{own}' has no row in KEYS; make both from one budget")
-            if keys.loc[own, "skl_bit"] > 0:
-                first, last = nearest_edges(window, parts.iloc[[i]][["start", "end"]].to_numpy().ravel())
-                span = slice(int(first), int(last))
-                if protocol.source is not None:
-                    out[i] = _pair_response(window, span, (losses, seen), protocol)
-                    continue
-                parameters = DecoyParameters(**json.loads(str(keys.loc[own, "parameters"])))
-                response = _response if protocol.block == "window" else _response_in_block
-                out[i] = response(window, span, (losses, seen), parameters, protocol)
+        mine = rows[window.window_id]
+        for i, (first, last) in zip(mine, nearest_numbers(slot_edges_ns(window), asked_ns[mine]), strict=True):
+            if not key_bit[own[i]] > 0:
+                continue
+            span = slice(int(first), int(last))
+            if protocol.source is not None:
+                out[i] = _pair_response(window, span, (losses, seen), protocol)
+                continue
+            parameters = DecoyParameters(**json.loads(str(texts[own[i]])))
+            response = _response if protocol.block == "window" else _response_in_block
+            out[i] = response(window, span, (losses, seen), parameters, protocol)
     return pd.DataFrame(out, index=parts.index, columns=pd.Index(losses, name="extra_loss_db"))
 
 
@@ -121,14 +126,16 @@ def _response(
     A gain blinds the detectors more: it is counted with the dead time of the largest one.
     """
     (losses, seen), security = light, security_parameters(protocol)
+    photons, key_basis = light_of(parameters)
     out = np.zeros(losses.shape)
     for gains in (False, True):
-        for share in np.unique(seen[(losses < 0) == gains]):
-            chosen = ((losses < 0) == gains) & (seen == share)
-            gain = 10 ** (-min(0.0, float(losses[chosen].min())) / 10)
-            whole = window.block(
-                span.start, span.stop, gain * parameters.mean_photon_number, parameters.key_basis_probability
-            )
+        these = (losses < 0) == gains
+        if not these.any():
+            continue
+        gain = 10 ** (-min(0.0, float(losses[these].min())) / 10)
+        whole = window.block(span.start, span.stop, gain * photons, key_basis)
+        for share in np.unique(seen[these]):
+            chosen = these & (seen == share)
             block = BlockTable(share * whole.series, whole.afterpulse_probability)
             out[chosen] = key_response(block, losses[chosen], parameters, security)
     return out

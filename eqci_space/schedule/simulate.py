@@ -186,12 +186,8 @@ def simulate_plan(
         if roles and (plan.contacts["status"] == "backup").any():
             recourse = _recourse(plan, budget, keys, scenario, problem, seed, model, run)
     trials = len(found.arrived["all_in"])
-    if verified and foresight:
-        looked_at = np.random.default_rng(seed).choice(trials, size=min(verified, trials), replace=False)
-        verify_worlds(
-            found.delivered["weather_only"], places, found.placed["weather_only"], [name for name, *_ in problem.edges],
-            scenario, network=network, worlds=looked_at,
-        )  # fmt: skip
+    if foresight:
+        play.verify(found, verified, network)
     names = [d.name for d in scenario.demands]
     total = {name: bits.sum(axis=2) for name, bits in found.delivered.items()}
     frames = {name: pd.DataFrame(bits, columns=names).rename_axis("trial") for name, bits in total.items()}
@@ -273,6 +269,15 @@ class _Play:
             return placed_key(self.places, *closed)
 
         return contact_roles(self.places.edge, self.places.bin, key_bit, self.contacts.index, run=run, placed=placed)
+
+    def verify(self, found: _Played, worlds: int, network: Network) -> None:
+        """Some worlds of weather alone, relayed anew and verified."""
+        trials = len(found.delivered["weather_only"])
+        some = np.random.default_rng(self.seed).choice(trials, size=min(worlds, trials), replace=False)
+        verify_worlds(
+            found.delivered["weather_only"], self.places, found.placed["weather_only"],
+            [name for name, *_ in self.problem.edges], self.scenario, network=network, worlds=some,
+        )  # fmt: skip
 
     def _arrived(self, worlds: Worlds) -> tuple[np.ndarray, np.ndarray | None]:
         """Key of every contact whose block closes (W, n), and with which."""

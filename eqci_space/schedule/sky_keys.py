@@ -58,9 +58,10 @@ def _responses(
     losses_db: np.ndarray = _LOSSES_DB,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     columns = ["window_id", "start", "end", *(["window_id_b"] if "window_id_b" in parts else [])]
-    asked = parts[columns], budget, keys, scenario
-    of_share = contact_responses(*asked, [0.0] * len(_SEEN_SHARES), seen_share=_SEEN_SHARES)
-    return contact_responses(*asked, list(losses_db)), of_share.set_axis(list(_SEEN_SHARES), axis=1)
+    losses, shares = [*losses_db, *(0.0 for _ in _SEEN_SHARES)], [*(1.0 for _ in losses_db), *_SEEN_SHARES]
+    found = contact_responses(parts[columns], budget, keys, scenario, losses, seen_share=shares)
+    count = len(losses_db)
+    return found.iloc[:, :count], found.iloc[:, count:].set_axis(list(_SEEN_SHARES), axis=1)
 
 
 def with_responses(
