@@ -4,6 +4,7 @@ import fcntl
 import os
 import pickle
 import signal
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -89,6 +90,24 @@ def run_directory(study, once, tmp_path_factory):
         return folder
 
     return once("run-directory", saved)
+
+
+@pytest.fixture(scope="session")
+def day_study(scenario, once):
+    """One day of `scenario`, where a week is not the point."""
+    return SharedStudy(scenario.model_copy(update={"end": scenario.start + timedelta(days=1)}), "day", once)
+
+
+@pytest.fixture(scope="session")
+def day_run(day_study, once, tmp_path_factory):
+    """Directory of `day_study`, small enough to be damaged often; to be copied before."""
+
+    def saved():
+        folder = tmp_path_factory.mktemp("day") / "run"
+        day_study.save(folder, trials=0)
+        return folder
+
+    return once("day-run", saved)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eqci_space.cli import app
+from eqci_space.study import Study
 
 DAY = ("end = 2027-03-08T12:00:00Z", "end = 2027-03-02T12:00:00Z")
 TWO_STATIONS = ('use = ["DLR-OP", "DLR-TRAUEN", "GRAZ", "PQSAT", "ONDREJOV"]', 'use = ["DLR-OP", "PQSAT"]')
@@ -44,6 +45,27 @@ def parsed(eqci):
         return document
 
     return call
+
+
+@pytest.fixture(scope="session")
+def kept_studies():
+    return {}
+
+
+@pytest.fixture
+def studies_once(kept_studies, monkeypatch):
+    """Commands that ask about one and the same scenario share its stages, whichever test calls them."""
+    make = Study
+    monkeypatch.setattr(
+        "eqci_space.study.Study",
+        lambda scenario: kept_studies.setdefault(scenario.model_dump_json(), make(scenario)),
+    )
+
+
+@pytest.fixture
+def blank(monkeypatch):
+    """Figures are drawn and stand empty in reports: laying them out takes most of the time of a run."""
+    monkeypatch.setattr("eqci_space.report.page.figures.svg_text", lambda axes: "<svg/>\n")
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import pytest
 
 from eqci_space.report.run_io import load_run
 
+pytestmark = pytest.mark.usefixtures("studies_once")
+
 
 def test_explain_answers_for_passes_and_demands(eqci, parsed, short_run):
     folder, _ = short_run

@@ -104,6 +104,7 @@ def test_the_manifest_holds_the_ages_of_the_inputs(short_run):
     assert not any(row["stale"] for row in ages.values())
 
 
+@pytest.mark.usefixtures("blank")
 def test_a_run_with_trials_reports_the_band(parsed, short, tmp_path):
     document = parsed("run", short(), "--out", tmp_path / "run", "--trials", "20")
     assert re.fullmatch(SUMMARY, document["summary"])
@@ -145,6 +146,7 @@ def test_the_document_of_a_public_run_holds_no_more_than_its_files(parsed, short
     assert load_run(tmp_path / "run").manifest["simulation"] == document["simulation"]
 
 
+@pytest.mark.usefixtures("blank")
 def test_report_writes_the_report_alone(eqci, short, short_run, tmp_path):
     done = eqci("report", short(), "--out", tmp_path / "week.html", "--previous", short_run[0], "--trials", "0")
     assert (done.exit_code, done.stdout) == (0, f"report: {tmp_path / 'week.html'}\n")
@@ -155,6 +157,7 @@ def test_report_writes_the_report_alone(eqci, short, short_run, tmp_path):
     assert eqci("report", short(), "--out", tmp_path / "week.pdf").exit_code == 2
 
 
+@pytest.mark.usefixtures("blank")
 def test_a_run_in_chunks_is_the_run(eqci, short, short_run, tmp_path):
     done = eqci("run", short(), "--out", tmp_path / "run", "--resume", "--trials", "20")
     assert done.stdout.splitlines()[0] == short_run[1].stdout.splitlines()[0]
@@ -179,6 +182,7 @@ def test_fibre_alone_is_a_valid_plan(eqci, short, tmp_path):
     assert "no satellite" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("blank")
 def test_station_at_the_pole_works(eqci, short, tmp_path):
     pole = (
         "aperture_diameter_m = { value = 0.6",
@@ -205,6 +209,7 @@ def test_a_run_in_processes_writes_the_same_bytes(eqci, short, tmp_path):
     assert differing == []
 
 
+@pytest.mark.usefixtures("blank")
 def test_a_run_says_what_stands_in_the_way_of_a_demand(parsed, eqci, cut_off, tmp_path):
     done = eqci("run", cut_off, "--out", tmp_path / "run", "--trials", "0")
     words = "  cut off: 0 bit of 2.56 kbit; no path: max_nodes=1 (the fewest are 12: ASC, WUE, "

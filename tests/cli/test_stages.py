@@ -10,6 +10,8 @@ from eqci_space.cli.records import plain, rows_of
 from eqci_space.scenario import load_scenario
 from eqci_space.study import Study
 
+pytestmark = pytest.mark.usefixtures("studies_once")
+
 STAGES = ("passes", "windows", "budget", "keys", "schedule", "relay")
 
 

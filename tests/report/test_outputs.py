@@ -127,9 +127,9 @@ def test_manifest_lists_inputs_with_checksum_and_ephemerides_with_frame_and_span
     }
 
 
-def test_same_inputs_give_the_same_bytes(scenario, run_directory, tmp_path):
-    Study(scenario).save(tmp_path / "again", trials=0)
-    for path in sorted(run_directory.iterdir()):
+def test_same_inputs_give_the_same_bytes(day_study, day_run, tmp_path):
+    Study(day_study.scenario).save(tmp_path / "again", trials=0)
+    for path in sorted(day_run.iterdir()):
         if path.name not in ("run.json",):
             assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
 

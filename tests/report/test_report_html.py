@@ -29,6 +29,7 @@ from eqci_space.report.page.figures import costly
 from eqci_space.report.page.tables import store_table
 from eqci_space.report.plots import schedule as schedule_plots
 from eqci_space.scenario import load_scenario
+from eqci_space.scenario.changes import with_values
 from eqci_space.schedule.simulate import simulate_plan
 from eqci_space.study import Study
 from eqci_space.tables import empty_table
@@ -129,8 +130,19 @@ def written(path, findings, **options):
 
 
 @pytest.fixture(scope="module")
-def page(findings, tmp_path_factory):
-    return Page(written(tmp_path_factory.mktemp("report") / "report.html", findings, interactive=False))
+def text(findings, tmp_path_factory):
+    return written(tmp_path_factory.mktemp("report") / "report.html", findings, interactive=False)
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+@pytest.fixture
+def blank(monkeypatch):
+    """Figures are drawn and stand empty on the page: laying them out takes most of the time of a report."""
+    monkeypatch.setattr(figures, "svg_text", lambda axes: "<svg/>\n")
 
 
 def test_chapters_stand_in_order_and_page_one_has_its_four_parts(page):
@@ -149,18 +161,23 @@ def test_every_figure_has_text_and_a_table_after_it(page):
     assert follows == ["table"] * len(page.figures)
 
 
-def test_nothing_is_loaded_and_no_script_runs(page, findings, tmp_path):
+def test_nothing_is_loaded_and_no_script_runs(page, text):
     assert page.loads == []
     assert page.scripts == []
     assert page.policy.startswith("default-src 'none'; img-src data:;")
     assert page.policy.endswith("script-src 'none'")
-    text = written(tmp_path / "r.html", findings, interactive=False)
     assert not re.search(r"@import|url\(|https?://", re.sub(r"base64,[A-Za-z0-9+/=]+|<td[^>]*>[^<]*</td>", "", text))
     assert len(text) < 1e6
 
 
-def test_same_findings_give_the_same_bytes(findings, tmp_path):
-    assert written(tmp_path / "a.html", findings) == written(tmp_path / "b.html", findings)
+def test_same_findings_give_the_same_bytes(findings, text, tmp_path):
+    assert written(tmp_path / "again.html", findings, interactive=False) == text
+
+
+@pytest.mark.usefixtures("blank")
+def test_same_findings_give_the_same_interactive_figures(findings, tmp_path):
+    one, other = (written(tmp_path / name, findings, interactive=True) for name in ("a.html", "b.html"))
+    assert one == other
 
 
 def test_exposure_of_government_demands_by_fibre_alone_and_with_space(page, study):
@@ -202,6 +219,7 @@ def test_contacts_with_backups_are_listed_with_gap_gain_and_hand_over(page, find
     assert f"hand-over inside crossings raises what a plan can reach by {gain:.4f} of the objective" in page.words
 
 
+@pytest.mark.usefixtures("blank")
 def test_notes_of_the_plan_are_on_page_one_and_with_the_contacts(findings, tmp_path):
     noted = replace(findings, plan=replace(findings.plan, notes=("space changes nothing",)))
     assert "Space changes nothing." in answer(noted, *(exposure(r, findings.scenario) for r in [findings.relay] * 2))
@@ -237,6 +255,7 @@ def test_the_three_assumptions_on_which_most_key_rests(findings):
     assert lines[:3] == largest_assumptions(findings)
 
 
+@pytest.mark.usefixtures("blank")
 def test_band_of_a_simulation_is_on_page_one(findings, simulation, tmp_path):
     page = Page(written(tmp_path / "r.html", replace(findings, simulation=simulation), interactive=False))
     rows = page.table("Delivery over sampled worlds")[1:]
@@ -254,6 +273,7 @@ def test_band_of_a_simulation_is_on_page_one(findings, simulation, tmp_path):
     assert "No simulation was run" in band_words(findings)
 
 
+@pytest.mark.usefixtures("blank")
 def test_changes_since_a_compared_run_are_on_page_one(findings, study, earlier, tmp_path):
     change = compare_runs(earlier, study.run)
     page = Page(
@@ -287,6 +307,7 @@ def test_stores_that_never_held_key_are_left_out_and_counted(page, findings, stu
     assert len(page.table("Satellite stores")) == len(held) + 1
 
 
+@pytest.mark.usefixtures("blank")
 def test_overlays_are_listed_with_the_values_that_they_change(findings, tmp_path):
     overlay = tmp_path / "what-if.toml"
     overlay.write_text("[fiber]\ncommissioning_factor = 0.1\n", encoding="utf-8")
@@ -317,6 +338,7 @@ def test_many_windows_are_counted_by_station_and_night(findings, tmp_path, monke
     assert len(gantt["windows"]["y"]) == len(joined)
 
 
+@pytest.mark.usefixtures("blank")
 def test_of_many_contacts_those_with_most_key_are_listed(findings, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "MOST_CONTACTS", 8)
     page = Page(written(tmp_path / "r.html", findings, interactive=False))
@@ -355,7 +377,8 @@ def hostile(tmp_path_factory):
         assert content.count(old) == 1
         content = content.replace(old, f'{old[:-1]} {quoted}"' if old.endswith('"') else f"{old[:-3]}{quoted} One")
     path.write_text(content, encoding="utf-8")
-    return Study(load_scenario(path))._findings()
+    fast = {"schedule.plan_for": "expected_key", "schedule.spare_tolerance": 0.0}
+    return Study(with_values(load_scenario(path), fast))._findings()
 
 
 def test_names_from_the_scenario_are_escaped_everywhere(hostile, tmp_path):
@@ -387,6 +410,7 @@ def test_interactive_figures_are_valid_and_only_the_reports_scripts_may_run(find
     assert page.policy.endswith("script-src " + " ".join(f"'sha256-{s}'" for s in sums))
 
 
+@pytest.mark.usefixtures("blank")
 def test_figures_are_interactive_only_where_plotly_is_installed(findings, tmp_path, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "plotly" else found(name, *a))

@@ -82,6 +82,7 @@ def hostile_run(tmp_path_factory):
         text = text.replace("BER,Berlin,", f"BER,{SCRIPT.format(4)},", 1)
         (folder / "in" / "net" / f"{name}.csv").write_text(text, encoding="utf-8")
     text = SHIPPED[: SHIPPED.index("[[variant]]")].replace("2027-03-08", "2027-03-02")
+    text = text.replace("[schedule]\n", '[schedule]\nplan_for = "expected_key"\nspare_tolerance = 0.0\n')
     for old, new in (
         ('name = "QUANT-GPICz"', f'name = "{IMAGE}"'),
         ('description = "', f'description = "{SCRIPT.format(5)}'),

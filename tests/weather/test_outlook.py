@@ -241,14 +241,13 @@ def _zenith_free(cover):
     return cloud_free_probability(cover, 90.0, seen_from="space")
 
 
-def test_a_plan_can_be_made_and_simulated_under_a_forecast(forecast):
+def test_a_plan_can_be_made_and_simulated_under_a_forecast(forecast, study):
     from eqci_space.schedule.simulate import simulate_plan
 
     told = Study(forecast(lambda name, times: np.full(len(times), 0.1 if name == "GRAZ" else 1.0)))
-    climate = Study(load_scenario("quant-gpicz"))
     graz = told.candidates["ogs"] == "GRAZ"
-    assert (told.candidates.loc[graz, "p_clear"] > climate.candidates.loc[graz, "p_clear"]).all()
-    assert (told.candidates.loc[~graz, "p_clear"] < climate.candidates.loc[~graz, "p_clear"]).all()
+    assert (told.candidates.loc[graz, "p_clear"] > study.candidates.loc[graz, "p_clear"]).all()
+    assert (told.candidates.loc[~graz, "p_clear"] < study.candidates.loc[~graz, "p_clear"]).all()
     done = simulate_plan(told.plan, told.budget, told.keys, told.scenario, trials=20)
     assert np.isfinite(done.space_key_bit).all()
 

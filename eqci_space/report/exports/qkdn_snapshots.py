@@ -76,6 +76,12 @@ def _rate(bit: float, start: pd.Timestamp, end: pd.Timestamp) -> int:
     return min(_LARGEST_RATE, math.floor(bit / (end - start).total_seconds()))
 
 
+def _bits_of_stores(stores: pd.DataFrame) -> dict[tuple[pd.Timestamp, str], tuple[float, float]]:
+    """Deposited and used bits by bin and edge."""
+    columns = (stores[c].tolist() for c in ("bin", "edge", "deposited_bit", "used_bit"))
+    return {(start, edge): (float(came), float(used)) for start, edge, came, used in zip(*columns, strict=True)}
+
+
 class _Builder:
     """Identities and tables shared by all snapshots of a run."""
 
@@ -86,7 +92,7 @@ class _Builder:
         first = sites[~sites.index.duplicated()]
         self._node_of = dict(first["key_node"]) if "key_node" in first else {o: o for o in first.index}
         stores = released.tables.get("stores")
-        self._stores = None if stores is None else stores.set_index(["bin", "edge"]).sort_index()
+        self._stores = None if stores is None else _bits_of_stores(stores)
         self._interfaces: dict[str, dict[str, int]] = {}
 
     def _id(self, kind: str, name: str) -> str:
@@ -102,7 +108,7 @@ class _Builder:
         """Ground nodes, nodes of stations, satellites."""
         ground = self._tables["nodes"]
         stations = [n for n in dict.fromkeys(self._node_of.values()) if n not in ground.index]
-        known = [(str(n), str(ground.loc[n, "domain"])) for n in ground.index]
+        known = [(str(n), str(domain)) for n, domain in ground["domain"].items()]
         everyone = [*known, *((n, "") for n in stations), *((str(s), "") for s in self._tables["satellites"].index)]
         return [
             {
@@ -122,10 +128,9 @@ class _Builder:
     def _performance(self, edge: str, start: pd.Timestamp, end: pd.Timestamp, bit: float | None) -> dict[str, Any]:
         """Rates of an edge; of what it brings unless `bit` is given."""
         used = 0.0
-        if self._stores is not None and (start, edge) in self._stores.index:
-            row = self._stores.loc[(start, edge)]
-            used = float(row["used_bit"])
-            bit = float(row["deposited_bit"]) if bit is None else bit
+        if self._stores is not None and (start, edge) in self._stores:
+            deposited, used = self._stores[start, edge]
+            bit = deposited if bit is None else bit
         made = 0.0 if bit is None else bit
         if self._stores is None:
             return {"skr": _rate(made, start, end)}

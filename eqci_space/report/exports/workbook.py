@@ -158,7 +158,9 @@ def _value(value: Any) -> Any:
 
 
 def _cell(sheet: Any, value: Any, *, bold: bool = False) -> Any:
-    """A cell; text stays text even where it looks like a formula."""
+    """A cell; text stays text even where it looks like a formula. Numbers need no cell of their own."""
+    if not bold and (value is None or isinstance(value, bool | int | float)):
+        return value
     if isinstance(value, str):
         value = _FORBIDDEN.sub("\ufffd", value)
     cell = WriteOnlyCell(sheet, value=value)
