@@ -154,12 +154,12 @@ def contact_responses(
     losses = np.asarray(extra_loss_db, dtype=float)
     out = np.zeros((len(parts), len(losses)))
     for i, (_, shared) in enumerate(_shared_parts(parts, budget, scenario, "contact_responses")):
-        for j, loss_db in enumerate(losses):
-            bits = [
-                entangled_block(*shared.dimmed(*arms).coincidences(source), security).length_bit
-                for arms in ((loss_db, 0.0), (0.0, loss_db))
-            ]
+        for j in np.argsort(losses, kind="stable"):
+            arms = ((losses[j], 0.0), (0.0, losses[j])) if losses[j] else ((0.0, 0.0),)
+            bits = [entangled_block(*shared.dimmed(*arm).coincidences(source), security).length_bit for arm in arms]
             out[i, j] = max(0, math.floor(min(bits) - security.authentication_bit))
+            if not out[i, j]:
+                break  # nothing is left of it under more loss
     return pd.DataFrame(out, index=parts.index, columns=pd.Index(losses, name="extra_loss_db"))
 
 
