@@ -148,7 +148,8 @@ def test_every_public_name_has_a_place_in_a_guide():
 
 
 RUNNABLE = {  # pages whose Python needs no file of the reader's own; blocks with these words are left out all the same
-    "coverage": ("coverage_map(",), "demands": (), "fibre": (), "nightly": ("run.json",), "stations": (),
+    "coverage": ("coverage_map(",), "demands": (), "dual-downlink": (), "fibre": (),
+    "nightly": ("run.json",), "stations": (),
     "what-if": (), "read-a-run": ("geopandas", 'load_run("out/quant-gpicz")'),
     "weather": ("read_weather",),
 }  # fmt: skip

@@ -277,11 +277,14 @@ def compare(
 
 
 def _say_comparison(output: Output, found: Comparison) -> None:
+    from eqci_space.words import joined
+
     columns = [
         "change", "satellite", "ogs", "start_a", "start_b", "start_shift_s", "end_shift_s", "difference_bit",
         "status_a", "status_b",
     ]  # fmt: skip
-    changed = found.contacts.loc[found.contacts["change"] != "same", columns]
+    places = [joined(*pair) for pair in zip(found.contacts["ogs"], found.contacts["ogs_b"], strict=True)]
+    changed = found.contacts.assign(ogs=places).loc[found.contacts["change"] != "same", columns]
     for column in ("start_a", "start_b"):
         changed[column] = changed[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("–")
     for table in (found.delivery.reset_index(), found.headline.reset_index(), changed):

@@ -89,10 +89,11 @@ def _of_demand(demand: Demand, relay: Relay, scenario: Scenario, facts: _Facts) 
     everyone = set().union(*(set(p) for p in mine["path"])) if len(mine) else set()
     used = set().union(*(set(e) for e in mine["edges"])) if len(mine) else set()
     by_path = mine.groupby(mine["path"].map(tuple))["bit"].sum()
+    in_space = [bool(b & satellites or facts.space & set(e)) for b, e in zip(between, mine["edges"], strict=True)]
     return {
         "demand": demand.name, "assurance": assurance_text(demand), "asked_bit": amount["asked_bit"].sum(),
         "delivered_bit": amount["delivered_bit"].sum(),
-        "space_share": _mean([not facts.space.isdisjoint(steps) for steps in mine["edges"]], bits),
+        "space_share": _mean(in_space, bits),
         "trusted_nodes": _mean([len(g) for g in ground], bits),
         "most_nodes": max((len(b) for b in between), default=0),
         "foreign_nodes": _mean([len(b & abroad) for b in between], bits),

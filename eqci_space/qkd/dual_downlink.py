@@ -167,12 +167,16 @@ def contact_responses(
     out = np.zeros((len(parts), len(losses)))
     for i, (_, shared) in enumerate(_shared_parts(parts, budget, scenario, "contact_responses")):
         sifted = entangled_block(*shared.coincidences(source), security_parameters(protocol)).sifted_bit
-        for j, (loss_db, share) in enumerate(zip(losses, seen, strict=True)):
-            out[i, j] = min(
-                part_of_block(*shared.dimmed(*arms).coincidences(source), protocol, sifted_bit=sifted,
-                              loss_db=loss_db, seen_share=share)
-                for arms in ((loss_db, 0.0), (0.0, loss_db))
-            )  # fmt: skip
+        lost_db = np.inf  # from which on nothing is left
+        for j in np.argsort(losses, kind="stable"):
+            if losses[j] < lost_db:
+                arms = ((losses[j], 0.0), (0.0, losses[j])) if losses[j] else ((0.0, 0.0),)
+                out[i, j] = min(
+                    part_of_block(*shared.dimmed(*arm).coincidences(source), protocol, sifted_bit=sifted,
+                                  loss_db=float(losses[j]), seen_share=float(seen[j]))
+                    for arm in arms
+                )  # fmt: skip
+                lost_db = losses[j] if seen[j] == 1 and not out[i, j] else lost_db
     return pd.DataFrame(out, index=parts.index, columns=pd.Index(losses, name="extra_loss_db"))
 
 

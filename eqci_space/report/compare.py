@@ -26,10 +26,11 @@ class Comparison:
     Attributes
     ----------
     contacts : DataFrame
-        One row per contact of either run, in order of time: satellite, ogs, ogs_b, change (added, dropped, same, or
-        what of moved, key and status changed), contact_a, contact_b, start_a, start_b, end_a, end_b, start_shift_s,
-        end_shift_s, expected_skl_bit_a and _b, difference_bit, status_a, status_b. Where a run lacks the contact, its
-        texts are empty, its times missing and its key is 0.
+        One row per contact of either run, in order of time: satellite, ogs, change (added, dropped, same, or what
+        of moved, key and status changed), contact_a, contact_b, start_a, start_b, end_a, end_b, start_shift_s,
+        end_shift_s, expected_skl_bit_a and _b, difference_bit, status_a, status_b, ogs_b (second station of
+        dual downlinks, else empty). Where a run lacks the contact, its texts
+        are empty, its times missing and its key is 0.
     delivery : DataFrame
         Indexed by `demand`: mean_bit_a and _b, exceeded_90pct_bit_a and _b over worlds (NaN where a run was not
         simulated), asked_bit_a and _b, and of expected key, a bound, delivered_bit_a and _b, difference_bit, share_a,
@@ -73,9 +74,9 @@ def _contacts(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     ]
     rows = [_contact_row(None if i is None else a.iloc[i], None if j is None else b.iloc[j]) for i, j in lines]
     columns = [
-        "satellite", "ogs", "ogs_b", "change", "contact_a", "contact_b", "start_a", "start_b", "end_a", "end_b",
-        "start_shift_s", "end_shift_s", "expected_skl_bit_a", "expected_skl_bit_b", "difference_bit", "status_a",
-        "status_b",
+        "satellite", "ogs", "change", "contact_a", "contact_b", "start_a", "start_b", "end_a", "end_b", "start_shift_s",
+        "end_shift_s", "expected_skl_bit_a", "expected_skl_bit_b", "difference_bit", "status_a", "status_b",
+        "ogs_b",
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     for column in ("start_a", "start_b", "end_a", "end_b"):

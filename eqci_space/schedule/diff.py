@@ -17,8 +17,8 @@ _MOVED = pd.Timedelta(seconds=1)
 _SAME = 1e-6
 _NEAR = pd.Timedelta(days=2)  # no rule joins contacts farther apart
 _COLUMNS = [
-    "satellite", "ogs", "ogs_b", "change", "start_old", "end_old", "start_new", "end_new", "expected_bit_old",
-    "expected_bit_new", "cause",
+    "satellite", "ogs", "change", "start_old", "end_old", "start_new", "end_new", "expected_bit_old",
+    "expected_bit_new", "cause", "ogs_b",
 ]  # fmt: skip
 
 
@@ -68,8 +68,8 @@ def diff_plans(old: Plan, new: Plan, scenario: Scenario | None = None) -> pd.Dat
     Returns
     -------
     DataFrame
-        satellite, ogs, ogs_b, change (added | dropped | moved | key), start_old, end_old, start_new, end_new,
-        expected_bit_old, expected_bit_new, cause.
+        satellite, ogs, change (added | dropped | moved | key), start_old, end_old, start_new, end_new,
+        expected_bit_old, expected_bit_new, cause, ogs_b (of dual downlinks, else empty).
 
         The cause of a contact added or dropped is a ``choice``, with the contacts of the other plan that kept it out
         and that this plan does not have as they were. One that moved is another part of the same window (``choice``),
@@ -94,7 +94,7 @@ def diff_plans(old: Plan, new: Plan, scenario: Scenario | None = None) -> pd.Dat
         cause = _place("in place of", _in_the_way(mine, before, fresh[0], scenario))
         rows.append(_row(None, mine, "added", cause))
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    for column in _COLUMNS[4:8]:
+    for column in _COLUMNS[3:7]:
         table[column] = pd.to_datetime(table[column], utc=True).dt.as_unit("us")
     order = table["start_old"].fillna(table["start_new"])
     return table.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
@@ -131,7 +131,7 @@ def _row(first: pd.Series | None, second: pd.Series | None, change: str, cause: 
     assert any_row is not None
     times = [(r[c] if r is not None else pd.NaT) for r in (first, second) for c in ("start", "end")]
     bits = [float(r["expected_skl_bit"]) if r is not None else 0.0 for r in (first, second)]
-    return (any_row["satellite"], any_row["ogs"], any_row.get("ogs_b", ""), change, *times, *bits, cause)
+    return (any_row["satellite"], any_row["ogs"], change, *times, *bits, cause, any_row.get("ogs_b", ""))
 
 
 def _place(word: str, contacts: pd.DataFrame) -> str:

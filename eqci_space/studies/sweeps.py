@@ -91,7 +91,8 @@ def sweep(
     ScenarioError
         A path or a value does not fit the scenario.
     TableError
-        Measure or trials are not among those above, or the grid is empty.
+        Measure or trials are not among those above, or the grid is empty; or an option has a dual downlink, which only
+        a function as measure takes.
     ChunkError
         Some options failed.
     """
@@ -106,10 +107,10 @@ def sweep(
         )
     options = _options(grid)
     scenarios = [with_values(scenario, option) for option in options]
-    if trials and any(s.protocol.downlink == "dual" for s in scenarios):
+    if not custom and any(s.protocol.downlink == "dual" for s in scenarios):
         raise TableError(
-            "sweep: trials with protocol.downlink = 'dual', whose contacts have two skies; expected trials = 0, or "
-            "eq.simulate_plan of each option"
+            f"sweep: measure '{measure}' with downlink = 'dual'; expected 'single', or a function as measure that "
+            "plans each scenario, such as one with eq.Study(scenario).plan"
         )
     chunks = [SweepChunk(packed_scenario(s), _measure_name(measure), trials > 0) for s in scenarios]
     results = run_chunks(option_tables, chunks, executor=executor, jobs=jobs, progress=progress, checkpoint=checkpoint)

@@ -8,10 +8,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.dual_downlink import dual_downlink_keys
+from eqci_space.qkd.dual_downlink import contact_responses, dual_downlink_keys, dual_part_keys
 from eqci_space.qkd.entangled import entangled_key
 from eqci_space.qkd.security import SecurityParameters
-from eqci_space.qkd.window_keys import why_no_key
+from eqci_space.qkd.window_keys import why_no_key, window_keys, window_responses
 from eqci_space.scenario import PairSource, Protocol
 
 START = pd.Timestamp("2027-03-01T20:00:00Z")
@@ -226,3 +226,72 @@ def test_reason_of_a_short_block_names_the_missing_bits():
 def test_scenario_without_source_is_refused(scenario):
     with pytest.raises(TableError, match="bbm92"):
         dual_downlink_keys(_budget("a", "GRAZ", np.full(5, 24.0)), scenario)
+
+
+def test_parts_are_blocks_of_exactly_their_slots(entangling):
+    """By hand: slots 4 to 11 of twenty, both windows alike in time."""
+    loss_a, loss_b = np.linspace(22, 20, 20), np.linspace(19, 23, 20)
+    budget = pd.concat([_budget("a", "GRAZ", loss_a), _budget("b", "ONDREJOV", loss_b)], ignore_index=True)
+    start = START + pd.Timedelta("20s")
+    parts = pd.DataFrame({"window_id": ["b", "b"], "window_id_b": ["a", "a"], "start": [start, start],
+                          "end": [start + pd.Timedelta("40s"), start]}, index=["part", "none"])  # fmt: skip
+    row = dual_part_keys(parts, budget, entangling).loc["part"]
+    a, b = (10 ** (-x[4:12] / 10) for x in (loss_a, loss_b))
+    noise_a, noise_b = (_noise_hz(entangling, ogs) for ogs in ("GRAZ", "ONDREJOV"))
+    true = RATE * a * b
+    accidental = (RATE * a + noise_a) * (RATE * b + noise_b) * WINDOW
+    error = (1 - 0.98**2) / 2
+    count, wrong = 5 * (true + accidental).sum(), 5 * (true * error + accidental / 2).sum()
+    expected = math.floor(entangled_key(count, wrong / count).length_bit - row["authentication_bit"])
+    assert row["skl_bit"] == pytest.approx(expected, abs=1)
+    assert row["sifted_bit"] > 0
+    none = dual_part_keys(parts, budget, entangling).loc["none"]
+    assert (none["skl_bit"], none["sifted_bit"]) == (0.0, 0.0)
+    with pytest.raises(TableError, match="BUDGET has no window 'a'"):
+        dual_part_keys(parts, budget[budget["window_id"] == "b"], entangling)
+
+
+def test_loss_counts_on_the_arm_where_it_costs_most(entangling):
+    """Accidentals of the dimmed arm fall with it: by hand for both arms, and the lesser of the two keys."""
+    dual = entangling.model_copy(update={"protocol": entangling.protocol.model_copy(update={"downlink": "dual"})})
+    loss_a, loss_b = np.full(20, 20.0), np.full(20, 26.0)
+    parts = pd.DataFrame({"window_id": ["a"], "window_id_b": ["b"], "start": [START],
+                          "end": [START + pd.Timedelta("100s")]}, index=["p"])  # fmt: skip
+
+    def key(extra_a, extra_b):
+        budget = pd.concat([_budget("a", "GRAZ", loss_a + extra_a, noise=2e-6),
+                            _budget("b", "ONDREJOV", loss_b + extra_b, noise=2e-6)], ignore_index=True)  # fmt: skip
+        return dual_part_keys(parts, budget, dual)["skl_bit"].iloc[0], budget
+
+    clear, budget = key(0.0, 0.0)
+    found = contact_responses(parts, budget, pd.DataFrame(), dual, [-2.0, 0.0, 2.0, 30.0]).loc["p"]
+    one, other = key(2.0, 0.0)[0], key(0.0, 2.0)[0]
+    assert one != other
+    assert found[2.0] == pytest.approx(min(one, other), abs=1)
+    assert found[2.0] <= key(1.0, 1.0)[0]
+    assert (found[0.0], found[30.0]) == (clear, 0.0)
+    assert found[-2.0] == pytest.approx(min(key(-2.0, 0.0)[0], key(0.0, -2.0)[0]), abs=1)
+
+
+def test_windows_of_pairs_to_one_station_have_a_response(entangling):
+    """Light of the downlink is dimmed, what is measured on board is not: the key of a budget with that loss."""
+    budget = _budget("w", "GRAZ", np.linspace(24, 20, 20))
+    keys = window_keys(budget, entangling)
+    found = window_responses(budget, keys, entangling, [0.0, 3.0, 40.0]).loc["w"]
+    assert found[0.0] == keys.loc["w", "skl_bit"] > 0
+    dimmed = budget.assign(transmittance=budget["transmittance"] * 10**-0.3)
+    first, last = ((keys.loc["w", c] - START).total_seconds() / 5 for c in ("usable_start", "usable_end"))
+    part = dimmed.iloc[round(first) : round(last)]
+    best = window_keys(part, entangling).loc["w", "skl_bit"]
+    assert 0.97 * best <= found[3.0] <= best
+    assert found[40.0] == 0
+
+
+def test_under_a_dual_downlink_no_window_has_key_by_itself(entangling):
+    dual = entangling.model_copy(update={"protocol": entangling.protocol.model_copy(update={"downlink": "dual"})})
+    row = window_keys(_budget("w", "GRAZ", np.full(10, 20.0)), dual).loc["w"]
+    assert (row["skl_bit"], row["sifted_bit"], row["reason"]) == (
+        0.0,
+        0.0,
+        "dual downlink: key is between two stations",
+    )
