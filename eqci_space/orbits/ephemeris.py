@@ -19,9 +19,10 @@ from eqci_space.errors import ElementsError, TimeError
 from eqci_space.orbits.design import design
 from eqci_space.orbits.earth import julian_date, sidereal_rad, to_earth_fixed
 from eqci_space.orbits.elements import BadRecord, ElementSet, check_age, propagator
-from eqci_space.orbits.elements_io import read_records, select_elements, sound_sets
+from eqci_space.orbits.elements_io import read_records, sound_sets
 from eqci_space.orbits.interpolation import NODES, states
 from eqci_space.orbits.oem_io import OemSegment, interpolated_km, read_oem
+from eqci_space.orbits.selection import select_elements
 from eqci_space.scenario import Satellite, Scenario
 from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M, EARTH_ROTATION_RAD_S
 
@@ -104,12 +105,19 @@ def motion(ephemeris: Ephemeris, seconds: np.ndarray) -> tuple[np.ndarray, np.nd
 def satellite_elements(satellite: Satellite, scenario: Scenario) -> ElementSet:
     """Element set of a scenario's satellite: designed at its epoch, or read from its file.
 
-    An orbit without epoch, which only a scenario made in Python can hold, is designed at the scenario's start.
+    Of several sets of the object the one nearest to the scenario's period is taken, whatever part of the period is
+    asked for, so that all stages see one orbit. An orbit without epoch, which only a scenario made in Python can hold,
+    is designed at the scenario's start.
 
     Raises
     ------
     ElementsError
         The file is malformed or does not hold the object, or the satellite has an ephemeris instead.
+
+    Warns
+    -----
+    AssumedObjectWarning
+        The file's only object has another name than the satellite, which states none.
     """
     if satellite.orbit is not None:
         return design(satellite.name, satellite.orbit, scenario.start)
@@ -119,8 +127,8 @@ def satellite_elements(satellite: Satellite, scenario: Scenario) -> ElementSet:
     stamp = path.stat().st_mtime_ns if path.is_file() else 0
     sets, skipped = _sets_of(path, stamp, satellite.bad_records)
     return select_elements(
-        sets, satellite.object_name or satellite.name, f"satellite '{satellite.name}' in {path.name}",
-        catalogue_number=satellite.catalogue_number, skipped=skipped,
+        sets, satellite.name, f"satellite '{satellite.name}' in {path.name}", object_name=satellite.object_name,
+        catalogue_number=satellite.catalogue_number, skipped=skipped, period=(scenario.start, scenario.end),
     )  # fmt: skip
 
 

@@ -272,6 +272,9 @@ def test_json_values_of_another_kind_raise_and_null_is_a_missing_field(read_omm,
     if value is None and field == "BSTAR":
         assert read_omm(BSTAR=None)[0].bstar_per_earth_radius == 0.0
         return
+    if value is None and field == "NORAD_CAT_ID":
+        assert read_omm(NORAD_CAT_ID=None)[0].catalogue_number == 0
+        return
     with pytest.raises(ElementsError, match=r"^bad\.json record 1: ") as caught:
         read_omm(**{field: value})
     assert (f"lacks {field}" in str(caught.value)) == (value is None)

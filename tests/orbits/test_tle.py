@@ -231,7 +231,6 @@ def alpha_5(line):
 
 SILENT = {
     "an Alpha-5 set cut to its heads": (alpha_5(L1)[:20], alpha_5(L2)[:20]),
-    "an indented set": (" " + L1, " " + L2),
     "a set whose first column is lost": (L1[1:], L2[1:]),
 }
 
