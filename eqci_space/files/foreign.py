@@ -14,7 +14,7 @@ _SHOWN = 80
 _HEAD = 4096
 _LONGEST_MESSAGE = 4096
 _MOST_NUMBERS = 8
-_PAGE = re.compile(r"(<\?xml[^>]*>|<!--.*?-->|\s)*<(!doctype\s+html|html|head|body|title|h1|center|script)\b", re.I | re.S)
+_PAGE = re.compile(r"(<\?xml[^>]*>|<!--.*?-->|\s)*<(!doctype\s+html|html|head|body|title|h1|script)\b", re.I | re.S)
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>\s*([^<]+?)\s*<", re.I)
 _STORE_ERROR = re.compile(r"(<\?xml[^>]*>|\s)*<error\b", re.I)
 _JSON_ERROR = re.compile(r'\{\s*"(error|errors|message|detail|details|status|code|title|reason)"\s*:', re.I)
@@ -30,7 +30,14 @@ _PHRASES = re.compile(
     r"http(/[\d.]+)? [345]\d\d|timed out|timeout)",
     re.I,
 )
-_PACKED = ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"7z\xbc\xaf", "7-zip"))
+_LIMIT = re.compile("limit|updated|too many|throttl|slow", re.I)
+_PACKED = (
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "zip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"7z\xbc\xaf", "7-zip"),
+)
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -63,7 +70,9 @@ def foreign_text(text: str) -> str:
         kind, remedy = "a pointer of Git LFS", "fetch the file itself with 'git lfs pull'"
     elif _STORE_ERROR.match(head) or _is_message(text, head):
         kind = "a message of a server"
-        remedy = "wait as long as it asks, then " + remedy if re.search("limit|updated|too many", head, re.I) else remedy
+        remedy = (
+            "wait as long as it asks, then " + remedy if re.search("limit|updated|too many", head, re.I) else remedy
+        )
     return f"{kind}, not data: its first line is {first_line(head)}; {remedy}" if kind else ""
 
 

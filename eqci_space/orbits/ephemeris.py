@@ -23,16 +23,21 @@ from eqci_space.orbits.elements_io import read_records, sound_sets
 from eqci_space.orbits.interpolation import NODES, states
 from eqci_space.orbits.oem_io import OemSegment, interpolated_km, read_oem
 from eqci_space.orbits.selection import select_elements
+from eqci_space.orbits.soundness import Doubt, believed_span, doubt_on_the_way
 from eqci_space.scenario import Satellite, Scenario
 from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M, EARTH_ROTATION_RAD_S
 
 __all__ = [
     "Ephemeris",
+    "believed_ephemerides",
+    "check_states",
+    "covered_s",
     "ephemerides",
     "make_ephemeris",
     "motion",
     "orbital_period_s",
     "positions_m",
+    "sample_times",
     "satellite_elements",
     "satellite_segments",
     "tabulated_ephemeris",
@@ -79,6 +84,28 @@ def positions_m(ephemeris: Ephemeris, seconds: np.ndarray) -> np.ndarray:
         A time lies outside the grid.
     """
     return motion(ephemeris, seconds)[0]
+
+
+def covered_s(ephemeris: Ephemeris) -> tuple[float, float]:
+    """First and last time that a grid covers [s after its start]."""
+    return ephemeris.first_s, ephemeris.first_s + (ephemeris.grid_m.shape[1] - 1) * ephemeris.step_s
+
+
+def sample_times(ephemeris: Ephemeris, start: datetime, length_s: float, step_s: float, *, fewest: int) -> np.ndarray:
+    """Even times [s after `start`], at most `step_s` apart, over a length as far as an ephemeris covers it.
+
+    Parameters
+    ----------
+    ephemeris : Ephemeris
+    start : datetime
+    length_s, step_s : float
+        [s]
+    fewest : int
+        Number of times that there are at least.
+    """
+    first, last = (s - (start - ephemeris.start).total_seconds() for s in covered_s(ephemeris))
+    begin, end = max(0.0, first), min(length_s, last)
+    return np.linspace(begin, end, max(fewest, int(np.ceil((end - begin) / step_s)) + 1))
 
 
 def motion(ephemeris: Ephemeris, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +167,7 @@ def _sets_of(path: Path, stamp: int, bad_records: Literal["raise", "skip"]) -> t
 
 
 def satellite_segments(satellite: Satellite, scenario: Scenario) -> list[OemSegment]:
-    """Segments of a scenario's satellite that has an ephemeris file; one object in the file needs no name.
+    """Segments of a scenario's satellite that has an ephemeris file; one object in the file needs no stated name.
 
     Raises
     ------
@@ -151,7 +178,7 @@ def satellite_segments(satellite: Satellite, scenario: Scenario) -> list[OemSegm
     segments = _segments_of(path, path.stat().st_mtime_ns if path.is_file() else 0)
     name = satellite.object_name or satellite.name
     names = {s.object_name for s in segments}
-    if name not in names and len(names) > 1:
+    if name not in names and (len(names) > 1 or satellite.object_name):
         raise ElementsError(f"satellite '{satellite.name}' in {path.name}: no object '{name}'; found {sorted(names)}")
     return [s for s in segments if s.object_name == name or len(names) == 1]
 
@@ -176,10 +203,21 @@ def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name
     Raises
     ------
     ElementsError
-        SGP4 fails inside the period (the orbit decays).
+        Inside the period, or between the epoch and it, the states are no orbit (`eqci_space.orbits.soundness`): SGP4
+        reports an error, the orbit decays, SGP4 diverges or leaps.
     TimeError
         A time is naive.
     """
+    ephemeris, doubts = _propagated(elements, start, end, name)
+    if doubts or ephemeris is None:
+        raise ElementsError(_refusal(elements, doubts, some_left=ephemeris is not None))
+    return ephemeris
+
+
+def _propagated(
+    elements: ElementSet, start: datetime, end: datetime, name: str | None
+) -> tuple[Ephemeris | None, list[Doubt]]:
+    """Ephemeris of what can be believed of a period, if anything, and what keeps the rest of the period out."""
     _check_period("make_ephemeris", start, end)
     check_age(elements, start, end)
     satrec = propagator(elements)
@@ -187,23 +225,56 @@ def make_ephemeris(elements: ElementSet, start: datetime, end: datetime, *, name
     e = elements.eccentricity
     finest = _finest_step_s(rate * (1 + e) ** 2 / (1 - e * e) ** 1.5, e)
     step = float(min(np.floor(finest / _STEP_GRAIN_S) * _STEP_GRAIN_S or finest, _LONGEST_STEP_S))
-    count = int(np.ceil((end - start) / timedelta(seconds=1) / step)) + 2 * NODES + 1
+    length = (end - start) / timedelta(seconds=1)
+    count = int(np.ceil(length / step)) + 2 * NODES + 1
     seconds = (np.arange(count) - NODES) * step
     jd, fraction, cos, sin = _grid_frame(start, step, count)
     errors, teme_km, _ = satrec.sgp4_array(jd, fraction)
-    if errors.any():
-        at = start + timedelta(seconds=float(seconds[np.argmax(errors > 0)]))
-        raise ElementsError(
-            f"make_ephemeris: SGP4 error {errors.max()} for '{elements.name}' at {at:%Y-%m-%dT%H:%M:%SZ} "
-            "(6 means decayed); shorten the period or get newer elements"
-        )
     x, y, z = teme_km.T * 1e3
     grid = np.stack([cos * x + sin * y, -sin * x + cos * y, z])
     radius = np.sqrt((grid**2).sum(axis=0))
+    since_epoch = (start - elements.epoch) / timedelta(seconds=1)
+    low, high, before, after = believed_span(elements, errors, grid, radius, float(seconds[0]) + since_epoch, step)
+    if high - low < NODES:
+        return None, [d for d in (before, after) if d]
+    # What ends in the margin ends outside the period.
+    cuts = (before, seconds[low] > 0), (after, seconds[high - 1] < length)
+    doubts = [doubt for doubt, is_inside in cuts if doubt and is_inside]
+    grid, radius, seconds = grid[:, low:high], radius[low:high], seconds[low:high]
     semi_major = (EARTH_GM_M3_S2 / rate**2) ** (1 / 3)
     perigee, apogee = min(semi_major * (1 - e), float(radius.min())), max(semi_major * (1 + e), float(radius.max()))
     bounds = _motion_bounds(perigee, apogee, semi_major)
-    return Ephemeris(name or elements.name, start, float(seconds[0]), step, grid, *bounds)
+    whole = np.ascontiguousarray(grid)
+    return Ephemeris(name or elements.name, start, float(seconds[0]), step, whole, *bounds), doubts
+
+
+def _shown(elements: ElementSet, doubt: Doubt) -> str:
+    """From when on, or back, and why the states of an element set cannot be believed."""
+    at = f"{elements.epoch + timedelta(seconds=doubt.at_s):%Y-%m-%dT%H:%M:%SZ} {'on' if doubt.at_s >= 0 else 'back'}"
+    if not doubt.error:
+        return f"the states of '{elements.name}' are no orbit from {at}: {doubt.reason}"
+    failed = f"{elements.epoch + timedelta(seconds=doubt.error_s):%Y-%m-%dT%H:%M:%SZ}"
+    words = f"SGP4 error {doubt.error} for '{elements.name}' at {failed} (6 means decayed)"
+    return words if doubt.error_s == doubt.at_s else f"{words}, and no orbit from {at}: {doubt.reason}"
+
+
+def _words(elements: ElementSet, doubts: list[Doubt]) -> str:
+    return "; ".join(_shown(elements, d) for d in doubts)
+
+
+def _remedy(doubts: list[Doubt], *, some_left: bool) -> str:
+    age = "newer" if all(d.at_s >= 0 for d in doubts) else "older"
+    shorten = "shorten the period or " if some_left else ""
+    return f'{shorten}get {age} elements, or let the passes end there with bad_states = "end"'
+
+
+def _refusal(elements: ElementSet, doubts: list[Doubt], *, some_left: bool) -> str:
+    return f"make_ephemeris: {_words(elements, doubts)}; {_remedy(doubts, some_left=some_left)}"
+
+
+def _loss(elements: ElementSet, doubts: list[Doubt], *, some_left: bool) -> str:
+    """What a warning says of a satellite whose passes end."""
+    return f"{_words(elements, doubts)}; {'its passes end there' if some_left else 'it has no passes in the period'}"
 
 
 def tabulated_ephemeris(
@@ -288,16 +359,70 @@ def _grid_frame(start: datetime, step: float, count: int) -> tuple[np.ndarray, .
 
 
 def ephemerides(scenario: Scenario, start: datetime, end: datetime) -> dict[str, Ephemeris]:
-    """One `Ephemeris` per satellite of the scenario."""
-    return {s.name: _ephemeris(s, scenario, start, end) for s in scenario.satellites}
+    """One `Ephemeris` per satellite of the scenario.
+
+    With ``bad_states = "end"`` one may end before the period does, or be left out, where SGP4's states are no orbit.
+    """
+    return believed_ephemerides(scenario, start, end)[0]
 
 
-def _ephemeris(satellite: Satellite, scenario: Scenario, start: datetime, end: datetime) -> Ephemeris:
-    if satellite.ephemeris is not None:
-        return tabulated_ephemeris(satellite_segments(satellite, scenario), start, end, name=satellite.name)
-    elements = satellite_elements(satellite, scenario)
-    try:
-        return make_ephemeris(elements, start, end, name=satellite.name)
-    except ElementsError as error:
+def believed_ephemerides(
+    scenario: Scenario, start: datetime, end: datetime
+) -> tuple[dict[str, Ephemeris], dict[str, str]]:
+    """`ephemerides`, and by satellite why one of them ends inside the period or is left out.
+
+    Raises
+    ------
+    ElementsError
+        States of a satellite are no orbit that may not end so, or its file is malformed.
+    """
+    found: dict[str, Ephemeris] = {}
+    lost: dict[str, str] = {}
+    for satellite in scenario.satellites:
+        if satellite.ephemeris is not None:
+            segments = satellite_segments(satellite, scenario)
+            found[satellite.name] = tabulated_ephemeris(segments, start, end, name=satellite.name)
+            continue
+        elements = satellite_elements(satellite, scenario)
         file = f" in {Path(satellite.elements).name}" if satellite.elements else ""
-        raise ElementsError(f"satellite '{satellite.name}'{file}: {error}") from error
+        try:
+            part, doubts = _propagated(elements, start, end, satellite.name)
+        except ElementsError as error:
+            raise ElementsError(f"satellite '{satellite.name}'{file}: {error}") from error
+        some_left = part is not None
+        if doubts and not _may_end(satellite):
+            problem = _refusal(elements, doubts, some_left=some_left)
+            raise ElementsError(f"satellite '{satellite.name}'{file}: {problem}")
+        if part is not None:
+            found[satellite.name] = part
+        if doubts:
+            lost[satellite.name] = f"satellite '{satellite.name}'{file}: {_loss(elements, doubts, some_left=some_left)}"
+    return found, lost
+
+
+def check_states(satellite: Satellite, scenario: Scenario) -> str:
+    """What a satellite with elements loses of the scenario's period because its states are no orbit, by samples.
+
+    Empty if nothing is found. It takes milliseconds; leaps are left to the search of passes.
+
+    Raises
+    ------
+    ElementsError
+        States are no orbit that may not end so, or the file is malformed.
+    """
+    elements = satellite_elements(satellite, scenario)
+    begin_s, end_s = ((t - elements.epoch).total_seconds() for t in (scenario.start, scenario.end))
+    doubt = doubt_on_the_way(elements, begin_s, end_s, whole=True)
+    if doubt is None:
+        return ""
+    where = f"satellite '{satellite.name}'" + (f" in {Path(satellite.elements).name}" if satellite.elements else "")
+    some_left = doubt.at_s > begin_s if doubt.at_s >= 0 else doubt.at_s < end_s
+    if not _may_end(satellite):
+        raise ElementsError(f"{where}: {_refusal(elements, [doubt], some_left=some_left)}")
+    return f"{where}: {_loss(elements, [doubt], some_left=some_left)}"
+
+
+def _may_end(satellite: Satellite) -> bool:
+    if satellite.bad_states is None:
+        return satellite.bad_records == "skip"
+    return satellite.bad_states == "end"

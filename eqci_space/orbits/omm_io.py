@@ -38,8 +38,8 @@ _FIELDS = {
     "ARG_OF_PERICENTER": "argument_of_pericenter_deg", "MEAN_ANOMALY": "mean_anomaly_deg",
 }  # fmt: skip
 _OPTIONAL = {
-    "NORAD_CAT_ID": "catalogue_number", "BSTAR": "bstar_per_earth_radius", "MEAN_MOTION_DOT": "mean_motion_dot_rev_day2",
-    "MEAN_MOTION_DDOT": "mean_motion_ddot_rev_day3",
+    "NORAD_CAT_ID": "catalogue_number", "BSTAR": "bstar_per_earth_radius",
+    "MEAN_MOTION_DOT": "mean_motion_dot_rev_day2", "MEAN_MOTION_DDOT": "mean_motion_ddot_rev_day3",
 }  # fmt: skip
 _EXPECTED = {
     "CENTER_NAME": ("EARTH",), "REF_FRAME": ("TEME",), "TIME_SYSTEM": ("UTC",),
@@ -204,7 +204,7 @@ def _wrong_unit(key: str, unit: str, where: str) -> str | None:
 
 
 def parse_xml(text: str, source: str) -> Parsed:
-    """``omm`` elements of an XML document, alone or combined, of any prefix. Document types and entities are refused."""
+    """``omm`` elements of an XML document of any prefix, alone or combined; document types and entities are refused."""
     records: list[tuple[str, dict[str, str], str | None]] = []
     inside = False
     words: list[str] = []

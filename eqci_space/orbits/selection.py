@@ -93,9 +93,10 @@ def select_elements(
         raise ElementsError(f"{where}: {_refusal(objects, found, name, object_name, catalogue_number, skipped)}")
     if not usable:
         usable = objects
+        key = f'object_name = "{objects[0].name}"' if objects[0].name else f"catalogue_number = {objects[0].number}"
         warnings.warn(
-            f"{where}: no object '{name}'; the file's only object is taken: {objects[0].shown()}; say so with "
-            f'object_name = "{objects[0].name}", or give the file of the satellite',
+            f"{where}: no object '{name}'; the file's only object is taken: {objects[0].shown()}; say so with {key}, "
+            "or give the file of the satellite",
             AssumedObjectWarning,
             stacklevel=3,
         )

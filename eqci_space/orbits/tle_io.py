@@ -62,7 +62,8 @@ def parse_tle(text: str, source: str) -> Iterator[ElementSet | BadRecord]:
             if _is_element_line(following, "2"):
                 bare = _has_no_checksum(line) and _has_no_checksum(following)
                 unchecked += [number] if bare else []
-                yield _attempt(title, *((_completed(x) if bare else x.rstrip()) for x in (line, following)), where)
+                first, second = ((_completed(x) if bare else x.rstrip()) for x in (line, following))
+                yield _attempt(title, first, second, where)
                 i += 1
             else:
                 yield _bad(f"{where}: line 1 of an element set without its line 2", title, line)
@@ -76,8 +77,8 @@ def parse_tle(text: str, source: str) -> Iterator[ElementSet | BadRecord]:
             yield BadRecord(f"{where}: '{line[:24].rstrip()}' is no element line, and no name of the line after it")
     if unchecked:
         warnings.warn(
-            f"{source}: {len(unchecked)} element set{'s' * (len(unchecked) > 1)} without the checksum of column 69, the "
-            f"first in line {unchecked[0]}; a mistyped digit is not noticed there; get the lines with their checksums",
+            f"{source}: {len(unchecked)} element set{'s' * (len(unchecked) > 1)} without the checksum of column 69, "
+            f"the first in line {unchecked[0]}; a mistyped digit is not noticed there; get the lines with their checksums",
             UncheckedRecordWarning,
             stacklevel=2,
         )
