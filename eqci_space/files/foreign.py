@@ -26,7 +26,7 @@ _PHRASES = re.compile(
     r"unauthori[sz]ed|not authori[sz]ed|permission denied|authentication|login required|must be logged in|captcha|"
     r"blocked|banned|no gp data found|no results|no data (found|available|returned)|invalid (query|request)|"
     r"bad request|bad gateway|gateway time|service unavailable|temporarily unavailable|internal server error|"
-    r"(page|file|resource) not found|404 not found|moved (permanently|temporarily)|error \d{3,4}|"
+    r"(page|file|resource) not found|404 not found|moved (permanently|temporarily)|error (code:? )?\d{3,4}|"
     r"http(/[\d.]+)? [345]\d\d|timed out|timeout)",
     re.I,
 )
@@ -70,9 +70,7 @@ def foreign_text(text: str) -> str:
         kind, remedy = "a pointer of Git LFS", "fetch the file itself with 'git lfs pull'"
     elif _STORE_ERROR.match(head) or _is_message(text, head):
         kind = "a message of a server"
-        remedy = (
-            "wait as long as it asks, then " + remedy if re.search("limit|updated|too many", head, re.I) else remedy
-        )
+        remedy = ("wait as long as it asks, then " if _LIMIT.search(head) else "") + remedy
     return f"{kind}, not data: its first line is {first_line(head)}; {remedy}" if kind else ""
 
 

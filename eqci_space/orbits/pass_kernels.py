@@ -8,7 +8,7 @@ interval has no root, or exactly one; otherwise it is halved, down to a millisec
 
 The bounds are those of motion under gravity, so the proof assumes that the nodes are states of one unbroken orbit. That
 is checked before (`eqci_space.orbits.soundness`): above 80 km, below 1.5 times the apogee, and without leaps of more
-than 5 km; a smaller leap can hide or make a pass of a second at the minimum elevation.
+than 10 km; a smaller leap can hide or make a pass of seconds at the minimum elevation.
 
 One sweep over the grid serves all stations: the polynomial of an interval is made once, when a station needs it.
 

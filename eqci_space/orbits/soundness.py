@@ -9,7 +9,8 @@ where a deep-space inclination crosses 0.2 rad and the form of the periodic term
 - its radius is below 80 km over the equator: no satellite survives there (McDowell 2018, Acta Astronautica 151, 668:
   80 ± 10 km);
 - its radius is beyond 1.5 times the apogee of its elements (assumed: no perturbation within years does that);
-- it lies behind a leap of more than 5 km (assumed: what SGP4 itself misses by within days, or 0.7 s of a low orbit);
+- it lies behind a leap of more than 10 km (assumed: beyond what SGP4 itself misses by within days; objects 4632 and
+  14128 leap by 6 and 2 km where the inclination crosses 0.2 rad);
 
 and with it everything on its side of the epoch. The leap is read off seventh differences of the nodes: those of a
 smooth orbit are below 20 m (found for all of the verification set), those of a leap L are up to 20 L, the middle
@@ -29,7 +30,7 @@ __all__ = ["Doubt", "believed_span", "doubt_on_the_way"]
 
 _LOWEST_KM = 80.0
 _BEYOND_APOGEE = 1.5
-_LEAP_M = 5e3
+_LEAP_M = 1e4
 _ORDER, _MIDDLE = 7, 20.0
 _BEFORE_LEAP = _ORDER // 2
 _TURNS_PER_SAMPLE = 0.381966  # of the golden section, so that samples of many turns fall everywhere on the orbit

@@ -78,7 +78,7 @@ def parse_tle(text: str, source: str) -> Iterator[ElementSet | BadRecord]:
     if unchecked:
         warnings.warn(
             f"{source}: {len(unchecked)} element set{'s' * (len(unchecked) > 1)} without the checksum of column 69, "
-            f"the first in line {unchecked[0]}; a mistyped digit is not noticed there; get the lines with their checksums",
+            f"the first in line {unchecked[0]}; a mistyped digit is not noticed there; get lines with checksums",
             UncheckedRecordWarning,
             stacklevel=2,
         )
