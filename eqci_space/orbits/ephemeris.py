@@ -22,7 +22,7 @@ from eqci_space.orbits.elements import BadRecord, ElementSet, check_age, propaga
 from eqci_space.orbits.elements_io import read_records, sound_sets
 from eqci_space.orbits.interpolation import NODES, states
 from eqci_space.orbits.oem_io import OemSegment, interpolated_km, read_oem
-from eqci_space.orbits.selection import select_elements
+from eqci_space.orbits.selection import Catalogue, catalogue, select_from
 from eqci_space.orbits.soundness import Doubt, believed_span, doubt_on_the_way
 from eqci_space.scenario import Satellite, Scenario
 from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M, EARTH_ROTATION_RAD_S
@@ -152,18 +152,19 @@ def satellite_elements(satellite: Satellite, scenario: Scenario) -> ElementSet:
         raise ElementsError(f"satellite '{satellite.name}' has an ephemeris and no elements")
     path = Path(scenario.file).parent / satellite.elements
     stamp = path.stat().st_mtime_ns if path.is_file() else 0
-    sets, skipped = _sets_of(path, stamp, satellite.bad_records)
-    return select_elements(
-        sets, satellite.name, f"satellite '{satellite.name}' in {path.name}", object_name=satellite.object_name,
-        catalogue_number=satellite.catalogue_number, skipped=skipped, period=(scenario.start, scenario.end),
+    return select_from(
+        _catalogue_of(path, stamp, satellite.bad_records), satellite.name,
+        f"satellite '{satellite.name}' in {path.name}", object_name=satellite.object_name,
+        catalogue_number=satellite.catalogue_number, period=(scenario.start, scenario.end),
     )  # fmt: skip
 
 
 @lru_cache(maxsize=8)
-def _sets_of(path: Path, stamp: int, bad_records: Literal["raise", "skip"]) -> tuple[list[ElementSet], list[BadRecord]]:
-    """Sets and skipped records of a file, read once for all satellites that name it; `stamp` is its last change."""
+def _catalogue_of(path: Path, stamp: int, bad_records: Literal["raise", "skip"]) -> Catalogue:
+    """Objects of a file, read once for all satellites that name it; `stamp` is its last change."""
     records = read_records(path)
-    return sound_sets(records, path.name, bad_records), [r for r in records if isinstance(r, BadRecord)]
+    sets = sound_sets(records, path.name, bad_records)
+    return catalogue(sets, [r for r in records if isinstance(r, BadRecord)])
 
 
 def satellite_segments(satellite: Satellite, scenario: Scenario) -> list[OemSegment]:

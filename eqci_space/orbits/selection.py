@@ -16,7 +16,7 @@ from datetime import datetime
 from eqci_space.errors import AssumedObjectWarning, ElementsError, close_names
 from eqci_space.orbits.elements import BadRecord, ElementSet, age_day
 
-__all__ = ["select_elements"]
+__all__ = ["Catalogue", "catalogue", "select_elements", "select_from"]
 
 _LISTED = 8
 _CHOOSE = "choose by object_name or catalogue_number"
@@ -40,6 +40,33 @@ class _Object:
         return f"'{self.name}' ({number}, {when})" if self.name else f"unnamed ({number}, {when})"
 
 
+@dataclass(frozen=True)
+class Catalogue:
+    """The objects of a file in order of appearance, and by name and number; made once for many satellites."""
+
+    objects: list[_Object]
+    by_name: dict[str, list[_Object]]
+    by_number: dict[int, list[_Object]]
+
+    def fitting(self, name: str | None, number: int | None) -> list[_Object]:
+        """Objects of a name and a number, each None for any."""
+        if name is None:
+            return self.objects if number is None else self.by_number.get(number, [])
+        found = self.by_name.get(" ".join(name.split()), [])
+        return [o for o in found if number is None or o.number == number]
+
+
+def catalogue(sets: Sequence[ElementSet], skipped: Sequence[BadRecord] = ()) -> Catalogue:
+    """The objects that element sets and skipped records of a file are of."""
+    objects = _objects(sets, skipped)
+    by_name: dict[str, list[_Object]] = {}
+    by_number: dict[int, list[_Object]] = {}
+    for entry in objects:
+        by_name.setdefault(entry.name or str(entry.number), []).append(entry)
+        by_number.setdefault(entry.number, []).append(entry)
+    return Catalogue(objects, by_name, by_number)
+
+
 def select_elements(
     sets: Sequence[ElementSet],
     name: str,
@@ -48,6 +75,21 @@ def select_elements(
     object_name: str | None = None,
     catalogue_number: int | None = None,
     skipped: Sequence[BadRecord] = (),
+    period: tuple[datetime, datetime] | None = None,
+) -> ElementSet:
+    """`select_from` among the element sets and skipped records of a file."""
+    return select_from(
+        catalogue(sets, skipped), name, where, object_name=object_name, catalogue_number=catalogue_number, period=period
+    )
+
+
+def select_from(
+    known: Catalogue,
+    name: str,
+    where: str,
+    *,
+    object_name: str | None = None,
+    catalogue_number: int | None = None,
     period: tuple[datetime, datetime] | None = None,
 ) -> ElementSet:
     """The set of one object that is nearest to a period.
@@ -59,16 +101,14 @@ def select_elements(
 
     Parameters
     ----------
-    sets : sequence of ElementSet
-        All of the file.
+    known : Catalogue
+        What the file has.
     name : str
         The satellite's own.
     where : str
         Opens messages.
     object_name, catalogue_number : str, int, optional
         As stated for the satellite.
-    skipped : sequence of BadRecord
-        Malformed records of the file.
     period : two datetimes, optional
         Of several sets the one is taken whose epoch has the smallest largest distance from it; of two alike the
         earlier. Default the newest.
@@ -84,13 +124,13 @@ def select_elements(
     AssumedObjectWarning
         The only object of the file has another name than the satellite.
     """
-    objects = _objects(sets, skipped)
+    objects = known.objects
     stated = object_name is not None or catalogue_number is not None
     wanted = object_name if stated else name
-    found = [o for o in objects if _fits(o, wanted, catalogue_number)]
+    found = known.fitting(wanted, catalogue_number)
     usable = [o for o in found if o.sets]
-    if len(found) > 1 or (not usable and (stated or len(objects) != 1 or not sets)):
-        raise ElementsError(f"{where}: {_refusal(objects, found, name, object_name, catalogue_number, skipped)}")
+    if len(found) > 1 or (not usable and (stated or len(objects) != 1 or not objects[0].sets)):
+        raise ElementsError(f"{where}: {_refusal(objects, found, name, object_name, catalogue_number)}")
     if not usable:
         usable = objects
         key = f'object_name = "{objects[0].name}"' if objects[0].name else f"catalogue_number = {objects[0].number}"
@@ -137,21 +177,15 @@ def _label(record: ElementSet | BadRecord) -> tuple[str, int]:
     return ("" if number and name == str(number) else name), number
 
 
-def _fits(entry: _Object, name: str | None, number: int | None) -> bool:
-    if number is not None and entry.number != number:
-        return False
-    return name is None or " ".join(name.split()) == (entry.name or str(entry.number))
-
-
 def _refusal(
     objects: list[_Object],
     found: list[_Object],
     name: str,
     object_name: str | None,
     catalogue_number: int | None,
-    skipped: Sequence[BadRecord],
 ) -> str:
     """Why no one object is meant, and what the file has."""
+    skipped = [r for o in objects for r in o.skipped]
     if object_name is not None and catalogue_number is not None:
         wanted = f"object '{object_name}' with catalogue number {catalogue_number}"
     elif catalogue_number is not None:
