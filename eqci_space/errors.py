@@ -19,6 +19,7 @@
     ├── StaleElementsWarning    elements are far from the times asked for
     ├── LostOrbitWarning        a satellite's passes end where its states cannot be believed
     ├── ModelValidityWarning    a formula is used outside its stated range
+    ├── UnreadEventWarning      an event of a calendar cannot be read and closes its station
     ├── UndatedOrbitWarning     a designed orbit without epoch restarts with the scenario
     └── EqciDeprecationWarning  a spelling that goes with the next minor version but one (`machine.deprecation`)
 
@@ -48,6 +49,7 @@ __all__ = [
     "TimeError",
     "UncheckedRecordWarning",
     "UndatedOrbitWarning",
+    "UnreadEventWarning",
     "VerificationError",
     "close_names",
     "near_matches",
@@ -142,6 +144,10 @@ class ModelValidityWarning(EqciWarning):
 
 class UndatedOrbitWarning(EqciWarning):
     """A designed orbit states no epoch and takes the start of its scenario, with which it moves."""
+
+
+class UnreadEventWarning(EqciWarning):
+    """An event of a calendar may close its station and cannot be read: it does so, for as long as it may last."""
 
 
 class EqciDeprecationWarning(EqciWarning, DeprecationWarning):

@@ -10,19 +10,27 @@ from pathlib import Path
 from eqci_space.errors import DataError
 from eqci_space.files.limits import TABLE_BYTES, control_problem, name_problem, oversize
 
-__all__ = ["keyed_rows", "numbered_rows", "row_lines", "sound_text"]
+__all__ = ["keyed_rows", "numbered_rows", "plain_text", "row_lines", "sound_text"]
 
 
-def sound_text(path: Path) -> str:
-    """Content of a file of sane size, in UTF-8."""
+def plain_text(path: Path) -> str:
+    """Content of a file of sane size, in UTF-8, with line ends as they stand; not all of it can be shown."""
     try:
         problem = oversize(path, TABLE_BYTES)
-        text = "" if problem else path.read_text(encoding="utf-8-sig")
+        text = "" if problem else path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name}: not UTF-8 text ({error})") from error
     except OSError as error:
         raise DataError(f"{path.name}: cannot be read: {error.strerror}; give a file that can") from error
-    problem = problem or control_problem(text)
+    if problem:
+        raise DataError(f"{path.name}: {problem}")
+    return text
+
+
+def sound_text(path: Path) -> str:
+    """Content of a file of sane size, in UTF-8, all of which can be shown."""
+    text = plain_text(path).replace("\r\n", "\n").replace("\r", "\n")
+    problem = control_problem(text)
     if problem:
         raise DataError(f"{path.name}: {problem}")
     return text

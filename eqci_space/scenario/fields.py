@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -33,8 +34,18 @@ def _sound_name(value: str) -> str:
     return value
 
 
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (LookupError, ValueError, OSError) as error:
+        raise ValueError("no zone of the time zone database; write a name such as 'Europe/Berlin' or 'UTC'") from error
+    return value
+
+
 UtcTime = Annotated[datetime, BeforeValidator(_require_zone), AfterValidator(_to_utc)]
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_sound_name)]
+EventName = Annotated[str, Field(min_length=1, max_length=200)]
+TimeZone = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_known_zone)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -178,10 +178,19 @@ def read_station_files(raw: dict[str, Any], reading: Reading) -> None:
                 if key == "horizon_mask":
                     station[key] = read_horizon_mask(path)
                 else:
-                    start, end = (_require_aware(raw.get(edge)) for edge in ("start", "end"))
-                    station[key] = read_maintenance(path, start, end)
+                    station[key] = _maintenance(path, raw, station)
             except (DataError, OSError) as error:
                 reading.problems.append((f"station.{ogs}.{key}", str(error)))
+
+
+def _maintenance(path: Path, raw: dict[str, Any], station: dict[str, Any]) -> list[dict[str, Any]]:
+    start, end = (_require_aware(raw.get(edge)) for edge in ("start", "end"))
+    accept, zone = station.get("maintenance_accept", ()), station.get("time_zone")
+    return read_maintenance(
+        path, start, end,
+        accept=[n for n in accept if isinstance(n, str)] if isinstance(accept, list) else (),
+        time_zone=zone if isinstance(zone, str) else None,
+    )  # fmt: skip
 
 
 def _require_aware(value: object) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import warnings
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eqci_space.data import data_path
-from eqci_space.errors import DataError, ScenarioError
+from eqci_space.errors import DataError, ScenarioError, UnreadEventWarning
 from eqci_space.files.csv_rows import keyed_rows
 from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.passes import find_passes
@@ -279,13 +280,10 @@ def test_a_repetition_of_whole_days_ends_with_a_day(closures):
     assert [s for s, _ in closures(days)] == [utc(3, 5), utc(3, 12), utc(3, 19)]
 
 
-def test_two_rules_of_repetition_are_both_kept_or_refused(closures):
+def test_two_rules_of_repetition_are_both_kept(closures):
     # RFC 5545, 3.8.5.3: a second RRULE "SHOULD NOT" occur; old calendars have it, and nothing may be lost silently.
     both = ["DTSTART:20270305T020000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=3", "RRULE:FREQ=DAILY;COUNT=2"]
-    try:
-        found = [s for s, _ in closures(both)]
-    except DataError:
-        return
+    found = [s for s, _ in closures(both)]
     assert found == [utc(3, d, 2) for d in (5, 6, 12, 19)]
 
 
@@ -302,55 +300,6 @@ def test_a_file_without_a_calendar_is_refused(write):
 
 
 SOUND = "DTSTART:20270305T020000Z"
-
-
-@pytest.mark.parametrize(
-    ("event", "message"),
-    [
-        (["DURATION:PT2H"], "DTSTART is missing"),
-        ([SOUND], "has neither DTEND nor DURATION"),
-        (["DTSTART:20270305T020000", "DURATION:PT2H"], "DTSTART 2027-03-05T02:00:00 has no time zone; write"),
-        (["DTSTART;TZID=No/Where:20270305T020000", "DURATION:PT2H"], "has no time zone"),
-        ([SOUND, "DTEND:20270305T030000"], "DTEND 2027-03-05T03:00:00 has no time zone"),
-        ([SOUND, "DTEND:20270305T010000Z"], "is not after start"),
-        ([SOUND, "DURATION:-PT2H"], "is not after start"),
-        ([SOUND, "DURATION:PT2H", "RRULE:FREQ=SOMETIMES"], "cannot repeat it"),
-        ([SOUND, "DURATION:PT2H", "RRULE:nonsense"], "cannot repeat it"),
-        ([SOUND, "DURATION:PT2H", "RRULE:FREQ=WEEKLY", "EXDATE:20270312T020000"], "EXDATE .* has no time zone"),
-        ([SOUND, "DURATION:PT1S", "RRULE:FREQ=MINUTELY"], "repeats every second or minute"),
-        (["DTSTART:2027-03-05", "DURATION:PT2H"], "DTSTART"),
-        ([SOUND, "DURATION:2 hours"], "DURATION"),
-        ([SOUND, "DTEND:yesterday"], "DTEND"),
-        ([SOUND, "DURATION:PT2H", "RRULE:FREQ=WEEKLY", "EXDATE:sometimes"], "EXDATE"),
-        ([SOUND, "DTSTART:20270306T020000Z", "DURATION:PT2H"], "DTSTART"),
-        ([SOUND, "DURATION:PT2H", "DURATION:PT3H"], "DURATION"),
-        ([SOUND, "DTEND:20270305T030000Z", "DTEND:20270305T040000Z"], "DTEND"),
-        ([SOUND, "DURATION:PT2H", "RECURRENCE-ID:20270305T020000"], "RECURRENCE-ID|no time zone"),
-        ([SOUND, "DURATION:PT2H", "RECURRENCE-ID:never"], "RECURRENCE-ID"),
-        ([SOUND, "DURATION:P9999999D"], "event 2 'coating'"),
-        ([SOUND, "DURATION:P9999999D", "RRULE:FREQ=DAILY"], "event 2 'coating'"),
-        (["DTSTART;TZID=Europe/Berlin:00010101T000000", "DURATION:PT2H"], "DTSTART"),
-    ],
-)
-def test_broken_events_are_named_with_file_and_event(write, event, message):
-    path = write(calendar([SOUND, "DURATION:PT1H", "SUMMARY:sound"], [*event, "SUMMARY:coating"]), "calendar.ics")
-    with pytest.raises(DataError, match=message) as caught:
-        read_maintenance(path, START, END)
-    assert "calendar.ics" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("event", "message"),
-    [
-        (["DTSTART:20270305T020000", "DURATION:PT2H"], "calendar.ics event 2 'coating': DTSTART"),
-        ([SOUND, "DTEND:20270305T010000Z"], "calendar.ics event 2 'coating': end"),
-        ([SOUND, "DURATION:PT2H", "RRULE:FREQ=SOMETIMES"], "calendar.ics event 2 'coating': cannot repeat it"),
-    ],
-)
-def test_the_broken_event_is_named_by_number_and_summary(write, event, message):
-    path = write(calendar([SOUND, "DURATION:PT1H", "SUMMARY:sound"], [*event, "SUMMARY:coating"]), "calendar.ics")
-    with pytest.raises(DataError, match=message):
-        read_maintenance(path, START, END)
 
 
 @pytest.mark.parametrize("text", ["nonsense", "END:VCALENDAR", "BEGIN:VCALENDAR\r\n;;;\r\nEND:VCALENDAR\r\n"])
@@ -373,7 +322,9 @@ def only_data_errors(call):
     """Any other exception gets through and fails the test; so does a message that does not name the file."""
     message = "file."
     try:
-        call()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnreadEventWarning)
+            call()
     except DataError as error:
         message = str(error)
     assert "file." in message
@@ -474,7 +425,6 @@ def test_closures_of_a_file_cut_windows(edited, write, suffix):
     [
         ("works.csv", "start,end\n2027-03-02T00:00:00Z,soon\n", "works.csv line 2: end 'soon'"),
         ("works.ics", "nonsense", "works.ics: not a valid iCalendar file"),
-        ("works.ics", calendar([SOUND, "SUMMARY:coating"]), "works.ics event 1 'coating': has neither DTEND nor"),
         ("works.csv", None, "no file 'works.csv' beside the scenario"),
     ],
 )
