@@ -87,7 +87,7 @@ def parse_calendars(text: str, source: str) -> list[Component]:
 
 
 def _invalid(source: str, number: int, what: str) -> DataError:
-    shown = shown_text(what, 3 * LONGEST_NAME)
+    shown = shown_text(what, longest=3 * LONGEST_NAME)
     return DataError(
         f"{source}: not a valid iCalendar file: line {number}: {shown}; export the calendar again, in full"
     )
@@ -140,7 +140,7 @@ def _unescaped(match: re.Match[str]) -> str:
     return "\n" if match[1] in "nN" else match[1]
 
 
-def shown_text(text: str, longest: int = 200) -> str:
+def shown_text(text: str, *, longest: int = 200) -> str:
     """A text in one line, cut, with a mark in place of each character that cannot be shown."""
     cut = " ".join(text[: 4 * longest].split())
     cut = cut if len(cut) <= longest else cut[: longest - 1] + "…"

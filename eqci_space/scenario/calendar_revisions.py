@@ -64,7 +64,7 @@ def calendar_events(calendars: Iterable[Component], source: str) -> list[Event]:
 def _event(component: Component, calendar: int, number: int, withdrawn: bool) -> Event:
     lines = component.lines
     summary, uid = single(component, "SUMMARY"), single(component, "UID")
-    where = f"{_KINDS[component.kind]} {number} '{shown_text(summary or uid, LONGEST_NAME)}'"
+    where = f"{_KINDS[component.kind]} {number} '{shown_text(summary or uid, longest=LONGEST_NAME)}'"
     sequence = lines["SEQUENCE"][0].value.strip() if "SEQUENCE" in lines else "0"
     known = sequence.isascii() and sequence.isdigit() and len(sequence) < 10
     written = lines["DTSTAMP"][0].value.strip().upper() if "DTSTAMP" in lines else ""

@@ -111,7 +111,7 @@ class Zones:
             except UnreadableError as error:
                 self._known[name] = str(error)
             except OverflowError:
-                self._known[name] = f"the time zone '{shown_text(name, 80)}' leads outside the years 1 to 9999"
+                self._known[name] = f"the time zone '{shown_text(name, longest=80)}' leads outside the years 1 to 9999"
         found = self._known[name]
         if isinstance(found, str):
             raise UnreadableError(found)
@@ -124,10 +124,10 @@ class Zones:
             return zone
         if name in self.defined:
             return self._own(name)
-        raise UnreadableError(f"'{shown_text(name, 80)}' is no time zone that is known; {self.remedy}")
+        raise UnreadableError(f"'{shown_text(name, longest=80)}' is no time zone that is known; {self.remedy}")
 
     def _own(self, name: str) -> tzinfo:
-        shown = shown_text(name, 80)
+        shown = shown_text(name, longest=80)
         self.work.begin()
         onsets: list[tuple[datetime, timedelta]] = []
         before: list[tuple[datetime, timedelta]] = []
@@ -167,7 +167,9 @@ def _offset(part: Component, name: str) -> timedelta:
     text = part.lines[name][0].value.strip() if name in part.lines else ""
     found = _OFFSET.fullmatch(text)
     if not found or int(found["hours"]) > 23:
-        raise UnreadableError(f"a time zone's {name} is '{shown_text(text, 40)}'; expected an offset such as +0100")
+        raise UnreadableError(
+            f"a time zone's {name} is '{shown_text(text, longest=40)}'; expected an offset such as +0100"
+        )
     length = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"]), seconds=int(found["seconds"] or 0))
     return -length if found["sign"] == "-" else length
 
@@ -203,7 +205,7 @@ def parse_time(text: str, zone: tzinfo = UTC) -> Stamp:
         clock = found["clock"] or "000000"
         at = time(int(clock[:2]), int(clock[2:4]), min(int(clock[4:]), 59) if clock[4:] == "60" else int(clock[4:]))
     except ValueError as error:
-        shown = shown_text(text, 40)
+        shown = shown_text(text, longest=40)
         raise UnreadableError(f"'{shown}' is no time; write 20270305, 20270305T200000 or 20270305T200000Z") from error
     return Stamp(datetime.combine(day, at), UTC if found["utc"] else zone, not found["clock"])
 
@@ -235,7 +237,7 @@ def parse_length(text: str) -> Length:
     """
     found = _LENGTH.fullmatch(text.strip())
     if not found or not any(found[key] for key in ("weeks", "days", "hours", "minutes", "seconds")):
-        raise UnreadableError(f"'{shown_text(text, 40)}' is no duration; write PT2H, PT90M or P1D")
+        raise UnreadableError(f"'{shown_text(text, longest=40)}' is no duration; write PT2H, PT90M or P1D")
     days = int(found["weeks"] or 0) * 7 + int(found["days"] or 0)
     seconds = int(found["hours"] or 0) * 3600 + int(found["minutes"] or 0) * 60 + int(found["seconds"] or 0)
     sign = -1 if found["sign"] == "-" else 1

@@ -21,6 +21,7 @@ from eqci_space.words import short_list
 __all__ = ["read_maintenance"]
 
 _NAMED_UNREAD = 20
+_PASSED_OVER = ("VTODO", "VJOURNAL")
 
 
 def read_maintenance(
@@ -59,7 +60,7 @@ def read_maintenance(
     Warns
     -----
     UnreadEventWarning
-        An event cannot be read, or the file has none.
+        An event cannot be read, the file has none, or it has to-dos with times, which close nothing.
     """
     if path.suffix.lower() == ".ics":
         entries = _ics_entries(path, (start.astimezone(UTC), end.astimezone(UTC)), accept, time_zone)
@@ -104,8 +105,7 @@ def _ics_entries(
 ) -> list[dict[str, Any]]:
     calendars = parse_calendars(plain_text(path), path.name)
     events = calendar_events(calendars, path.name)
-    if not events:
-        _warn_of_none(path, calendars)
+    _warn_of_others(path, calendars, empty=not events)
     known = {name for event in events for name in event.names}
     for name in accept:
         if name not in known:
@@ -148,15 +148,21 @@ def _zones(calendar: Component, last: datetime, time_zone: str | None, work: Wor
     return zones
 
 
-def _warn_of_none(path: Path, calendars: list[Component]) -> None:
-    others = sorted({shown_text(part.kind, 40) for calendar in calendars for part in calendar.parts})
-    held = f", but {short_list(others)}" if others else ""
-    warnings.warn(
-        f"{path.name}: has no event and no busy time{held}, so it closes nothing; write closed times as events, or "
-        "drop the file",
-        UnreadEventWarning,
-        stacklevel=5,
-    )
+def _warn_of_others(path: Path, calendars: list[Component], *, empty: bool) -> None:
+    """Say that a file closes nothing, or which of its components are passed over although they have times."""
+    parts = [part for calendar in calendars for part in calendar.parts]
+    others = sorted({shown_text(part.kind, longest=40) for part in parts})
+    if empty:
+        held = f", but {short_list(others)}" if others else ""
+        problem = f"has no event and no busy time{held}, so it closes nothing"
+    else:
+        timed = [shown_text(p.kind, longest=40) for p in parts if p.kind in _PASSED_OVER and "DTSTART" in p.lines]
+        if not timed:
+            return
+        kinds = short_list(sorted(set(timed)))
+        problem = f"{len(timed)} of its entries are {kinds}, which takes no time and closes nothing"
+    remedy = "write closed times as events" + (", or drop the file" if empty else "")
+    warnings.warn(f"{path.name}: {problem}; {remedy}", UnreadEventWarning, stacklevel=5)
 
 
 def _closed_unread(path: Path, unread: list[tuple[Event, Unread]]) -> list[dict[str, Any]]:
