@@ -95,6 +95,12 @@ def test_rules_by_hand(text, days):
     assert given_by(text, start) == [datetime(2027, month, day, 2) for month, day in days]
 
 
+def test_a_week_belongs_to_the_year_that_has_its_thursday():
+    # ISO 8601: 1 January is a Thursday in 2026, a Friday in 2027.
+    found = given_by("FREQ=YEARLY;BYWEEKNO=1;BYDAY=FR", datetime(2026, 1, 2), datetime(2026, 1, 1), datetime(2027, 3, 1))
+    assert found == [datetime(2026, 1, 2), datetime(2027, 1, 8)]
+
+
 def test_a_count_includes_what_lies_before_the_span_and_an_end_is_kept():
     start = datetime(2027, 2, 26, 5)
     assert given_by("FREQ=DAILY;COUNT=5", start) == [datetime(2027, 3, d, 5) for d in (1, 2)]
