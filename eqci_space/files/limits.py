@@ -35,6 +35,7 @@ __all__ = [
     "SPANS_PER_LINK",
     "STATION_DAYS",
     "TABLE_BYTES",
+    "TABLE_COLUMNS",
     "WEATHER_TEXT_BYTES",
     "control_problem",
     "dotted_key_problem",
@@ -48,6 +49,7 @@ __all__ = [
 SCENARIO_BYTES = 5_000_000
 TABLE_BYTES = 5_000_000
 """Of catalogues, networks, horizon masks and calendars."""
+TABLE_COLUMNS = 400
 ORBIT_BYTES = 50_000_000
 WEATHER_TEXT_BYTES = 200_000_000
 GRID_BYTES = 8_000_000_000

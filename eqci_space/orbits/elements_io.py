@@ -126,8 +126,8 @@ def _parser(text: str, source: str) -> omm_io.Parsed:
         return omm_io.parse_json(text, source)
     if start[0] == "<":
         return omm_io.parse_xml(text, source)
-    first = start.splitlines()[0]
-    if "," in first and "EPOCH" in first:
+    first = next((line for line in start.splitlines() if not line.startswith("#") and line[:4].lower() != "sep="), "")
+    if "EPOCH" in first and any(mark in first for mark in ",;\t"):
         return omm_io.parse_csv(text, source)
     if start.startswith(("CCSDS_OMM_VERS", "COMMENT", "OBJECT_NAME")) and "=" in start:
         return omm_io.parse_kvn(text, source)

@@ -17,6 +17,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from eqci_space.errors import ElementsError
+from eqci_space.files.csv_rows import CsvError, csv_records
 from eqci_space.orbits.elements import BadRecord, ElementSet, build_elements
 
 __all__ = [
@@ -145,20 +146,12 @@ def parse_json(text: str, source: str) -> Parsed:
 
 def parse_csv(text: str, source: str) -> Parsed:
     """Rows under a header of OMM keywords."""
-    blank = len(text[: len(text) - len(text.lstrip())].splitlines())
-    reader = csv.DictReader(io.StringIO(text.lstrip()), skipinitialspace=True)
     try:
-        for row in reader:
-            where = f"{source} line {blank + reader.line_num}"
-            if None in row or None in row.values():
-                got = sum(v is not None for k, v in row.items() if k is not None) + len(row.get(None) or [])
-                problem = f"{where}: {got} fields; expected {len(reader.fieldnames or [])} as in the header"
-            else:
-                problem = None
-            record = {str(k).strip(): v.strip() for k, v in row.items() if isinstance(v, str)}
-            yield _attempt(record, where, problem)
-    except csv.Error as error:
-        raise ElementsError(f"{source} line {reader.line_num}: not valid CSV: {error}") from error
+        for line, record, problem in csv_records(text, source, numbers=(*_FIELDS, *_OPTIONAL)):
+            where = f"{source} line {line}"
+            yield _attempt(record, where, f"{where}: {problem}" if problem else None)
+    except CsvError as error:
+        raise ElementsError(str(error)) from error
 
 
 def key_value_lines(text: str, source: str) -> Iterator[tuple[str, str, str]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from eqci_space.errors import DataError, UnreadEventWarning, near_matches
-from eqci_space.files.csv_rows import numbered_rows, plain_text
+from eqci_space.files.csv_rows import CsvError, numbered_rows, plain_text
 from eqci_space.files.limits import CALENDAR_CLOSURES
 from eqci_space.scenario.calendar_events import Reader, Unread
 from eqci_space.scenario.calendar_lines import Component, parse_calendars, shown_text, single
@@ -73,31 +73,34 @@ def read_maintenance(
 
 
 def _csv_entries(path: Path) -> list[dict[str, Any]]:
-    entries = []
+    entries, problems = [], []
     for line, row in numbered_rows(path, required=("start", "end")):
-        times = {}
-        for column in ("start", "end"):
-            try:
-                value = datetime.fromisoformat((row[column] or "").strip())
-            except ValueError as error:
-                raise DataError(f"{path.name} line {line}: {column} '{row[column]}' is no ISO 8601 time") from error
-            day = len((row[column] or "").strip()) == len("2027-03-01")
-            times[column] = _utc(value.date() if day else value, f"{path.name} line {line}: {column}")
-        if times["end"] <= times["start"]:
-            raise DataError(f"{path.name} line {line}: end {times['end']} is not after start {times['start']}")
-        entries.append({**times, "reason": (row.get("reason") or "").strip()})
+        try:
+            start, end = (_utc(row[column], f"{column} ") for column in ("start", "end"))
+            if end <= start:
+                raise DataError(f"end {end} is not after start {start}; exchange or mend them")
+            entries.append({"start": start, "end": end, "reason": row.get("reason", "")})
+        except DataError as error:
+            problems.append(f"line {line}: {error}")
+    if problems:
+        raise CsvError(path.name, problems)
     return entries
 
 
-def _utc(value: date | datetime, where: str) -> datetime:
-    if not isinstance(value, datetime):
-        return datetime.combine(value, time(), tzinfo=UTC)
+def _utc(text: str, where: str) -> datetime:
+    """A time of a table in UTC; a day is its midnight."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DataError(f"{where}'{text[:40]}' is no ISO 8601 time; write such as 2027-03-05T20:00:00Z") from error
+    if len(text) == len("2027-03-01"):
+        return value.replace(tzinfo=UTC)
     if value.tzinfo is None:
-        raise DataError(f"{where} {value.isoformat()} has no time zone; write {value.isoformat()}Z for UTC")
+        raise DataError(f"{where}{value.isoformat()} has no time zone; write {value.isoformat()}Z for UTC")
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
-        raise DataError(f"{where} {value.isoformat()} lies outside the years 1 to 9999 in UTC") from error
+        raise DataError(f"{where}{value.isoformat()} lies outside the years 1 to 9999 in UTC; mend it") from error
 
 
 def _ics_entries(

@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 from eqci_space.errors import DataError
-from eqci_space.files.csv_rows import numbered_rows, sound_text
+from eqci_space.files.csv_rows import CsvError, csv_header, numbered_rows, sound_text
 
 __all__ = ["read_horizon_mask"]
 
@@ -101,17 +101,16 @@ def _two_numbers(path: Path, number: int, cells: list[str]) -> tuple[float, floa
 
 def _named_rows(path: Path) -> list[Row]:
     columns = ("azimuth_deg", "elevation_deg")
-    found = numbered_rows(path)
-    lacking = [c for c in columns if found and c not in found[0][1]]
+    found = csv_header(sound_text(path), path.name)
+    lacking = [c for c in columns if c not in found]
     if lacking:
-        raise DataError(f"{path.name}: column '{lacking[0]}' is missing; found {[*found[0][1]]}; {_FORMS}")
-    rows: list[Row] = []
-    for line, row in numbered_rows(path, required=columns):
-        try:
-            rows.append((line, float(row["azimuth_deg"]), float(row["elevation_deg"])))
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{path.name} line {line}: expected two numbers; {error}") from error
-    return rows
+        raise DataError(f"{path.name}: column '{lacking[0]}' is missing; found {found}; {_FORMS}")
+    rows = numbered_rows(path, required=columns, numbers=columns)
+    blank = [f"line {line}, {c}: is blank; write a number, or take the row out" for line, row in rows
+             for c in columns if not row[c]]  # fmt: skip
+    if blank:
+        raise CsvError(path.name, blank)
+    return [(line, float(row["azimuth_deg"]), float(row["elevation_deg"])) for line, row in rows]
 
 
 def _pvgis_rows(path: Path, lines: list[tuple[int, str]]) -> list[Row]:

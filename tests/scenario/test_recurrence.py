@@ -97,7 +97,9 @@ def test_rules_by_hand(text, days):
 
 def test_a_week_belongs_to_the_year_that_has_its_thursday():
     # ISO 8601: 1 January is a Thursday in 2026, a Friday in 2027.
-    found = given_by("FREQ=YEARLY;BYWEEKNO=1;BYDAY=FR", datetime(2026, 1, 2), datetime(2026, 1, 1), datetime(2027, 3, 1))
+    found = given_by(
+        "FREQ=YEARLY;BYWEEKNO=1;BYDAY=FR", datetime(2026, 1, 2), datetime(2026, 1, 1), datetime(2027, 3, 1)
+    )
     assert found == [datetime(2026, 1, 2), datetime(2027, 1, 8)]
 
 
