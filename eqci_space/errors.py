@@ -14,8 +14,12 @@
 
     EqciWarning
     ├── BadRecordWarning        malformed records of a file were skipped on request
+    ├── UncheckedRecordWarning  records of a file lack what would show a mistyped digit
+    ├── AssumedObjectWarning    the only object of a file was taken although its name is another
     ├── StaleElementsWarning    elements are far from the times asked for
+    ├── LostOrbitWarning        a satellite's passes end where its states cannot be believed
     ├── ModelValidityWarning    a formula is used outside its stated range
+    ├── UnreadEventWarning      an event of a calendar cannot be read and closes its station
     ├── UndatedOrbitWarning     a designed orbit without epoch restarts with the scenario
     └── EqciDeprecationWarning  a spelling that goes with the next minor version but one (`machine.deprecation`)
 
@@ -28,6 +32,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 __all__ = [
+    "AssumedObjectWarning",
     "BadRecordWarning",
     "DataError",
     "ElementsError",
@@ -35,13 +40,16 @@ __all__ = [
     "EqciError",
     "EqciWarning",
     "InfeasibleError",
+    "LostOrbitWarning",
     "ModelValidityWarning",
     "PlanError",
     "ScenarioError",
     "StaleElementsWarning",
     "TableError",
     "TimeError",
+    "UncheckedRecordWarning",
     "UndatedOrbitWarning",
+    "UnreadEventWarning",
     "VerificationError",
     "close_names",
     "near_matches",
@@ -114,8 +122,20 @@ class BadRecordWarning(EqciWarning):
     """Malformed records of a file were left out, as the caller asked."""
 
 
+class UncheckedRecordWarning(EqciWarning):
+    """Records were read that lack their checksum, so that a mistyped digit would not be noticed."""
+
+
+class AssumedObjectWarning(EqciWarning):
+    """A file's only object was taken for a satellite of another name."""
+
+
 class StaleElementsWarning(EqciWarning):
-    """Element sets are old for the times asked for."""
+    """Element sets are old for the times asked for, or newer than they are."""
+
+
+class LostOrbitWarning(EqciWarning):
+    """Passes of a satellite end, as asked, where its states are no orbit any more."""
 
 
 class ModelValidityWarning(EqciWarning):
@@ -124,6 +144,10 @@ class ModelValidityWarning(EqciWarning):
 
 class UndatedOrbitWarning(EqciWarning):
     """A designed orbit states no epoch and takes the start of its scenario, with which it moves."""
+
+
+class UnreadEventWarning(EqciWarning):
+    """An event of a calendar may close its station and cannot be read: it does so, for as long as it may last."""
 
 
 class EqciDeprecationWarning(EqciWarning, DeprecationWarning):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -145,16 +146,21 @@ def load(scenario: str, overlays: list[Path] | None = None) -> Scenario:
 
 def check_inputs(scenario: Scenario) -> Network:
     """Read everything the scenario points to, so that a bad file stops a run before it begins; its network."""
+    from eqci_space.errors import LostOrbitWarning
     from eqci_space.fiber.network import build_network
     from eqci_space.orbits.elements import propagator
-    from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments, tabulated_ephemeris
+    from eqci_space.orbits.ephemeris import check_states, satellite_elements, satellite_segments, tabulated_ephemeris
     from eqci_space.schedule.partners import lonely_satellites
 
     for satellite in scenario.satellites:
         if satellite.ephemeris is not None:
             tabulated_ephemeris(satellite_segments(satellite, scenario), scenario.start, scenario.end)
-        else:
+        elif satellite.orbit is not None:
             propagator(satellite_elements(satellite, scenario))
+        else:
+            lost = check_states(satellite, scenario)
+            if lost:
+                warnings.warn(lost, LostOrbitWarning, stacklevel=2)
     network = build_network(scenario)
     lonely = lonely_satellites(scenario)
     if lonely:

@@ -15,7 +15,12 @@ from typing import Any
 from eqci_space.errors import DataError
 
 __all__ = [
+    "CALENDAR_CLOSURES",
+    "CALENDAR_EVENTS",
+    "CALENDAR_EVENT_VISITS",
+    "CALENDAR_LINES",
     "CALENDAR_OCCURRENCES",
+    "CALENDAR_VISITS",
     "DEEPEST_NESTING",
     "DEMAND_BINS",
     "FIRST_YEAR",
@@ -30,6 +35,7 @@ __all__ = [
     "SPANS_PER_LINK",
     "STATION_DAYS",
     "TABLE_BYTES",
+    "TABLE_COLUMNS",
     "WEATHER_TEXT_BYTES",
     "control_problem",
     "dotted_key_problem",
@@ -43,13 +49,18 @@ __all__ = [
 SCENARIO_BYTES = 5_000_000
 TABLE_BYTES = 5_000_000
 """Of catalogues, networks, horizon masks and calendars."""
+TABLE_COLUMNS = 400
 ORBIT_BYTES = 50_000_000
 WEATHER_TEXT_BYTES = 200_000_000
 GRID_BYTES = 8_000_000_000
 NOTE_BYTES = 50_000_000
 """Of JSON that describes a saved run or chunk."""
 LONGEST_TEXT, LONGEST_NAME, DEEPEST_NESTING = 10_000, 80, 32
-CALENDAR_OCCURRENCES = 10_000
+CALENDAR_OCCURRENCES, CALENDAR_CLOSURES = 10_000, 50_000
+"""Of one event, and of a calendar, within the period."""
+CALENDAR_LINES, CALENDAR_EVENTS = 200_000, 10_000
+CALENDAR_EVENT_VISITS, CALENDAR_VISITS = 100_000, 300_000
+"""Days and times that are looked at to repeat one event, and all events of a calendar."""
 SATELLITES = 20_000
 STATION_DAYS = 20_000_000
 """Satellites times stations times days: a year of 500 satellites over 100 stations."""

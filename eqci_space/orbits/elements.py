@@ -14,7 +14,16 @@ from sgp4.api import SGP4_ERRORS, WGS72, Satrec
 
 from eqci_space.errors import ElementsError, StaleElementsWarning
 
-__all__ = ["BadRecord", "ElementSet", "age_day", "build_elements", "check_age", "propagator", "secular_rates_deg_day"]
+__all__ = [
+    "BadRecord",
+    "ElementSet",
+    "age_day",
+    "build_elements",
+    "check_age",
+    "propagator",
+    "secular_rates_deg_day",
+    "signed_age_day",
+]
 
 _STALE_AFTER_DAYS = 14.0
 _DAYS_PER_YEAR = 365.25
@@ -31,7 +40,7 @@ _UNITS = {"_rev_day": " rev/day", "_deg": " deg"}
 class ElementSet(BaseModel):
     """SGP4 mean elements (OMM fields with unit suffixes) and the identity of the object.
 
-    The catalogue number may have nine digits; SGP4 is given a placeholder beyond 339,999.
+    The catalogue number may have nine digits; SGP4 is given a placeholder beyond 339,999. It is 0 where none is known.
     The two derivatives of the mean motion are kept as the element sets print them (half and a sixth
     of the derivative); SGP4 does not use them. `design` marks orbits made for a scenario, which have no age.
     Mean motions end at 0.004 rev/day: the Earth holds nothing beyond its Hill radius, 1.5e9 m or 0.0047 rev/day.
@@ -164,15 +173,25 @@ def secular_rates_deg_day(elements: ElementSet) -> tuple[float, float, float]:
     return satrec.nodedot * scale, satrec.argpdot * scale, satrec.mdot * scale
 
 
+def signed_age_day(elements: ElementSet, start: datetime, end: datetime) -> float:
+    """Largest distance [day] of a period from the epoch: positive from elements before it, negative after it.
+
+    Elements of the period itself have the sign of the end that is farther from them: positive where that is the last.
+    """
+    since = [(t - elements.epoch).total_seconds() / 86400.0 for t in (end, start)]
+    return max(since, key=abs)
+
+
 def age_day(elements: ElementSet, start: datetime, end: datetime) -> float:
     """Largest distance [day] of a period from the epoch."""
-    return max(abs((t - elements.epoch).total_seconds()) for t in (start, end)) / 86400.0
+    return abs(signed_age_day(elements, start, end))
 
 
 def check_age(elements: ElementSet, start: datetime, end: datetime) -> None:
     """Warn when a period reaches more than 14 days from the epoch, unless the orbit is a design.
 
-    The SGP4 error of a low orbit grows by kilometres a day, so older elements misplace passes by seconds.
+    The SGP4 error of a low orbit grows by kilometres a day, so older elements, and newer ones, misplace passes by
+    seconds.
 
     Raises
     ------
@@ -188,8 +207,20 @@ def check_age(elements: ElementSet, start: datetime, end: datetime) -> None:
         )
     if age > _STALE_AFTER_DAYS and not elements.design:
         warnings.warn(
-            f"elements of '{elements.name}' are {age:.1f} days from the period (limit {_STALE_AFTER_DAYS:g}); "
-            "get newer elements",
+            f"elements of '{elements.name}' are {age:.1f} days from the period (limit {_STALE_AFTER_DAYS:g}): their "
+            f"epoch {elements.epoch:%Y-%m-%dT%H:%MZ} {_age_advice(elements, start, end)}",
             StaleElementsWarning,
             stacklevel=2,
         )
+
+
+def _age_advice(elements: ElementSet, start: datetime, end: datetime) -> str:
+    """Where the epoch lies, and what mends that."""
+    if (end - start).total_seconds() > 2 * _STALE_AFTER_DAYS * 86400.0:
+        place = "is before" if elements.epoch < start else "is after" if elements.epoch > end else "lies in"
+        return f"{place} a period too long for one set; shorten the period, or plan it in parts with a set of each"
+    if signed_age_day(elements, start, end) > 0:
+        place = "is before the period" if elements.epoch < start else "is long before the period's end"
+        return f"{place}; get newer elements"
+    place = "is after the period" if elements.epoch > end else "is long after the period's start"
+    return f"{place}; get older elements, from a history of the object"

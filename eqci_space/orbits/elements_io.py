@@ -8,12 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from eqci_space.errors import BadRecordWarning, ElementsError, near_matches
+from eqci_space.errors import BadRecordWarning, ElementsError
 from eqci_space.files.atomic import write_atomically
+from eqci_space.files.foreign import first_line, foreign_bytes, foreign_text
 from eqci_space.files.limits import ORBIT_BYTES, oversize
 from eqci_space.machine.deprecation import once_first
 from eqci_space.orbits import omm_io
 from eqci_space.orbits.elements import BadRecord, ElementSet
+from eqci_space.orbits.selection import select_elements
 from eqci_space.orbits.tle_io import parse_tle
 
 __all__ = ["read_elements", "read_records", "read_text", "select_elements", "sound_sets", "write_omm"]
@@ -21,27 +23,31 @@ __all__ = ["read_elements", "read_records", "read_text", "select_elements", "sou
 _SHOWN = 10
 
 
-def read_text(path: Path, where: str) -> str:
-    """Content of an orbit file of sane size.
+def read_text(path: Path, where: str, *, what: str = "data") -> str:
+    """Content of an orbit file of sane size, byte-order marks taken out; `what` is meant to be in it.
 
     Raises
     ------
     ElementsError
-        The file is missing, empty, too large, or not UTF-8.
+        The file is missing, empty, too large, not UTF-8, or a web page or a server's message.
     """
     if not path.is_file():
         raise ElementsError(f"{where}: no file '{path}'")
     try:
         problem = oversize(path, ORBIT_BYTES)
-        text = "" if problem else path.read_text(encoding="utf-8").lstrip("\ufeff")
+        text = "" if problem else path.read_text(encoding="utf-8").replace("\ufeff", "")
     except UnicodeDecodeError as error:
-        raise ElementsError(f"{where}: {path.name} is not UTF-8 text ({error})") from error
+        found = foreign_bytes(error.object) or f"{error}; save it as UTF-8"
+        raise ElementsError(f"{where}: {path.name} is not UTF-8 text ({found})") from error
     except OSError as error:
         raise ElementsError(f"{where}: {path.name} cannot be read: {error.strerror}; give a file that can") from error
     if problem:
         raise ElementsError(f"{where}: {path.name} has {problem}")
     if not text.strip():
         raise ElementsError(f"{where}: {path.name} is empty")
+    foreign = foreign_text(text)
+    if foreign:
+        raise ElementsError(f"{path.name}: no {what} found; it is {foreign}")
     return text
 
 
@@ -51,7 +57,8 @@ def read_elements(path: str | Path, *, bad_records: Literal["raise", "skip"] = "
     Parameters
     ----------
     path : path
-        OMM in JSON, CSV, XML or KVN, or two-line elements.
+        OMM in JSON, CSV, XML (of any namespace prefix) or KVN, or two-line elements. A record without catalogue number
+        is read as number 0 if it has a name.
     bad_records : {"raise", "skip"}
         What to do when single records are malformed: name them all in an error, or in a warning and go on.
 
@@ -65,6 +72,8 @@ def read_elements(path: str | Path, *, bad_records: Literal["raise", "skip"] = "
     -----
     BadRecordWarning
         Records were skipped.
+    UncheckedRecordWarning
+        Two-line sets lack the column of their checksum.
     """
     if bad_records not in ("raise", "skip"):
         raise ElementsError(f"read_elements: bad_records '{bad_records}'; expected 'raise' or 'skip'")
@@ -78,9 +87,16 @@ def read_records(path: Path) -> list[ElementSet | BadRecord]:
     Raises
     ------
     ElementsError
-        The file cannot be read as any form.
+        The file cannot be read as any form, or holds no record.
     """
-    return list(_parser(read_text(path, "read_elements"), path.name))
+    text = read_text(path, "read_elements", what="element set")
+    records = list(_parser(text, path.name))
+    if not records:
+        raise ElementsError(
+            f"{path.name}: no element set found; its first line is {first_line(text)}; expected OMM (JSON, CSV, XML, "
+            "KVN) or TLE; give such a file"
+        )
+    return records
 
 
 def sound_sets(
@@ -97,12 +113,10 @@ def sound_sets(
         raise ElementsError(message + ("; " if len(problems) == 1 else "\n") + remedy)
     if problems:
         warnings.warn(f"{len(problems)} of {len(records)} records skipped: {message}", BadRecordWarning, stacklevel=3)
-    if not sets and problems:
+    if not sets:
         raise ElementsError(
             f"{source}: no element set found; every record was skipped as malformed: {message}; mend the file"
         )
-    if not sets:
-        raise ElementsError(f"{source}: no element set found; expected OMM (JSON, CSV, XML, KVN) or TLE")
     return sets
 
 
@@ -112,70 +126,12 @@ def _parser(text: str, source: str) -> omm_io.Parsed:
         return omm_io.parse_json(text, source)
     if start[0] == "<":
         return omm_io.parse_xml(text, source)
-    first = start.splitlines()[0]
-    if "," in first and "EPOCH" in first:
+    first = next((line for line in start.splitlines() if not line.startswith("#") and line[:4].lower() != "sep="), "")
+    if "EPOCH" in first and any(mark in first for mark in ",;\t"):
         return omm_io.parse_csv(text, source)
     if start.startswith(("CCSDS_OMM_VERS", "COMMENT", "OBJECT_NAME")) and "=" in start:
         return omm_io.parse_kvn(text, source)
     return parse_tle(text, source)
-
-
-def select_elements(
-    sets: list[ElementSet],
-    name: str,
-    where: str,
-    *,
-    catalogue_number: int | None = None,
-    skipped: Sequence[BadRecord] = (),
-) -> ElementSet:
-    """The newest set of an object by catalogue number or name; a file with one object needs no name.
-
-    A record that was skipped counts as another object unless it has the same catalogue number, so that a file whose
-    wanted record is malformed does not give the orbit of the one that is left.
-
-    Raises
-    ------
-    ElementsError
-        No set is of this object; if its record was among the skipped ones, why.
-    """
-    if catalogue_number is not None:
-        matching = [s for s in sets if s.catalogue_number == catalogue_number]
-    else:
-        alone = len({s.catalogue_number for s in sets} | {r.catalogue_number for r in skipped}) == 1
-        matching = [s for s in sets if s.name == name] or (sets if alone else [])
-    if not matching:
-        raise ElementsError(f"{where}: {_absence(sets, name, catalogue_number, skipped)}")
-    return max(matching, key=lambda s: s.epoch)
-
-
-def _absence(sets: list[ElementSet], name: str, catalogue_number: int | None, skipped: Sequence[BadRecord]) -> str:
-    """Why a file gives no set of an object: its record was skipped, or there is none."""
-    if catalogue_number is not None:
-        numbers = {s.catalogue_number for s in sets}
-        wanted = f"catalogue number {catalogue_number}"
-        known = f"the file has {_count(len(numbers), 'object')}{_span(numbers)}"
-    else:
-        wanted, known = f"object '{name}'", near_matches(name, {s.name for s in sets})
-    for record in skipped:
-        by_name = record.name == name and (catalogue_number is None or record.catalogue_number is None)
-        if by_name or (catalogue_number is not None and record.catalogue_number == catalogue_number):
-            return (
-                f"the record of {wanted} was skipped as malformed: {record.message}; "
-                "mend it, or choose another object by object_name or catalogue_number"
-            )
-    if skipped:
-        known += f"; {_count(len(skipped), 'malformed record')} skipped, the first: {skipped[0].message}"
-    return f"no {wanted}; {known}; choose by object_name or catalogue_number"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def _span(numbers: set[int]) -> str:
-    if len(numbers) < 2:
-        return "".join(f", number {n}" for n in numbers)
-    return f", numbers {min(numbers)} to {max(numbers)}"
 
 
 _FORMATS = {

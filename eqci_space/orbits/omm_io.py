@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from eqci_space.errors import ElementsError
+from eqci_space.files.csv_rows import CsvError, csv_records
 from eqci_space.orbits.elements import BadRecord, ElementSet, build_elements
 
 __all__ = [
@@ -35,16 +37,18 @@ _FIELDS = {
     "EPOCH": "epoch", "MEAN_MOTION": "mean_motion_rev_day", "ECCENTRICITY": "eccentricity",
     "INCLINATION": "inclination_deg", "RA_OF_ASC_NODE": "raan_deg",
     "ARG_OF_PERICENTER": "argument_of_pericenter_deg", "MEAN_ANOMALY": "mean_anomaly_deg",
-    "NORAD_CAT_ID": "catalogue_number",
 }  # fmt: skip
 _OPTIONAL = {
-    "BSTAR": "bstar_per_earth_radius", "MEAN_MOTION_DOT": "mean_motion_dot_rev_day2",
-    "MEAN_MOTION_DDOT": "mean_motion_ddot_rev_day3",
+    "NORAD_CAT_ID": "catalogue_number", "BSTAR": "bstar_per_earth_radius",
+    "MEAN_MOTION_DOT": "mean_motion_dot_rev_day2", "MEAN_MOTION_DDOT": "mean_motion_ddot_rev_day3",
 }  # fmt: skip
 _EXPECTED = {
     "CENTER_NAME": ("EARTH",), "REF_FRAME": ("TEME",), "TIME_SYSTEM": ("UTC",),
     "MEAN_ELEMENT_THEORY": ("SGP4", "SGP/SGP4"),
 }  # fmt: skip
+_IDENTITY = ("OBJECT_NAME", "NORAD_CAT_ID", "OBJECT_ID")
+"""What may name an object, the first that is there."""
+_SGP4_TYPES = re.compile(r"[02](\.0*)?")
 _LONGEST_NUMBER = 9
 _NAMES = ("OBJECT_NAME", "OBJECT_ID", "ORIGINATOR")
 _UNITS = {
@@ -74,22 +78,31 @@ def _element_set(record: Any, where: str) -> ElementSet:
     if not isinstance(record, dict):
         raise ElementsError(f"{where}: found {type(record).__name__}; expected an object with OMM keywords")
     for key, expected in _EXPECTED.items():
-        if str(record.get(key, expected[0])).upper() not in expected:
+        if not _is_blank(record.get(key)) and str(record[key]).strip().upper() not in expected:
             raise ElementsError(f"{where}: {key} is '{record[key]}'; expected {' or '.join(expected)}")
-    if str(record.get("EPHEMERIS_TYPE", 0)).strip() not in ("0", "2", ""):
-        raise ElementsError(f"{where}: EPHEMERIS_TYPE {record['EPHEMERIS_TYPE']} is not SGP4; expected 0")
-    missing = [k for k in _FIELDS if record.get(k) in (None, "")]
+    kind = record.get("EPHEMERIS_TYPE")
+    if not _is_blank(kind) and not _SGP4_TYPES.fullmatch(str(kind).strip()):
+        raise ElementsError(f"{where}: EPHEMERIS_TYPE {kind} is not SGP4; expected 0")
+    missing = [k for k in _FIELDS if _is_blank(record.get(k))]
+    if _is_blank(record.get("NORAD_CAT_ID")) and (missing or all(_is_blank(record.get(k)) for k in _IDENTITY)):
+        missing.append("NORAD_CAT_ID")
     if missing:
         raise ElementsError(f"{where}: lacks {', '.join(missing)}")
     switches = [k for k in (*_FIELDS, *_OPTIONAL) if isinstance(record.get(k), bool)]
     if switches:
         raise ElementsError(f"{where}: {switches[0]} is {str(record[switches[0]]).lower()}; expected a number")
     values = {_FIELDS[k]: record[k] for k in _FIELDS}
-    values |= {field: record[k] for k, field in _OPTIONAL.items() if record.get(k) not in (None, "")}
+    values["catalogue_number"] = 0
+    values |= {field: record[k] for k, field in _OPTIONAL.items() if not _is_blank(record.get(k))}
     values["epoch"] = parse_epoch(record["EPOCH"], where)
-    values["name"] = str(record.get("OBJECT_NAME") or record["NORAD_CAT_ID"])
-    values["object_id"] = str(record.get("OBJECT_ID") or "")
+    values["name"] = next(str(record[k]) for k in _IDENTITY if not _is_blank(record.get(k)))
+    values["object_id"] = "" if _is_blank(record.get("OBJECT_ID")) else str(record["OBJECT_ID"])
     return build_elements(values, where, names=_KEYWORDS)
+
+
+def _is_blank(value: Any) -> bool:
+    """Whether a field is as good as not there: JSON's null, or blank text."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def parse_epoch(value: Any, where: str) -> datetime:
@@ -133,20 +146,12 @@ def parse_json(text: str, source: str) -> Parsed:
 
 def parse_csv(text: str, source: str) -> Parsed:
     """Rows under a header of OMM keywords."""
-    blank = len(text[: len(text) - len(text.lstrip())].splitlines())
-    reader = csv.DictReader(io.StringIO(text.lstrip()), skipinitialspace=True)
     try:
-        for row in reader:
-            where = f"{source} line {blank + reader.line_num}"
-            if None in row or None in row.values():
-                got = sum(v is not None for k, v in row.items() if k is not None) + len(row.get(None) or [])
-                problem = f"{where}: {got} fields; expected {len(reader.fieldnames or [])} as in the header"
-            else:
-                problem = None
-            record = {str(k).strip(): v.strip() for k, v in row.items() if isinstance(v, str)}
-            yield _attempt(record, where, problem)
-    except csv.Error as error:
-        raise ElementsError(f"{source} line {reader.line_num}: not valid CSV: {error}") from error
+        for line, record, problem in csv_records(text, source, numbers=(*_FIELDS, *_OPTIONAL)):
+            where = f"{source} line {line}"
+            yield _attempt(record, where, f"{where}: {problem}" if problem else None)
+    except CsvError as error:
+        raise ElementsError(str(error)) from error
 
 
 def key_value_lines(text: str, source: str) -> Iterator[tuple[str, str, str]]:
@@ -192,7 +197,7 @@ def _wrong_unit(key: str, unit: str, where: str) -> str | None:
 
 
 def parse_xml(text: str, source: str) -> Parsed:
-    """``omm`` elements of an XML document, alone or combined. Document types and entities are refused."""
+    """``omm`` elements of an XML document of any prefix, alone or combined; document types and entities are refused."""
     records: list[tuple[str, dict[str, str], str | None]] = []
     inside = False
     words: list[str] = []
@@ -203,6 +208,7 @@ def parse_xml(text: str, source: str) -> Parsed:
 
     def begin(tag: str, attributes: dict[str, str]) -> None:
         nonlocal inside
+        tag = _local(tag)
         words.clear()
         where = f"{source} line {parser.CurrentLineNumber}"
         if tag == "omm":
@@ -214,6 +220,7 @@ def parse_xml(text: str, source: str) -> Parsed:
 
     def finish(tag: str) -> None:
         nonlocal inside
+        tag = _local(tag)
         content = "".join(words).strip()
         words.clear()
         if tag == "omm":
@@ -221,7 +228,7 @@ def parse_xml(text: str, source: str) -> Parsed:
         if not inside or not content:
             return
         place, record, problem = records[-1]
-        if tag in record and tag in _FIELDS:
+        if tag in record and (tag in _FIELDS or tag == "NORAD_CAT_ID"):
             twice = f"{source} line {parser.CurrentLineNumber}: {tag} is given twice"
             records[-1] = (place, record, problem or twice)
         record[tag] = content
@@ -234,6 +241,11 @@ def parse_xml(text: str, source: str) -> Parsed:
         raise ElementsError(f"{source}: not valid XML: {error}") from error
     for where, record, problem in records:
         yield _attempt(record, where, problem)
+
+
+def _local(tag: str) -> str:
+    """A tag without the prefix of its namespace."""
+    return tag.rpartition(":")[2]
 
 
 def _record(elements: ElementSet) -> dict[str, str]:

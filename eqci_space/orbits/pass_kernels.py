@@ -6,6 +6,10 @@ minimum elevation ε: positive above ε. Two bounds make the search complete. Wi
 and distance at least d, ``h'' >= -A(1 + sin ε) - sin ε V²/d`` and ``h'' <= A(1 + sin ε)`` prove that an
 interval has no root, or exactly one; otherwise it is halved, down to a millisecond. Derived here.
 
+The bounds are those of motion under gravity, so the proof assumes that the nodes are states of one unbroken orbit. That
+is checked before (`eqci_space.orbits.soundness`): above 80 km, below 1.5 times the apogee, and without leaps of more
+than 10 km; a smaller leap can hide or make a pass of seconds at the minimum elevation.
+
 One sweep over the grid serves all stations: the polynomial of an interval is made once, when a station needs it.
 
 In the kernels, a `piece` is an interval's motion (polynomial, middle, 1/step), a `site` is a station (position,

@@ -1,19 +1,23 @@
 """Pass search: every interval in which a satellite stands above a station's minimum elevation.
 
-Each satellite goes through the compiled search of `eqci_space.orbits.pass_kernels` once for all stations.
+Each satellite goes through the compiled search of `eqci_space.orbits.pass_kernels` once for all stations. It misses no
+pass as long as speed and acceleration keep the bounds of the ephemeris. That holds for motion under gravity above the
+lowest radius of the grid, not for whatever a propagator returns; so SGP4's states are held to
+`eqci_space.orbits.soundness` before they are searched.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
-from eqci_space.errors import TableError, TimeError
+from eqci_space.errors import LostOrbitWarning, TableError, TimeError
 from eqci_space.orbits.earth import station_frame, times_from
-from eqci_space.orbits.ephemeris import Ephemeris, ephemerides
+from eqci_space.orbits.ephemeris import Ephemeris, believed_ephemerides, covered_s
 from eqci_space.orbits.pass_kernels import AOS, CLOSEST, COLUMNS, LOS, RANGE, SINE, SITE, TCA, search_rows
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.tables import check_table
@@ -21,6 +25,7 @@ from eqci_space.tables import check_table
 __all__ = ["find_passes", "search_passes"]
 
 _ROUNDING_S = 1e-6
+_SATELLITE, _TRUNCATED = COLUMNS, COLUMNS + 1
 _STAMP_DIGITS = [0, 1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 14, 15, 17, 18]  # of YYYY-MM-DDTHH:MM:SS
 
 
@@ -65,7 +70,7 @@ def search_passes(
     down_bend = up_bend + sine * e.speed_bound_m_s**2 / nearest
     bounds = np.stack([e.speed_bound_m_s * (1 + sine), up_bend, down_bend])
     begins, ends = (np.broadcast_to(np.asarray(x, dtype=float), n).copy() for x in (begin_s, end_s))
-    last_s = e.first_s + (e.grid_m.shape[1] - 1) * e.step_s
+    _, last_s = covered_s(e)
     if n and (begins.min() < e.first_s - _ROUNDING_S or ends.max() > last_s + _ROUNDING_S or (begins >= ends).any()):
         raise TimeError(
             f"search_passes: periods {begins.min():.1f}..{ends.max():.1f} s; expected begin before end inside the "
@@ -104,6 +109,13 @@ def find_passes(
         `end` is not after `start`, or a time is naive.
     TableError
         `min_elevation_deg` is out of range.
+    ElementsError
+        The states of a satellite are no orbit (decayed, diverged, a leap) that has no ``bad_states = "end"``.
+
+    Warns
+    -----
+    LostOrbitWarning
+        The passes of a satellite that has it end where its states are no orbit any more.
     """
     if min_elevation_deg is not None and not 0 <= min_elevation_deg < 90:
         raise TableError(f"find_passes: min_elevation_deg={min_elevation_deg}; expected 0 to 90 degrees")
@@ -111,16 +123,34 @@ def find_passes(
     if begin.tzinfo is None or finish.tzinfo is None or finish <= begin:
         raise TimeError(f"find_passes: period {begin} to {finish}; expected aware times, end after start")
     sites = _sites(scenario, begin, finish, min_elevation_deg)
-    found = []
-    for number, ephemeris in enumerate(ephemerides(scenario, begin, finish).values() if len(sites.ogs) else ()):
-        rows = search_passes(
-            ephemeris, sites.positions_m, sites.zeniths, sites.min_elevation_deg, sites.begin_s, sites.end_s
-        )
-        found.append((np.full(len(rows), number), rows))
-    satellite = np.concatenate([np.empty(0, dtype=int), *(numbers for numbers, _ in found)])
-    rows = np.concatenate([np.empty((0, COLUMNS)), *(rows for _, rows in found)])
-    table = _pass_table(satellite, rows, sites, scenario, begin)
+    orbits, lost = believed_ephemerides(scenario, begin, finish) if len(sites.ogs) else ({}, {})
+    for why in lost.values():
+        warnings.warn(why, LostOrbitWarning, stacklevel=2)
+    parts = [np.empty((0, _TRUNCATED + 1))]
+    for number, satellite in enumerate(scenario.satellites):
+        if satellite.name in orbits:
+            parts.append(_passes_of(number, orbits[satellite.name], sites))
+    table = _pass_table(np.concatenate(parts), sites, scenario, begin)
     return check_table(table, "PASSES", "find_passes")
+
+
+def _passes_of(number: int, ephemeris: Ephemeris, sites: _Sites) -> np.ndarray:
+    """Rows of the passes of satellite `number`, which two columns more hold: its number, and whether one is cut.
+
+    Where the orbit is lost inside the period, a step is left: grids of other parts of the period may end earlier.
+    """
+    e = ephemeris
+    _, last_s = covered_s(e)
+    begin_s = np.maximum(sites.begin_s, e.first_s + e.step_s if e.first_s > 0 else 0.0)
+    end_s = np.minimum(sites.end_s, last_s - e.step_s if last_s < sites.end_s.max() else last_s)
+    kept = np.flatnonzero(begin_s < end_s)
+    rows = search_passes(
+        e, sites.positions_m[kept], sites.zeniths[kept], sites.min_elevation_deg[kept], begin_s[kept], end_s[kept]
+    )
+    rows[:, SITE] = kept[rows[:, SITE].astype(int)]
+    ogs = rows[:, SITE].astype(int)
+    truncated = (rows[:, AOS] <= begin_s[ogs]) | (rows[:, LOS] >= end_s[ogs])
+    return np.column_stack([rows, np.full(len(rows), number), truncated])
 
 
 @dataclass(frozen=True)
@@ -161,10 +191,9 @@ def _plain_stamps(times: pd.DatetimeIndex) -> list[str]:
     return letters.view(f"U{len(_STAMP_DIGITS)}").ravel().tolist()
 
 
-def _pass_table(
-    satellite: np.ndarray, rows: np.ndarray, sites: _Sites, scenario: Scenario, start: datetime
-) -> pd.DataFrame:
-    """PASSES of satellite numbers and rows in the order of AOS, satellite, station."""
+def _pass_table(rows: np.ndarray, sites: _Sites, scenario: Scenario, start: datetime) -> pd.DataFrame:
+    """PASSES of rows of `_passes_of` in the order of AOS, satellite, station."""
+    satellite = rows[:, _SATELLITE].astype(int)
     names = np.array([s.name for s in scenario.satellites], dtype=object)
     ogs = rows[:, SITE].astype(int)
     aos, tca, los, closest = (times_from(start, rows[:, i]) for i in (AOS, TCA, LOS, CLOSEST))
@@ -181,7 +210,7 @@ def _pass_table(
             "aos": aos, "tca": tca, "los": los,
             "max_elevation_deg": np.degrees(np.arcsin(np.clip(rows[:, SINE], -1.0, 1.0))),
             "min_range_m": rows[:, RANGE],
-            "truncated": (rows[:, AOS] <= sites.begin_s[ogs]) | (rows[:, LOS] >= sites.end_s[ogs]),
+            "truncated": rows[:, _TRUNCATED].astype(bool),
             "closest_at": closest,
         },
         index=pd.Index(labels, dtype=str, name="pass_id"),

@@ -12,7 +12,7 @@ from eqci_space.fiber.composition import failure_probability
 from eqci_space.fiber.obstacles import unreachable_reasons
 from eqci_space.fiber.relay import Relay, key_deposits
 from eqci_space.orbits.earth import orientation_end
-from eqci_space.orbits.elements import age_day
+from eqci_space.orbits.elements import age_day, signed_age_day
 from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
 from eqci_space.report.input_ages import age_records, input_ages
 from eqci_space.report.run_io import SCHEMA_VERSION
@@ -71,6 +71,7 @@ def run_manifest(
         elements[satellite.name] = {
             "epoch": found.epoch.isoformat(), "design": found.design,
             "largest_age_day": round(age_day(found, scenario.start, scenario.end), 3),
+            "age_day": round(signed_age_day(found, scenario.start, scenario.end), 3),
         }  # fmt: skip
     return {
         "schema_version": SCHEMA_VERSION,

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime, time, timedelta
+import warnings
+from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from eqci_space.errors import DataError
-from eqci_space.files.csv_rows import numbered_rows, sound_text
-from eqci_space.files.limits import CALENDAR_OCCURRENCES
+from eqci_space.errors import DataError, UnreadEventWarning, near_matches
+from eqci_space.files.csv_rows import CsvError, numbered_rows, plain_text
+from eqci_space.files.limits import CALENDAR_CLOSURES
+from eqci_space.scenario.calendar_events import Reader, Unread
+from eqci_space.scenario.calendar_lines import Component, parse_calendars, shown_text, single
+from eqci_space.scenario.calendar_revisions import Event, calendar_events, standing
+from eqci_space.scenario.calendar_times import Zones, clock_in, database_zone
+from eqci_space.scenario.recurrence import UnreadableError, Work
+from eqci_space.words import short_list
 
 __all__ = ["read_maintenance"]
 
-_BEGIN, _END = (re.compile(rf"^{word}:VCALENDAR\s*$", re.MULTILINE | re.IGNORECASE) for word in ("BEGIN", "END"))
-_UNTIL = re.compile(r"UNTIL=(?P<day>\d{8})(?P<clock>T\d{6})?(?!\d|Z|T)")
-_TOO_OFTEN = re.compile(r"FREQ=(SECONDLY|MINUTELY)", re.IGNORECASE)
+_NAMED_UNREAD = 20
+_PASSED_OVER = ("VTODO", "VJOURNAL")
 
 
-def read_maintenance(path: Path, start: datetime, end: datetime) -> list[dict[str, Any]]:
+def read_maintenance(
+    path: Path, start: datetime, end: datetime, *, accept: Collection[str] = (), time_zone: str | None = None
+) -> list[dict[str, Any]]:
     """Closures of a calendar that touch the period: iCalendar (.ics), or CSV with start, end and maybe reason.
 
-    Repeated events are expanded; cancelled ones are left out. A day without times is a whole UTC day.
+    Of iCalendar (RFC 5545), events and busy times close, repeated ones as often as they occur. Cancelled and replaced
+    ones do not, nor those marked free (TRANSP, BUSYSTATUS, FBTYPE) or without length. A day without times is a whole
+    day of the calendar's zone (X-WR-TIMEZONE), or else of `time_zone`, or else of UTC.
+
+    An event that may close the station and cannot be read closes it from the earliest time at which it may begin to the
+    latest at which it may end, at most for the whole period; a warning names it.
 
     Parameters
     ----------
     path : Path
     start, end : datetime
         Aware; the period of interest.
+    accept : collection of str
+        Summaries or UIDs of events that cannot be read and that close nothing.
+    time_zone : str, optional
+        Zone of times that have none, in a calendar without X-WR-TIMEZONE, such as ``"Europe/Berlin"``.
 
     Returns
     -------
@@ -37,144 +54,143 @@ def read_maintenance(path: Path, start: datetime, end: datetime) -> list[dict[st
     Raises
     ------
     DataError
-        An entry lacks a time, has one without zone, or ends before it starts.
+        The file is no calendar, an entry of a CSV file lacks a time, has one without zone, or ends before it starts,
+        `accept` names no event, or the closures are too many.
+
+    Warns
+    -----
+    UnreadEventWarning
+        An event cannot be read, the file has none, or it has to-dos with times, which close nothing.
     """
-    entries = _ics_entries(path, start, end) if path.suffix.lower() == ".ics" else _csv_entries(path)
-    for entry in entries:
-        if entry["end"] <= entry["start"]:
-            raise DataError(f"{path.name} {entry.pop('where')}: end {entry['end']} is not after start {entry['start']}")
+    if path.suffix.lower() == ".ics":
+        entries = _ics_entries(path, (start.astimezone(UTC), end.astimezone(UTC)), accept, time_zone)
+    else:
+        entries = _csv_entries(path)
+        if accept:
+            raise DataError(f"{path.name}: maintenance_accept is for iCalendar files; mend the rows, or take it out")
     kept = [e for e in entries if e["end"] > start and e["start"] < end]
     return [{k: e[k] for k in ("start", "end", "reason")} for e in sorted(kept, key=lambda e: (e["start"], e["end"]))]
 
 
 def _csv_entries(path: Path) -> list[dict[str, Any]]:
-    entries = []
+    entries, problems = [], []
     for line, row in numbered_rows(path, required=("start", "end")):
-        times = {}
-        for column in ("start", "end"):
-            try:
-                value = datetime.fromisoformat((row[column] or "").strip())
-            except ValueError as error:
-                raise DataError(f"{path.name} line {line}: {column} '{row[column]}' is no ISO 8601 time") from error
-            day = len((row[column] or "").strip()) == len("2027-03-01")
-            times[column] = _utc(value.date() if day else value, f"{path.name} line {line}: {column}")
-        entries.append({**times, "reason": (row.get("reason") or "").strip(), "where": f"line {line}"})
+        try:
+            start, end = (_utc(row[column], f"{column} ") for column in ("start", "end"))
+            if end <= start:
+                raise DataError(f"end {end} is not after start {start}; exchange or mend them")
+            entries.append({"start": start, "end": end, "reason": row.get("reason", "")})
+        except DataError as error:
+            problems.append(f"line {line}: {error}")
+    if problems:
+        raise CsvError(path.name, problems)
     return entries
 
 
-def _utc(value: date | datetime, where: str) -> datetime:
-    if not isinstance(value, datetime):
-        return datetime.combine(value, time(), tzinfo=UTC)
+def _utc(text: str, where: str) -> datetime:
+    """A time of a table in UTC; a day is its midnight."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DataError(f"{where}'{text[:40]}' is no ISO 8601 time; write such as 2027-03-05T20:00:00Z") from error
+    if len(text) == len("2027-03-01"):
+        return value.replace(tzinfo=UTC)
     if value.tzinfo is None:
-        raise DataError(f"{where} {value.isoformat()} has no time zone; write {value.isoformat()}Z for UTC")
+        raise DataError(f"{where}{value.isoformat()} has no time zone; write {value.isoformat()}Z for UTC")
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
-        raise DataError(f"{where} {value.isoformat()} lies outside the years 1 to 9999 in UTC") from error
+        raise DataError(f"{where}{value.isoformat()} lies outside the years 1 to 9999 in UTC; mend it") from error
 
 
-def _ics_entries(path: Path, start: datetime, end: datetime) -> list[dict[str, Any]]:
-    from icalendar import Calendar
+def _ics_entries(
+    path: Path, period: tuple[datetime, datetime], accept: Collection[str], time_zone: str | None
+) -> list[dict[str, Any]]:
+    calendars = parse_calendars(plain_text(path), path.name)
+    events = calendar_events(calendars, path.name)
+    _warn_of_others(path, calendars, empty=not events)
+    known = {name for event in events for name in event.names}
+    for name in accept:
+        if name not in known:
+            hint = near_matches(name, known)
+            raise DataError(f"{path.name}: maintenance_accept names '{shown_text(name)}', but no event is so; {hint}")
+    work = Work()
+    reader = Reader([_zones(calendar, period[1], time_zone, work) for calendar in calendars], period)
+    last = standing(events)
+    for event in last:
+        if "RECURRENCE-ID" in event.component.lines:
+            reader.note_move(event)
+    entries: list[dict[str, Any]] = []
+    unread: list[tuple[Event, Unread]] = []
+    for event in last:
+        found = reader.closures(event) if event.closes else []
+        if not isinstance(found, Unread):
+            reason = single(event.component, "SUMMARY") or ("busy" if event.component.kind == "VFREEBUSY" else "")
+            entries += [{"start": a, "end": b, "reason": reason} for a, b in found]
+        elif found.spans and not {*event.names} & {*accept}:
+            unread.append((event, found))
+        if len(entries) > CALENDAR_CLOSURES:
+            raise DataError(f"{path.name}: more than {CALENDAR_CLOSURES} closures in the period; keep only those used")
+    return entries + _closed_unread(path, unread)
 
-    text = sound_text(path)
-    if len(_BEGIN.findall(text)) != len(_END.findall(text)) or not _BEGIN.search(text):
-        raise DataError(f"{path.name}: not a valid iCalendar file: its BEGIN and END lines do not match")
-    try:
-        calendars = Calendar.from_ical(text, multiple=True)
-        events = [event for calendar in calendars for event in calendar.walk("VEVENT")]
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise DataError(f"{path.name}: not a valid iCalendar file: {error}") from error
-    numbered = [(f"event {n} '{e.get('SUMMARY', '')}'", e) for n, e in enumerate(events, start=1)]
-    moved = set()
-    for where, event in numbered:
-        if "RECURRENCE-ID" in event:
-            instance = _property(event, "RECURRENCE-ID", date, f"{path.name} {where}")
-            moved.add((str(event.get("UID")), _utc(instance, f"{path.name} {where}: RECURRENCE-ID")))
-    entries = []
-    for where, event in numbered:
-        if str(event.get("STATUS", "")).upper() == "CANCELLED":
-            continue
-        first, length = _first_occurrence(event, f"{path.name} {where}")
-        reason = str(event.get("SUMMARY", ""))
+
+def _zones(calendar: Component, last: datetime, time_zone: str | None, work: Work) -> Zones:
+    """Zones of a calendar; a time without one takes that of X-WR-TIMEZONE, or else the station's."""
+    defined = {single(part, "TZID"): part for part in calendar.parts if part.kind == "VTIMEZONE"}
+    remedy = (
+        "write TZID=Europe/Berlin (or its own zone) before the time, X-WR-TIMEZONE:Europe/Berlin in the calendar, or "
+        'time_zone = "Europe/Berlin" beside maintenance in the scenario'
+    )
+    zones = Zones(defined, database_zone(time_zone) if time_zone else None, remedy, clock_in(last, UTC), work)
+    named = single(calendar, "X-WR-TIMEZONE")
+    if named:
         try:
-            for begin in _occurrences(event, first, start - length, end, f"{path.name} {where}"):
-                if "RECURRENCE-ID" in event or (str(event.get("UID")), begin) not in moved:
-                    entries.append({"start": begin, "end": begin + length, "reason": reason, "where": where})
-        except OverflowError as error:
-            raise DataError(f"{path.name} {where}: its length {length} leads outside the years 1 to 9999") from error
+            zones.fallback = zones.named(named)
+        except UnreadableError as error:
+            zones.remedy = f"X-WR-TIMEZONE: {error}"
+    return zones
+
+
+def _warn_of_others(path: Path, calendars: list[Component], *, empty: bool) -> None:
+    """Say that a file closes nothing, or which of its components are passed over although they have times."""
+    parts = [part for calendar in calendars for part in calendar.parts]
+    others = sorted({shown_text(part.kind, longest=40) for part in parts})
+    if empty:
+        held = f", but {short_list(others)}" if others else ""
+        problem = f"has no event and no busy time{held}, so it closes nothing"
+    else:
+        timed = [shown_text(p.kind, longest=40) for p in parts if p.kind in _PASSED_OVER and "DTSTART" in p.lines]
+        if not timed:
+            return
+        kinds = short_list(sorted(set(timed)))
+        problem = f"{len(timed)} of its entries are {kinds}, which takes no time and closes nothing"
+    remedy = "write closed times as events" + (", or drop the file" if empty else "")
+    warnings.warn(f"{path.name}: {problem}; {remedy}", UnreadEventWarning, stacklevel=5)
+
+
+def _closed_unread(path: Path, unread: list[tuple[Event, Unread]]) -> list[dict[str, Any]]:
+    """Closures of events that cannot be read, each named in a warning, or in a common one after many."""
+    entries: list[dict[str, Any]] = []
+    for event, found in unread[:_NAMED_UNREAD]:
+        reason = f"cannot be read: {next(iter(event.names), event.where)}"
+        entries += [{"start": a, "end": b, "reason": reason} for a, b in found.spans]
+        span = f"{found.spans[0][0]:%Y-%m-%d %H:%M} to {found.spans[-1][1]:%Y-%m-%d %H:%M} UTC"
+        times = f"from {span}" if len(found.spans) == 1 else f"{len(found.spans)} times from {span}"
+        accept = f'maintenance_accept = ["{event.names[0]}"]' if event.names else "a SUMMARY, and accept it by that"
+        warnings.warn(
+            f"{path.name} {event.where}: {found.problem}; until then it closes the station {times}; mend it, or add "
+            f"{accept} to the station to leave it out",
+            UnreadEventWarning,
+            stacklevel=5,
+        )
+    rest = unread[_NAMED_UNREAD:]
+    if rest:
+        spans = [span for _, found in rest for span in found.spans]
+        first, last = min(a for a, _ in spans), max(b for _, b in spans)
+        entries.append({"start": first, "end": last, "reason": f"{len(rest)} more cannot be read"})
+        warnings.warn(
+            f"{path.name}: {len(rest)} more events cannot be read; they close it from {first} to {last}; mend them",
+            UnreadEventWarning,
+            stacklevel=5,
+        )
     return entries
-
-
-def _property(event: Any, key: str, kind: type, where: str) -> Any:
-    """Value of a property that may stand once, of a kind (`datetime` is a `date`)."""
-    try:
-        value = event[key].dt
-    except (AttributeError, TypeError) as error:
-        raise DataError(f"{where}: {key} stands twice or is none: {error}") from error
-    except (ValueError, LookupError, ArithmeticError) as error:
-        raise DataError(f"{where}: {key} is not valid: {error}") from error
-    if not isinstance(value, kind):
-        raise DataError(f"{where}: {key} is a {type(value).__name__}; expected a {kind.__name__}")
-    return value
-
-
-def _first_occurrence(event: Any, where: str) -> tuple[date | datetime, timedelta]:
-    """Start and length of an event; RFC 5545 lets a day without end last one day."""
-    if "DTSTART" not in event:
-        raise DataError(f"{where}: DTSTART is missing")
-    first = _property(event, "DTSTART", date, where)
-    begin = _utc(first, f"{where}: DTSTART")
-    if "DTEND" in event:
-        return first, _utc(_property(event, "DTEND", date, where), f"{where}: DTEND") - begin
-    if "DURATION" in event:
-        return first, _property(event, "DURATION", timedelta, where)
-    if isinstance(first, datetime):
-        raise DataError(f"{where}: has neither DTEND nor DURATION")
-    return first, timedelta(days=1)
-
-
-def _occurrences(event: Any, first: date | datetime, start: datetime, end: datetime, where: str) -> list[datetime]:
-    """Starts in UTC of all occurrences in the period, by the event's own clock (summer time included)."""
-    if "RRULE" not in event and "RDATE" not in event:
-        return [_utc(first, where)]
-    from dateutil.rrule import rrulestr
-
-    origin = first if isinstance(first, datetime) else datetime.combine(first, time(), tzinfo=UTC)
-    rules = event.get("RRULE", [])
-    lines = [_rule_line(rule, origin, where) for rule in (rules if isinstance(rules, list) else [rules])]
-    found: list[datetime] = []
-    try:
-        repeated = rrulestr("\n".join(lines) or "RRULE:FREQ=DAILY;COUNT=1", dtstart=origin, forceset=True)
-        for key, add in (("RDATE", repeated.rdate), ("EXDATE", repeated.exdate)):
-            groups = event.get(key, [])
-            for group in groups if isinstance(groups, list) else [groups]:
-                for item in group.dts:
-                    add(_utc(item.dt, f"{where}: {key}").astimezone(origin.tzinfo))
-        for t in repeated.xafter(start.astimezone(origin.tzinfo), inc=True):
-            if t > end or len(found) > CALENDAR_OCCURRENCES:
-                break
-            found.append(t)
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise DataError(f"{where}: cannot repeat it: {error}") from error
-    if len(found) > CALENDAR_OCCURRENCES:
-        raise DataError(f"{where}: more than {CALENDAR_OCCURRENCES} occurrences in the period")
-    return [_utc(t, where) for t in found]
-
-
-def _rule_line(rule: Any, origin: datetime, where: str) -> str:
-    """An RRULE as dateutil wants it: UNTIL in UTC, a day taken to its end."""
-    if not hasattr(rule, "to_ical"):
-        raise DataError(f"{where}: RRULE is none")
-    line = rule.to_ical().decode()
-    if _TOO_OFTEN.search(line):
-        raise DataError(f"{where}: repeats every second or minute; expected hours or longer")
-
-    def in_utc(match: re.Match[str]) -> str:
-        day, clock = match["day"], match["clock"]
-        local = datetime.strptime(day + (clock or "T235959"), "%Y%m%dT%H%M%S").replace(tzinfo=origin.tzinfo)
-        return f"UNTIL={local.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-
-    try:
-        return "RRULE:" + _UNTIL.sub(in_utc, line)
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"{where}: UNTIL is no time: {error}") from error

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from eqci_space.data import data_path
 from eqci_space.errors import DataError, near_matches
-from eqci_space.files.csv_rows import keyed_rows
 from eqci_space.files.limits import DEMAND_BINS, FIRST_YEAR, LAST_YEAR, SATELLITES, STATION_DAYS, file_beside
 from eqci_space.scenario.model import Scenario
 from eqci_space.scenario.network import Handover, Outage
+from eqci_space.scenario.networks_io import network_folder, read_network_rows
 from eqci_space.scenario.reading import Reading
 
 __all__ = ["connected", "size_problems", "unknown_names"]
@@ -166,14 +165,11 @@ def connected(scenario: Scenario, reading: Reading) -> Scenario:
     """
     name = scenario.fiber.network
     try:
-        nodes, links = (
-            keyed_rows(
-                file_beside(reading.base, f"{name}/{kind}s.csv") if "/" in name
-                else data_path("fiber", name) / f"{kind}s.csv", kind
-            ) for kind in ("node", "link")
-        )  # fmt: skip
+        if "/" in name:
+            file_beside(reading.base, name)
+        nodes, links = read_network_rows(network_folder(name, reading.base))
     except (DataError, OSError) as error:
-        reading.problems.append(("fiber.network", str(error)))
+        reading.note("fiber.network", error)
         return scenario
     reading.problems += unknown_names(scenario, nodes, links)
     rules, stations = scenario.station_rules, dict(scenario.stations)

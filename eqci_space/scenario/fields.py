@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from eqci_space.files.limits import name_problem
 
@@ -33,8 +35,18 @@ def _sound_name(value: str) -> str:
     return value
 
 
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (LookupError, ValueError, OSError) as error:
+        raise ValueError("no zone of the time zone database; write a name such as 'Europe/Berlin' or 'UTC'") from error
+    return value
+
+
 UtcTime = Annotated[datetime, BeforeValidator(_require_zone), AfterValidator(_to_utc)]
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_sound_name)]
+EventName = Annotated[str, Field(min_length=1, max_length=200)]
+TimeZone = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_known_zone)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -55,6 +67,52 @@ Epsilon = Annotated[float, Field(gt=0, lt=0.1)]
 
 
 class Record(BaseModel):
-    """Frozen base: unknown keys are refused, infinities and NaN too."""
+    """Frozen base: unknown keys are refused, infinities and NaN too, and true and false where a number is meant."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_no_switch_for_a_number(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not any(isinstance(v, bool | list | tuple | dict) for v in data.values()):
+            return data
+        return {key: _marked(value) if key in _number_keys(cls) else value for key, value in data.items()}
+
+
+class _Switch:
+    """True or false where a number is meant, so that it is refused as what the file has."""
+
+    def __init__(self, value: bool):
+        self._value = value
+
+    def __repr__(self) -> str:
+        return str(self._value).lower()
+
+
+def _marked(value: Any) -> Any:
+    """The value with its switches marked, those in lists and tables of it included."""
+    if isinstance(value, bool):
+        return _Switch(value)
+    if isinstance(value, list | tuple):
+        return [_marked(part) for part in value]
+    return {key: _marked(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+@cache
+def _number_keys(model: type[BaseModel]) -> frozenset[str]:
+    """Keys of the fields of a record that are made of numbers."""
+    fields = {name: field for name, field in model.model_fields.items() if _is_numeric(field.annotation)}
+    return frozenset(fields) | {field.alias for field in fields.values() if field.alias}
+
+
+def _is_numeric(annotation: Any) -> bool:
+    kinds = _kinds(annotation)
+    return bool(kinds & {int, float}) and bool not in kinds
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Types that a field is made of; a record in it has fields of its own, and counts for a switch."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {bool}
+    parts = get_args(annotation)
+    return {kind for part in parts for kind in _kinds(part)} if parts else {annotation}

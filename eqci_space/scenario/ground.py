@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from eqci_space.scenario.fields import (
     Elevation,
+    EventName,
     Fraction,
     Jitter,
     KeepOut,
@@ -21,6 +22,7 @@ from eqci_space.scenario.fields import (
     Record,
     StatusClass,
     SunElevation,
+    TimeZone,
     UtcTime,
 )
 
@@ -135,6 +137,8 @@ class Station(Record):
     and around through north; below it the station sees nothing. Keep-outs are angles from the line of sight.
     `cloud_fraction_by_month` stands for the cloud climate, as seen from space and above the station. A mobile station
     has `positions`; outside their dates it does not observe, and its key travels with it.
+    `maintenance_accept` names events of an iCalendar file, by SUMMARY or UID, that cannot be read and that close
+    nothing; others that cannot be read close the station. `time_zone` is that of times without zone in the file.
     """
 
     name: str
@@ -150,6 +154,12 @@ class Station(Record):
     zenith_sky_mag_v_arcsec2: Annotated[float, Field(ge=10, le=23)] = 22.0
     horizon_mask: tuple[tuple[MaskAzimuth, Elevation], ...] = ()
     maintenance: tuple[Closure, ...] = ()
+    maintenance_accept: Annotated[
+        tuple[EventName, ...], Field(description="events of the calendar that cannot be read and close nothing")
+    ] = ()
+    time_zone: Annotated[
+        TimeZone | None, Field(description="IANA zone of calendar times without zone, such as Europe/Berlin")
+    ] = None
     cloud_fraction_by_month: tuple[Fraction, ...] = ()
     status_class: StatusClass
     status: str = ""

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from eqci_space.data import data_path, shipped_names
 from eqci_space.errors import DataError, ScenarioError, near_matches
 from eqci_space.files.csv_rows import row_lines
+from eqci_space.files.foreign import foreign_bytes
 from eqci_space.files.limits import (
     SATELLITES,
     SCENARIO_BYTES,
@@ -112,7 +113,10 @@ def _read_toml(path: Path) -> tuple[bytes, dict[str, Any]]:
     if problem:
         raise ScenarioError(path.name, [("", problem)])
     try:
-        tree = tomllib.loads(content.decode("utf-8"))
+        tree = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        what = foreign_bytes(content) or f"{error.reason} at byte {error.start}; save it as UTF-8"
+        raise ScenarioError(path.name, [("", f"not UTF-8 text ({what})")]) from error
     except (ValueError, RecursionError) as error:
         raise ScenarioError(path.name, [("", f"not valid TOML: {error}")]) from error
     problems = list(tree_problems(tree))
@@ -231,7 +235,7 @@ def _note_files(raw: dict[str, Any], reading: Reading) -> None:
             try:
                 reading.file(name)
             except (DataError, OSError) as error:
-                reading.problems.append((where, str(error)))
+                reading.note(where, error)
 
 
 def _refuse_provenance(raw: dict[str, Any], reading: Reading) -> None:
@@ -254,6 +258,8 @@ def _validate(raw: dict[str, Any], path: Path, reading: Reading) -> Scenario | N
                 continue  # an unknown preset was reported already
             if _is_taken_over(item["loc"], reading) and common.get(item["loc"][2:]) == explained(item):
                 continue  # so was the rule of [stations]
+            if reading.catalogue is None and "satellites need stations" in explained(item):
+                continue  # so was the catalogue that has them
             reading.problems.append((finding_path(item), explained(item) + _catalogue_place(item["loc"], reading)))
         return None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from eqci_space.data import sha256_of
 from eqci_space.errors import DataError, ScenarioError
+from eqci_space.files.csv_rows import CsvError
 from eqci_space.files.limits import (
     GRID_BYTES,
     file_beside,
@@ -43,6 +44,11 @@ class Reading:
                 path = f"station.{self.misspelt[station]}{path[len('station.') + len(station) :]}"
             problems.append((path, message))
         return ScenarioError(source, problems, self.names)
+
+    def note(self, path: str, error: Exception) -> None:
+        """Keep what went wrong with a file named at a path; all problems of a table one by one."""
+        for problem in error.problems if isinstance(error, CsvError) else [str(error)]:
+            self.problems.append((path, problem))
 
     def file(self, name: str) -> Path:
         """Path of a file named in the scenario, its content noted."""

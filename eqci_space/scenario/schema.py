@@ -26,7 +26,7 @@ def scenario_schema() -> dict[str, Any]:
     schema["properties"]["constellation"] = {"type": "array", "items": {"$ref": "#/$defs/Constellation"}}
     definitions["Station"].pop("required")
     for key, meaning in (
-        ("horizon_mask", "CSV file of azimuth_deg, elevation_deg"),
+        ("horizon_mask", "file of azimuths and elevations [deg]: CSV, .hrz, .hpts or PVGIS"),
         ("maintenance", "CSV or iCalendar file"),
     ):
         written_out = definitions["Station"]["properties"][key]

@@ -190,6 +190,11 @@ class Satellite(Record):
         None, description="which object of the element file, instead of its name"
     )
     bad_records: Literal["raise", "skip"] = Field("raise", description="what to do with malformed element sets")
+    bad_states: Literal["raise", "end"] | None = Field(
+        None,
+        description="what to do where SGP4's states are no orbit (decayed, diverged, a leap): refuse, or end the "
+        'passes there with a warning; default raise, or end with bad_records = "skip"',
+    )
     operator: str = ""
     nation: Annotated[str, Field(pattern="^([A-Z]{2})?$")] = Field("", description="ISO 3166 alpha-2, or empty")
     terminals: Annotated[int, Field(ge=1, le=16, description="stations served at once")] = 1
@@ -203,6 +208,10 @@ class Satellite(Record):
         if len(given) != 1:
             found = " and ".join(given) or "none"
             raise ValueError(f"give exactly one of orbit, elements and ephemeris; found {found}")
+        if self.catalogue_number is not None and self.elements is None:
+            raise ValueError(
+                f"catalogue_number chooses a record of an element file, but the satellite has {given[0]}; drop it"
+            )
         return self
 
 

@@ -21,6 +21,13 @@ CATALOGUE_COLUMNS = (
     "name", "country", "latitude_deg", "longitude_deg", "height_ellipsoid_m", "height_msl_m", "status_class", "status",
     "node", "zenith_sky_mag_v_arcsec2", "coordinate_source", "coordinate_confidence", "note",
 )  # fmt: skip
+_NEEDED_COLUMNS = (
+    "name", "country", "latitude_deg", "longitude_deg", "height_ellipsoid_m", "height_msl_m", "status_class"
+)  # fmt: skip
+_NUMBER_COLUMNS = (
+    "latitude_deg", "longitude_deg", "height_ellipsoid_m", "height_msl_m", "zenith_sky_mag_v_arcsec2",
+    "aperture_diameter_m",
+)  # fmt: skip
 _COMMON_RULES = ("min_elevation_deg", "sun_max_elevation_deg", "sun_keep_out_deg", "moon_keep_out_deg")
 
 
@@ -33,11 +40,11 @@ def merge_catalogue(raw: dict[str, Any], reading: Reading) -> None:
     name = rules.get("catalogue", "euroqci")
     try:
         path = reading.file(name) if str(name).endswith(".csv") else data_path("sites", f"{name}.csv")
-        catalogue = keyed_rows(path, "ogs")
-        _check_catalogue(catalogue, path)
+        catalogue = keyed_rows(path, "ogs", columns=_NEEDED_COLUMNS, numbers=_NUMBER_COLUMNS)
         reading.catalogue = path
     except (DataError, OSError) as error:
-        reading.problems.append(("stations.catalogue", str(error)))
+        reading.note("stations.catalogue", error)
+        raw["station"] = {o: table for o, table in overrides.items() if _is_complete(table)}
         return
     own = [o for o, table in overrides.items() if o not in catalogue and _is_complete(table)]
     rows = {o: _row(catalogue.get(o, {}), overrides.get(o)) for o in [*catalogue, *own]}
@@ -123,13 +130,6 @@ def _station_tables(
     return tables
 
 
-def _check_catalogue(catalogue: dict[str, dict[str, str]], path: Path) -> None:
-    needed = ("name", "country", "latitude_deg", "longitude_deg", "height_ellipsoid_m", "height_msl_m", "status_class")
-    missing = [c for c in needed if catalogue and c not in next(iter(catalogue.values()))]
-    if missing:
-        raise DataError(f"{path.name}: columns {', '.join(missing)} are missing")
-
-
 def _admitted(row: dict[str, Any], rules: dict[str, Any]) -> bool:
     """Whether a station passes the filters of ``[stations]``; what it does not state is reported elsewhere."""
     for key, column in (("status_class", "status_class"), ("countries", "country")):
@@ -178,10 +178,19 @@ def read_station_files(raw: dict[str, Any], reading: Reading) -> None:
                 if key == "horizon_mask":
                     station[key] = read_horizon_mask(path)
                 else:
-                    start, end = (_require_aware(raw.get(edge)) for edge in ("start", "end"))
-                    station[key] = read_maintenance(path, start, end)
+                    station[key] = _maintenance(path, raw, station)
             except (DataError, OSError) as error:
-                reading.problems.append((f"station.{ogs}.{key}", str(error)))
+                reading.note(f"station.{ogs}.{key}", error)
+
+
+def _maintenance(path: Path, raw: dict[str, Any], station: dict[str, Any]) -> list[dict[str, Any]]:
+    start, end = (_require_aware(raw.get(edge)) for edge in ("start", "end"))
+    accept, zone = station.get("maintenance_accept", ()), station.get("time_zone")
+    return read_maintenance(
+        path, start, end,
+        accept=[n for n in accept if isinstance(n, str)] if isinstance(accept, list) else (),
+        time_zone=zone if isinstance(zone, str) else None,
+    )  # fmt: skip
 
 
 def _require_aware(value: object) -> datetime:

@@ -150,7 +150,9 @@ def sniffed(path: Path, name: str) -> str:
         return "epw"
     if lines and _METAR.search(lines[0]):
         return "metar"
-    if lines and "time" in [c.strip(' "') for c in lines[0].split(",")]:
+    if lines and lines[0][:4].lower() == "sep=":
+        lines.pop(0)
+    if lines and "time" in [c.strip(' "') for c in re.split("[,;\t]", lines[0])]:
         return "csv"
     raise DataError(
         f"{name}: begins with {head[:20]!r}; expected netCDF, GRIB, Open-Meteo JSON, METAR lines, EPW, or CSV with a "
@@ -181,16 +183,14 @@ def read_text(path: Path, name: str, *, fallback: str | None = None) -> str:
     return text
 
 
-def parse_number(text: str, where: str, *, missing: tuple[str, ...] = ()) -> float:
-    """A finite number, NaN for the texts in `missing`.
+def parse_number(text: str, where: str) -> float:
+    """A finite number.
 
     Raises
     ------
     DataError
-        The text is neither; `where` opens the message.
+        The text is none; `where` opens the message.
     """
-    if text in missing:
-        return math.nan
     if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         raise DataError(f"{where} '{text[:40]}' is no number")
     return float(text)

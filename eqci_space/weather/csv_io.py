@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,54 +10,35 @@ from typing import Any
 import pandas as pd
 
 from eqci_space.errors import DataError, TimeError
-from eqci_space.weather.content_io import COVER_KINDS, PARTS, UNITS, RawWeather, ReadOptions, parse_number, read_text
+from eqci_space.files.csv_rows import CsvError, CsvTable, csv_header, read_csv_table
+from eqci_space.weather.content_io import COVER_KINDS, PARTS, UNITS, RawWeather, ReadOptions, read_text
 
 __all__ = ["read_csv"]
 
 
 def read_csv(path: Path, name: str, options: ReadOptions) -> RawWeather:
-    """CSV with site, time and cover; lines that begin with # above the header are comments.
+    """CSV with site, time and cover; lines that begin with # are comments.
 
     Raises
     ------
     DataError
-        The table is malformed; line and column are named.
+        The table is malformed; lines and columns are named.
     TimeError
         A time has no zone.
     """
-    lines = list(io.StringIO(read_text(path, name), newline=""))
-    above = next(i for i, line in enumerate(lines) if (line.strip() and line[0] != "#") or i == len(lines) - 1)
-    reader = csv.reader(lines[above:], skipinitialspace=True, strict=True)
-    try:
-        header = [c.strip() for c in next(reader)]
-        fields = _csv_fields(header, name, options)
-        used = {"site", "time", *(f for f, _ in fields.values()), "visibility_m", "cover_kind", "source"} & set(header)
-        columns: dict[str, list[str]] = {c: [] for c in used}
-        numbers: list[int] = []
-        for row in reader:
-            if not row:
-                continue
-            numbers.append(above + reader.line_num)
-            if len(row) != len(header):
-                raise DataError(
-                    f"{name} line {numbers[-1]}: {len(row)} values; expected {len(header)} as in the header"
-                )
-            for column, value in zip(header, row, strict=True):
-                if column in used:
-                    columns[column].append(value.strip())
-    except csv.Error as error:
-        raise DataError(f"{name} line {above + reader.line_num}: not valid CSV: {error}") from error
-    return RawWeather(_csv_rows(columns, numbers, fields, name, options), "line", fields, "sky")
+    text = read_text(path, name)
+    header = csv_header(text, name, required=("site", "time"))
+    fields = _csv_fields(header, name, options)
+    numbers = [*(column for column, _ in fields.values()), "visibility_m"]
+    table = read_csv_table(
+        text, name, required=("site", "time"), numbers=numbers, unknown=("nan", "NaN"),
+        wanted={"site", "time", *numbers, "cover_kind", "source"},
+    )  # fmt: skip
+    return RawWeather(_csv_rows(table, fields, name, options), "line", fields, "sky")
 
 
 def _csv_fields(header: list[str], name: str, options: ReadOptions) -> dict[str, tuple[str, str]]:
     """Columns of cover and their units, which their names end with."""
-    twice = [c for c in header if header.count(c) > 1]
-    missing = [c for c in ("site", "time") if c not in header]
-    if twice or missing:
-        raise DataError(
-            f"{name}: column '{(missing or twice)[0]}' is {'missing' if missing else 'doubled'}; found {header}"
-        )
     fields: dict[str, tuple[str, str]] = {}
     for part in PARTS:
         found = [(f"{part}_{unit}", unit) for unit in UNITS if f"{part}_{unit}" in header]
@@ -78,32 +58,24 @@ def _csv_fields(header: list[str], name: str, options: ReadOptions) -> dict[str,
     return {**fields, "cloud": (column, unit)}
 
 
-def _csv_rows(
-    columns: dict[str, list[str]],
-    numbers: list[int],
-    fields: dict[str, tuple[str, str]],
-    name: str,
-    options: ReadOptions,
-) -> pd.DataFrame:
+def _csv_rows(table: CsvTable, fields: dict[str, tuple[str, str]], name: str, options: ReadOptions) -> pd.DataFrame:
+    numbers, columns = table.lines, table.columns
     rows: dict[str, list[Any]] = {"record": numbers, "site": columns["site"]}
-    for number, site in zip(numbers, columns["site"], strict=True):
-        if not site:
-            raise DataError(f"{name} line {number}: site is empty")
+    nameless = [
+        f"line {n}: site is empty; name it" for n, site in zip(numbers, columns["site"], strict=True) if not site
+    ]
+    kinds = zip(numbers, columns.get("cover_kind", ()), strict=False)
+    nameless += [f"line {n}: cover_kind '{kind}'; expected {' or '.join(COVER_KINDS)}" for n, kind in kinds
+                 if kind not in COVER_KINDS]  # fmt: skip
+    if nameless:
+        raise CsvError(name, nameless)
     rows["time"] = [
         _aware(t, f"{name} line {n}: time", options.utc_offset_h) for n, t in zip(numbers, columns["time"], strict=True)
     ]
-    wanted = {part: column for part, (column, _) in fields.items()} | {"visibility_m": "visibility_m"}
-    for part, column in wanted.items():
+    for part, column in ({part: c for part, (c, _) in fields.items()} | {"visibility_m": "visibility_m"}).items():
         if column in columns:
-            texts = zip(numbers, columns[column], strict=True)
-            rows[part] = [parse_number(x, f"{name} line {n}: {column}", missing=("", "nan", "NaN")) for n, x in texts]
-    if "source" in columns:
-        rows["source"] = columns["source"]
-    if "cover_kind" in columns:
-        rows["cover_kind"] = columns["cover_kind"]
-        for number, value in zip(numbers, columns["cover_kind"], strict=True):
-            if value not in COVER_KINDS:
-                raise DataError(f"{name} line {number}: cover_kind '{value}'; expected {' or '.join(COVER_KINDS)}")
+            rows[part] = [float(x) if x else math.nan for x in columns[column]]
+    rows |= {column: columns[column] for column in ("source", "cover_kind") if column in columns}
     return pd.DataFrame(rows)
 
 

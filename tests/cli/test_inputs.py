@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -95,3 +96,21 @@ def test_check_says_what_stands_in_the_way_of_a_demand(eqci, parsed, cut_off):
     assert "cut off" in reasons
     assert f"  cut off: {reasons['cut off']}\n" in said
     assert parsed("check", "quant-gpicz")["unreachable_reasons"] == {}
+
+
+@pytest.mark.parametrize(("line", "code"), [("", 2), ('bad_states = "end"\n', 0)])
+def test_check_says_that_a_satellite_is_down_before_the_period(eqci, with_elements, tmp_path, line, code):
+    # 270 km high with so much drag that it is down within a day of the epoch; SGP4 has no error again a week later.
+    path = with_elements(datetime(2027, 2, 20, tzinfo=UTC))
+    record = json.loads((tmp_path / "mine.omm.json").read_text(encoding="utf-8"))[0]
+    (tmp_path / "mine.omm.json").write_text(
+        json.dumps([record | {"MEAN_MOTION": 15.9, "BSTAR": 0.04}]), encoding="utf-8"
+    )
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("catalogue_number = 99001\n", f"catalogue_number = 99001\n{line}"), encoding="utf-8")
+    done = eqci("check", path)
+    assert done.exit_code == code
+    assert "in mine.omm.json: " in done.stderr
+    assert "SGP4 error 6 for" in done.stderr
+    words = "it has no passes in the period" if line else "get newer elements, or let the passes end there"
+    assert words in " ".join(done.stderr.split())

@@ -118,9 +118,9 @@ def test_stations_attach_by_fibre_or_inside_a_site(scenario):
     [
         ("links.csv", "QNQ-ERF-JEN,ERF,JEN", "QNQ-ERF-JEN,ERF,JENA", "ends at unknown node 'JENA'; did you mean 'JEN'"),
         ("links.csv", "QNQ-ERF-JEN,ERF,JEN", "QNQ-NDH-ERF-1,ERF,JEN", "link 'QNQ-NDH-ERF-1' stands twice"),
-        ("links.csv", "ERF,JEN,70,", "ERF,JEN,-70,", "length_km of 'QNQ-ERF-JEN' is -70"),
+        ("links.csv", "ERF,JEN,70,", "ERF,JEN,-70,", r"links\.csv line \d+, length_km: of 'QNQ-ERF-JEN' is -70"),
         ("links.csv", "ERF,JEN,70,", "ERF,ERF,70,", "joins 'ERF' to itself"),
-        ("nodes.csv", "50.1155", "95.1", "latitude_deg of 'FRA' is 95.1"),
+        ("nodes.csv", "50.1155", "95.1", r"nodes\.csv line \d+, latitude_deg: of 'FRA' is 95.1"),
         ("nodes.csv", "node,name,country", "id,name,country", "column 'node' is missing"),
     ],
 )

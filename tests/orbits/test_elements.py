@@ -15,7 +15,13 @@ from skyfield.api import EarthSatellite
 from skyfield.framelib import itrs
 
 from eqci_space.data import data_path
-from eqci_space.errors import BadRecordWarning, ElementsError, ScenarioError, StaleElementsWarning
+from eqci_space.errors import (
+    AssumedObjectWarning,
+    BadRecordWarning,
+    ElementsError,
+    ScenarioError,
+    StaleElementsWarning,
+)
 from eqci_space.orbits.elements import BadRecord, ElementSet, age_day, check_age, propagator, secular_rates_deg_day
 from eqci_space.orbits.elements_io import read_elements, select_elements, write_omm
 from eqci_space.orbits.ephemeris import ephemerides, make_ephemeris, satellite_elements
@@ -318,7 +324,8 @@ def test_select_takes_the_newest_set_of_a_name_or_number(synthetic_sets):
         assert select_elements(order, "SYN SSO3-1", "here") == newer
         assert select_elements(order, "any name", "here", catalogue_number=newer.catalogue_number) == newer
         assert select_elements(order, "SYN SSO3-1", "here", catalogue_number=second.catalogue_number) == second
-    assert select_elements([first, newer], "any name", "here") == newer
+    with pytest.warns(AssumedObjectWarning, match=r"here: no object 'any name'; the file's only object is taken: 'SYN"):
+        assert select_elements([first, newer], "any name", "here") == newer
 
 
 def test_an_object_that_is_not_in_the_file_raises(synthetic_sets):
@@ -365,7 +372,8 @@ def test_an_absent_object_is_reported_with_the_skipped_records(synthetic_sets):
     ):
         select_elements(sets, "X", "here", skipped=[BAD])
     same = BadRecord("x.json record 2: ECCENTRICITY is 2", sets[0].name, sets[0].catalogue_number)
-    assert select_elements(sets, "X", "here", skipped=[same]) == sets[0]
+    with pytest.warns(AssumedObjectWarning):
+        assert select_elements(sets, "X", "here", skipped=[same]) == sets[0]
     assert select_elements(sets, sets[0].name, "here", skipped=[same]) == sets[0]
 
 
@@ -456,7 +464,7 @@ def test_a_scenario_says_that_the_record_of_its_satellite_was_skipped(with_satel
 def test_elements_that_do_not_serve_the_period_are_named_with_their_file(with_satellite, tmp_path, change, message):
     record = next(r for r in json.loads(OMM_FILE.read_text()) if r["OBJECT_NAME"] == "SYN SSO3-1") | change
     (tmp_path / "one.json").write_text(json.dumps([record]))
-    scenario = with_satellite('elements = "one.json"')
+    scenario = with_satellite('elements = "one.json"', 'object_name = "SYN SSO3-1"')
     with pytest.raises(ElementsError, match=rf"^satellite '\S+' in one\.json: .*{message}"):
         ephemerides(scenario, scenario.start, scenario.end)
 

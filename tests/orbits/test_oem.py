@@ -11,7 +11,7 @@ import pytest
 from skyfield.api import EarthSatellite
 
 from eqci_space.data import data_path
-from eqci_space.errors import ElementsError, ScenarioError, TimeError
+from eqci_space.errors import AssumedObjectWarning, ElementsError, ScenarioError, TimeError
 from eqci_space.orbits.elements import ElementSet, propagator
 from eqci_space.orbits.ephemeris import (
     ephemerides,
@@ -724,7 +724,7 @@ def with_satellite(edited):
     return write
 
 
-def write_scenario_orbit(scenario, path, name="X", frame="EME2000", margin=timedelta(hours=1)):
+def write_scenario_orbit(scenario, path, name="EAGLE1-LIKE", frame="EME2000", margin=timedelta(hours=1)):
     """The orbit of a scenario's satellite as an OEM, with a margin around the scenario's period."""
     begin, end = scenario.start - margin, scenario.end + margin
     direct = make_ephemeris(satellite_elements(scenario.satellites[0], scenario), begin, end)
@@ -760,7 +760,9 @@ def test_the_ephemeris_of_a_scenario_has_the_satellites_name(scenario, with_sate
 
 def test_a_period_beyond_the_ephemeris_raises(scenario, with_satellite, tmp_path):
     write_scenario_orbit(scenario, tmp_path / "x.oem", margin=-timedelta(hours=1))
-    with pytest.raises(ElementsError, match=r"ephemeris of 'X' has segments 2027-03-01T13:00Z to 2027-03-08T11:00Z"):
+    with pytest.raises(
+        ElementsError, match=r"ephemeris of 'EAGLE1-LIKE' has segments 2027-03-01T13:00Z to 2027-03-08T11:00Z"
+    ):
         find_passes(with_satellite('ephemeris = "x.oem"'))
 
 
@@ -773,9 +775,24 @@ def test_of_several_objects_in_a_file_the_named_one_is_taken(scenario, with_sate
     assert [s.object_name for s in satellite_segments(mine.satellites[0], mine)] == ["B"]
     mine = with_satellite('ephemeris = "x.oem"')
     with pytest.raises(
-        ElementsError, match=r"satellite 'EAGLE1-LIKE' in x\.oem: no object 'EAGLE1-LIKE'; found \['A', 'B'\]"
+        ElementsError, match=r"satellite 'EAGLE1-LIKE' in x\.oem: no object 'EAGLE1-LIKE'; the file has A, B; state "
     ):
         satellite_segments(mine.satellites[0], mine)
+
+
+def test_only_the_satellites_own_name_is_waived_in_an_ephemeris_and_with_a_warning(scenario, with_satellite, tmp_path):
+    write_scenario_orbit(scenario, tmp_path / "x.oem", name="EAGLE  1")
+    mine = with_satellite('ephemeris = "x.oem"')
+    with pytest.warns(
+        AssumedObjectWarning,
+        match=r"'EAGLE1-LIKE' in x\.oem: no object 'EAGLE1-LIKE'; the file's only object is taken: EAGLE 1; say so",
+    ):
+        assert len(satellite_segments(mine.satellites[0], mine)) == 1
+    stated = with_satellite('ephemeris = "x.oem"', 'object_name = "EAGLE 1"')
+    assert len(satellite_segments(stated.satellites[0], stated)) == 1
+    absent = with_satellite('ephemeris = "x.oem"', 'object_name = "EAGLE1-LIKE"')
+    with pytest.raises(ElementsError, match=r"no object 'EAGLE1-LIKE'; did you mean 'EAGLE 1'\? the file has EAGLE 1"):
+        satellite_segments(absent.satellites[0], absent)
 
 
 def test_a_scenario_refuses_a_missing_file_and_two_orbits_for_one_satellite(scenario, with_satellite, tmp_path):

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from sgp4 import model
+from sgp4.api import Satrec
+from skyfield.api import EarthSatellite
 
 from eqci_space.data import data_path
 from eqci_space.errors import BadRecordWarning, ElementsError
@@ -231,7 +234,6 @@ def alpha_5(line):
 
 SILENT = {
     "an Alpha-5 set cut to its heads": (alpha_5(L1)[:20], alpha_5(L2)[:20]),
-    "an indented set": (" " + L1, " " + L2),
     "a set whose first column is lost": (L1[1:], L2[1:]),
 }
 
@@ -380,3 +382,105 @@ def test_the_shipped_file_holds_thirty_sets_that_all_propagate():
         assert error == 0
         # Circular orbits of 500 km to 600 km; short-period terms of J2 move a radius by up to 10 km.
         assert 6378.137 + 490.0 < np.linalg.norm(position_km) < 6378.137 + 610.0
+
+
+# ---------------------------------------------------------------- blanks in fields with an implied point
+
+
+def patterns(text, columns):
+    """The text with each set of the given columns blanked."""
+    for blanked in range(1 << len(columns)):
+        characters = list(text)
+        for bit, column in enumerate(columns):
+            if blanked >> bit & 1:
+                characters[column] = " "
+        yield "".join(characters)
+
+
+def packages_read(line1, line2, value, timescale):
+    """What the compiled reader of sgp4, its Python reader and Skyfield find; None where one refuses."""
+    readers = (
+        Satrec.twoline2rv,
+        model.Satrec.twoline2rv,
+        lambda a, b: EarthSatellite(a, b, ts=timescale).model,
+    )
+    for read in readers:
+        try:
+            found = value(read(line1, line2))
+        except ValueError:
+            found = None
+        yield found if found is not None and np.isfinite(found) else None
+
+
+def test_eccentricities_with_any_blanks_equal_those_of_sgp4_and_skyfield(read_text, timescale):
+    for digits in ("0012844", "7654321"):
+        for text in patterns(digits, range(7)):
+            line2 = edited(L2, 27, text)
+            found = read_text(f"{L1}\n{line2}")[0].eccentricity
+            for theirs in packages_read(L1, line2, lambda s: s.ecco, timescale):
+                assert found == pytest.approx(theirs, rel=1e-12, abs=0), text
+
+
+PER_MINUTE = 1440.0 / (2 * np.pi)  # revolutions a day to radians a minute
+IMPLIED = {
+    "bstar_per_earth_radius": (54, lambda s: s.bstar),
+    "mean_motion_ddot_rev_day3": (45, lambda s: s.nddot * PER_MINUTE * 1440.0**2),
+}
+
+
+@pytest.mark.parametrize("field", IMPLIED)
+@pytest.mark.parametrize("sign", [" ", "-", "+"])
+@pytest.mark.parametrize("exponent", ["-4", "+1", " 2"])
+def test_fields_with_implied_point_and_any_blanks_are_filled_with_zeros(read_text, timescale, field, sign, exponent):
+    column, value = IMPLIED[field]
+    agreed = 0
+    for text in patterns(f"{sign}30265{exponent}", range(8)):
+        line1 = edited(L1, column, text)
+        found = getattr(read_text(f"{line1}\n{L2}")[0], field)
+        filled = edited(L1, column, text[0] + text[1:6].replace(" ", "0") + text[6] + text[7].replace(" ", "0"))
+        for theirs in packages_read(filled, L2, value, timescale):
+            assert theirs is not None
+            assert found == pytest.approx(theirs, rel=1e-12, abs=1e-300), text
+        # As it stands, blanks and all, whatever both packages make of it alike is the same.
+        compiled, plain, _ = packages_read(line1, L2, value, timescale)
+        if compiled is not None and plain is not None:
+            assert found == pytest.approx(compiled, rel=1e-12, abs=1e-300), text
+            agreed += 1
+    assert agreed >= 20
+
+
+def test_second_derivatives_with_any_blanks_equal_the_compiled_reader(read_text, timescale):
+    for text in patterns(" 12345-6", range(1, 8)):
+        line1 = edited(L1, 45, text)
+        found = read_text(f"{line1}\n{L2}")[0].mean_motion_ddot_rev_day3
+        compiled, _, skyfield = packages_read(line1, L2, IMPLIED["mean_motion_ddot_rev_day3"][1], timescale)
+        assert compiled == skyfield
+        assert found == pytest.approx(compiled, rel=1e-12, abs=1e-300), text
+
+
+@pytest.mark.parametrize("sign", [" ", "-", "+"])
+def test_first_derivatives_with_any_blanks_are_filled_with_zeros(read_text, timescale, sign):
+    for text in patterns(f"{sign}.00060696", [0, *range(6, 10)]):
+        line1 = edited(L1, 34, text)
+        found = read_text(f"{line1}\n{L2}")[0].mean_motion_dot_rev_day2
+        filled = edited(L1, 34, text[0] + text[1:].replace(" ", "0"))
+        for theirs in packages_read(filled, L2, lambda s: s.ndot * PER_MINUTE * 1440.0, timescale):
+            assert found == pytest.approx(theirs, rel=1e-12), text
+    for text in (" .    0696", "          "):
+        expected = 0.00000696 if "." in text else 0.0
+        assert read_text(f"{edited(L1, 34, text)}\n{L2}")[0].mean_motion_dot_rev_day2 == pytest.approx(expected)
+
+
+def test_a_geostationary_eccentricity_of_leading_blanks_is_small(read_text):
+    line2 = with_checksum("2 99998   0.0500  90.0000     260  90.0000 120.0000  1.00270000000010")
+    line1 = with_checksum("1 99998U 27002A   27060.50000000  .00000000  00000-0  00000-0 0  9990")
+    assert read_text(f"{line1}\n{line2}")[0].eccentricity == 0.000026
+
+
+@pytest.mark.parametrize("text", ["530260-4", " 3026a-4", " 30260*4", " 3_260-4", " 30.60-4", "--0260-4"])
+def test_what_is_no_number_with_implied_point_raises(read_text, text):
+    for column in (45, 54):
+        with pytest.raises(ElementsError, match=r"bad\.tle line 1: a field is no number"):
+            read_text(f"{edited(L1, column, text)}\n{L2}")
+    with pytest.raises(ElementsError, match=r"bad\.tle line 1: a field is no number"):
+        read_text(f"{L1}\n{edited(L2, 27, '00_2844')}")

@@ -114,13 +114,13 @@ def test_manifest_lists_inputs_with_checksum_and_ephemerides_with_frame_and_span
     begin, end = scenario.start - timedelta(hours=1), scenario.end + timedelta(hours=1)
     seconds = np.arange(0.0, (end - begin).total_seconds() + 1, 60.0)
     orbit = make_ephemeris(satellite_elements(scenario.satellites[0], scenario), begin, end)
-    write_oem("X", begin, seconds, *motion(orbit, seconds), tmp_path / "leo.oem", frame="ITRF2020")
+    write_oem("EAGLE1-LIKE", begin, seconds, *motion(orbit, seconds), tmp_path / "leo.oem", frame="ITRF2020")
     (tmp_path / "trees.csv").write_text("azimuth_deg,elevation_deg\n0,12\n", encoding="utf-8")
     text = data_path("scenarios", "quant-gpicz.toml").read_text(encoding="utf-8")
     change = (text[text.index("[satellite.orbit]") : text.index("[stations]")], 'ephemeris = "leo.oem"\n\n')
     study = Study(load_scenario(edited(change, extra='\n[station.GRAZ]\nhorizon_mask = "trees.csv"\n')))
     sha256 = {n: hashlib.sha256((tmp_path / n).read_bytes()).hexdigest() for n in ("leo.oem", "trees.csv")}
-    segment = {"object_name": "X", "frame": "ITRF2020", "start": begin.isoformat(), "end": end.isoformat()}
+    segment = {"object_name": "EAGLE1-LIKE", "frame": "ITRF2020", "start": begin.isoformat(), "end": end.isoformat()}
     assert study.run.manifest["scenario"]["inputs"] == {
         "leo.oem": {"sha256": sha256["leo.oem"], "segments": [segment]},
         "trees.csv": {"sha256": sha256["trees.csv"]},

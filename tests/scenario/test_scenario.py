@@ -177,7 +177,9 @@ def test_user_catalogue_is_read_beside_the_scenario(edited, tmp_path):
 
 
 def test_duplicate_station_in_a_catalogue_is_named(edited, tmp_path):
-    (tmp_path / "mine.csv").write_text("ogs,name\nA,x\nA,y\n", encoding="utf-8")
+    head = "ogs,name,country,latitude_deg,longitude_deg,height_ellipsoid_m,height_msl_m,status_class\n"
+    row = "A,x,DE,50,10,350,300,planned\n"
+    (tmp_path / "mine.csv").write_text(head + 2 * row, encoding="utf-8")
     found = problems(edited(('catalogue = "euroqci"', 'catalogue = "mine.csv"')))
     assert "line 3: ogs 'A' stands twice" in found["stations.catalogue"]
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
-from eqci_space.orbits.ephemeris import Ephemeris, positions_m
+from eqci_space.orbits.ephemeris import Ephemeris, positions_m, sample_times
 from eqci_space.report.exports.orbit_files import sampled_end
 from eqci_space.report.release import Released
 from eqci_space.tables import by_station
@@ -84,12 +84,12 @@ def _marker(name: str, colour: list[int], size: int) -> dict[str, Any]:
 
 def _satellite(name: str, orbit: Ephemeris, released: Released, step_s: float) -> dict[str, Any]:
     length_s = (released.end - released.start).total_seconds()
-    count = max(_DEGREE + 1, int(np.ceil(length_s / step_s)) + 1)
-    seconds = np.linspace(0.0, length_s, count)
+    seconds = sample_times(orbit, released.start.to_pydatetime(), length_s, step_s, fewest=_DEGREE + 1)
+    begin, end = (released.start + pd.Timedelta(seconds=float(s)) for s in seconds[[0, -1]])
     places = positions_m(orbit, seconds + (released.start.to_pydatetime() - orbit.start).total_seconds())
     samples = np.column_stack([seconds, places]).round(3).ravel().tolist()
     return {
-        "id": f"satellite/{name}", "name": name, "availability": _interval(released.start, released.end),
+        "id": f"satellite/{name}", "name": name, "availability": _interval(begin, end),
         "position": {
             "referenceFrame": "FIXED", "epoch": _iso(released.start), "interpolationAlgorithm": "LAGRANGE",
             "interpolationDegree": _DEGREE, "cartesian": samples,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from eqci_space.machine.deprecation import once_first, once_named
-from eqci_space.orbits.ephemeris import motion
+from eqci_space.orbits.ephemeris import motion, sample_times
 from eqci_space.orbits.oem_io import write_oem
 from eqci_space.report.exports.file_names import file_stems
 from eqci_space.report.release import Released
@@ -34,15 +33,14 @@ def write_ephemerides(
 ) -> list[Path]:
     """Write ``orbit-<satellite>.oem`` for every released ephemeris, a state every `step_s` [s].
 
-    The period is covered, or the first month of it (`sampled_end`).
+    The period is covered, or the first month of it (`sampled_end`), as far as the orbit can be believed.
     """
     paths = []
     start = released.start.to_pydatetime()
     length_s = (sampled_end(released) - released.start).total_seconds()
-    count = max(_FEWEST_STATES, int(np.ceil(length_s / step_s)) + 1)
-    seconds = np.linspace(0.0, length_s, count)
     for name, stem in file_stems(released.orbits).items():
         orbit = released.orbits[name]
+        seconds = sample_times(orbit, start, length_s, step_s, fewest=_FEWEST_STATES)
         places, speeds = motion(orbit, seconds + (start - orbit.start).total_seconds())
         paths.append(directory / f"orbit-{stem}.oem")
         write_oem(name, start, seconds, places, speeds, paths[-1], frame=frame)

@@ -15,7 +15,7 @@ from pyproj import Geod, Transformer
 
 from eqci_space.errors import TableError, near_matches
 from eqci_space.orbits.earth import seconds_from, station_frame
-from eqci_space.orbits.ephemeris import ephemerides, positions_m
+from eqci_space.orbits.ephemeris import covered_s, ephemerides, positions_m
 from eqci_space.orbits.sky import make_sky
 from eqci_space.report.plots.labels import station_label
 from eqci_space.report.plots.maps import CRS, frame_map
@@ -204,7 +204,9 @@ def ground_track(windows: pd.DataFrame, scenario: Scenario, *, ax: Axes | None =
         colour, dashes = _TRACKS[rank % len(_TRACKS)], _DASHES[rank // len(_TRACKS) % len(_DASHES)]
         start, end = seconds_from(first, pd.DatetimeIndex([window.start, window.end]))
         for low, high, width in ((start - _APPROACH_S, end + _APPROACH_S, 0.7), (start, end, 2.4)):
-            seconds = np.append(np.arange(max(low, 0.0), high, _TRACK_STEP_S), high)
+            covered = covered_s(orbits[window.satellite])
+            begin, finish = max(low, 0.0, covered[0]), min(high, covered[1])
+            seconds = np.append(np.arange(begin, finish, _TRACK_STEP_S), finish)
             longitude, latitude, _ = erfa.gc2gd(1, positions_m(orbits[window.satellite], seconds))
             x, y = project(np.degrees(longitude), np.degrees(latitude))
             ax.plot(x, y, color=colour, linewidth=width, linestyle=dashes, zorder=4)
