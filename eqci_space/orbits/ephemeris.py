@@ -101,7 +101,7 @@ def orbital_period_s(satellite: Satellite, scenario: Scenario) -> float:
 def highest_radius_m(satellite: Satellite, scenario: Scenario) -> float:
     """Largest distance of a satellite from the Earth's centre [m]: the apogee of its mean elements or its ephemeris."""
     if satellite.ephemeris is not None:
-        return max(_orbit_of(segment)[1] for segment in satellite_segments(satellite, scenario))
+        return max(orbit_of(segment)[1] for segment in satellite_segments(satellite, scenario))
     elements = satellite_elements(satellite, scenario)
     rate_rad_s = elements.mean_motion_rev_day * 2 * np.pi / 86400.0
     return float((EARTH_GM_M3_S2 / rate_rad_s**2) ** (1 / 3) * (1 + elements.eccentricity))

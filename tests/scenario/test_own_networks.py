@@ -20,7 +20,7 @@ SHIPPED = {
 
 @pytest.fixture
 def own(edited, tmp_path):
-    """Write a copy of the shipped network with texts replaced, and a scenario of it; return the path of the scenario."""
+    """Write a copy of the shipped network with texts replaced, and a scenario of it; the path of the scenario."""
 
     def write(nodes=SHIPPED["nodes"], links=SHIPPED["links"], changes=(), extra=""):
         (tmp_path / "net").mkdir(exist_ok=True)
