@@ -98,10 +98,16 @@ def coverage(
     ------
     TableError
         Resolution, region or months are out of range, no point lies on land, there is no satellite, the station is
-        unknown, or a satellite makes no whole passes from which keys could be tabulated (geostationary orbits).
+        unknown, the downlink is dual, or a satellite makes no whole passes from which keys could be tabulated
+        (geostationary orbits).
     """
     grid = _grid(resolution_deg, region, include_sea)
     numbers = _months(scenario, months)
+    if scenario.protocol.downlink == "dual":
+        raise TableError(
+            "coverage: downlink = 'dual' gives no station a key of its own; expected 'single', so that one place can "
+            "be judged by itself"
+        )
     if not scenario.satellites:
         raise TableError("coverage: the scenario has no satellite; expected at least one [[satellite]]")
     reference = _reference_station(scenario, station)

@@ -114,3 +114,37 @@ def test_check_says_that_a_satellite_is_down_before_the_period(eqci, with_elemen
     assert "SGP4 error 6 for" in done.stderr
     words = "it has no passes in the period" if line else "get newer elements, or let the passes end there"
     assert words in " ".join(done.stderr.split())
+
+
+DUAL = """
+[[satellite]]
+name = "EAGLE1-LIKE"
+terminals = 2
+[protocol]
+kind = "bbm92"
+downlink = "dual"
+[protocol.source]
+pair_rate_hz = 1e9
+"""
+
+
+def test_check_names_satellites_that_never_see_two_stations(eqci, parsed, tmp_path):
+    """At 75 degrees a satellite at 500 km sees 140 km around it; the nearest stations are farther apart."""
+    overlay = tmp_path / "dual.toml"
+    overlay.write_text(DUAL, encoding="utf-8")
+    assert eqci("check", "quant-gpicz", "--with", overlay).exit_code == 0
+    overlay.write_text(f"{DUAL}[stations]\nmin_elevation_deg = 75\n", encoding="utf-8")
+    for command in (("check",), ("run", "--out", tmp_path / "out")):
+        done = eqci(command[0], "quant-gpicz", "--with", overlay, *command[1:])
+        assert done.exit_code == 2
+        words = " ".join(done.stderr.split())
+        assert "'EAGLE1-LIKE' sees no two stations at once: its nearest pair" in words
+        assert "km apart; expected at most" in words
+        assert "downlink = 'single'" in words
+    assert not (tmp_path / "out").exists()
+    document = parsed("check", "quant-gpicz", "--with", overlay, exit_code=2)
+    assert document["valid"] is False
+    assert document["problems"][0]["path"] == "satellite.0"
+    overlay.write_text(DUAL.replace("terminals = 2", "terminals = 1"), encoding="utf-8")
+    done = eqci("check", "quant-gpicz", "--with", overlay)
+    assert (done.exit_code, "terminals = 1" in done.stderr) == (2, True)

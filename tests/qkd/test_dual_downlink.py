@@ -11,7 +11,8 @@ from eqci_space.errors import TableError
 from eqci_space.qkd.dual_downlink import contact_responses, dual_downlink_keys, dual_part_keys
 from eqci_space.qkd.entangled import entangled_key
 from eqci_space.qkd.security import SecurityParameters
-from eqci_space.qkd.window_keys import why_no_key, window_keys, window_responses
+from eqci_space.qkd.window_keys import why_no_key, window_keys
+from eqci_space.qkd.window_responses import window_responses
 from eqci_space.scenario import PairSource, Protocol
 
 START = pd.Timestamp("2027-03-01T20:00:00Z")

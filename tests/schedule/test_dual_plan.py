@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from plan_cases import at, chosen, planned, with_policy
 
 import eqci_space as eq
-from eqci_space.errors import PlanError
+from eqci_space.errors import PlanError, TableError
 from eqci_space.fiber.edges import SPACE, closed_bins, contact_arrivals, key_edges
 from eqci_space.fiber.network import build_network
 from eqci_space.fiber.problem import flow_problem
@@ -409,3 +409,10 @@ def test_reasons_name_the_pair_and_explain_both_passes(study):
     other = replace(study.run, tables={**study.run.tables, "candidates": study.candidates.iloc[:0]})
     free = study.windows.index.difference([*study.plan.contacts["window_id"], *study.plan.contacts["window_id_b"]])
     assert "with no other station there is key" in eq.explain(other, study.windows.loc[free[0], "pass_id"])
+
+
+def test_studies_of_single_stations_refuse_pairs(pairs):
+    with pytest.raises(TableError, match="coverage: downlink = 'dual' gives no station a key of its own"):
+        eq.coverage(pairs, resolution_deg=5.0)
+    with pytest.raises(TableError, match="sweep: measure 'plan' with downlink = 'dual'; expected 'single'"):
+        eq.sweep(pairs, {"schedule.slew_s": [30.0]}, measure="plan")
