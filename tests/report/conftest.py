@@ -54,7 +54,7 @@ def small():
     """A hand-made release: two nodes, one relay node, one satellite contact, one day."""
     start, end = pd.Timestamp("2027-03-01T12:00Z"), pd.Timestamp("2027-03-02T12:00Z")
     contact = {
-        "candidate_id": "S/G/1", "window_id": "S/G/1", "satellite": "S", "ogs": "G",
+        "candidate_id": "S/G/1", "window_id": "S/G/1", "satellite": "S", "ogs": "G", "ogs_b": "",
         "start": pd.Timestamp("2027-03-01T20:00Z"), "end": pd.Timestamp("2027-03-01T20:05Z"), "skl_bit": 1_728_000.0,
         "expected_skl_bit": 864_000.0, "p_clear": 0.5, "status": "planned", "reason": "",
     }  # fmt: skip

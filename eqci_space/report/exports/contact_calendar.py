@@ -167,19 +167,20 @@ def _event(released: Released, satellite: str, ogs: tuple[str, str], start: date
 
 
 def _entry(contact_id: str, row: pd.Series, released: Released) -> _Entry:
+    ogs = row["ogs"], row.get("ogs_b", "")
     start, end = (t.to_pydatetime().astimezone(UTC) for t in whole_seconds(row["start"], row["end"]))
-    places = [_place(row, ogs, released) for ogs in (row["ogs"], row["ogs_b"]) if ogs]
+    places = [_place(row, o, released) for o in ogs if o]
     place, unreal = places[0], [p for p in places if p["status_class"] != "operational"]
     note = "".join(f" ({p['status_class']} station)" for p in unreal[:1])
     warning = "".join(f" The station is {p['status_class']}; it does not operate yet." for p in unreal[:1])
     if len(places) > 1:
-        names = [f"{o} is {p['status_class']}" for o, p in zip((row["ogs"], row["ogs_b"]), places, strict=True)
+        names = [f"{o} is {p['status_class']}" for o, p in zip(ogs, places, strict=True)
                  if p in unreal]  # fmt: skip
         note = f" ({'; '.join(names)})" if names else ""
         warning = "".join(f" Station {name}; it does not operate yet." for name in names)
-    event = _event(released, row["satellite"], (row["ogs"], row["ogs_b"]), start, end)
+    event = _event(released, row["satellite"], ogs, start, end)
     kind = {"planned": "QKD", "backup": "QKD backup", "cancelled": "Cancelled: QKD"}[row["status"]]
-    event.add("summary", f"{kind} {row['satellite']} – {joined(row['ogs'], row['ogs_b'])}{note}")
+    event.add("summary", f"{kind} {row['satellite']} – {joined(*ogs)}{note}")
     if "latitude_deg" in place:
         event.add("location", " + ".join(_location(p) for p in places))
         event.add("geo", (round(place["latitude_deg"], 6), round(place["longitude_deg"], 6)))
@@ -196,7 +197,7 @@ def _entry(contact_id: str, row: pd.Series, released: Released) -> _Entry:
         alarm.add("trigger", -_ALARM_BEFORE)
         alarm.add("description", str(event["summary"]))
         event.add_component(alarm)
-    return _Entry(f"{contact_id}@eqci_space", 0, row["satellite"], row["ogs"], row["ogs_b"], start, end, event)
+    return _Entry(f"{contact_id}@eqci_space", 0, row["satellite"], *ogs, start, end, event)
 
 
 def _location(place: dict[str, Any]) -> str:

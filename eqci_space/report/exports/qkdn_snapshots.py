@@ -22,7 +22,7 @@ import pandas as pd
 from eqci_space.files.atomic import replaced_file
 from eqci_space.machine.deprecation import once_first
 from eqci_space.report.release import Released
-from eqci_space.tables import planned_contacts
+from eqci_space.tables import planned_contacts, second
 from eqci_space.words import whole_seconds
 
 __all__ = ["network_snapshots", "write_snapshots"]
@@ -154,7 +154,7 @@ class _Builder:
         """PHYS links between satellites and stations, or two stations, that have a planned contact in the period."""
         contacts = self._tables["contacts"]
         planned = planned_contacts(contacts)
-        dual = (planned["ogs_b"] != "").any()
+        dual = (second(planned, "ogs_b") != "").any()
         for (one, other), group in planned.groupby(["ogs", "ogs_b"] if dual else ["satellite", "ogs"], sort=True):
             name, satellite = f"{one}|{other}", group["satellite"].iloc[0]
             mine = group[(group["end"] > start) & (group["end"] <= end)].sort_values("start")
