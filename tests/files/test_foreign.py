@@ -54,7 +54,7 @@ def test_a_pointer_of_a_version_control_system_is_named():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (gzip.compress(b"1 25544U"), "packed with gzip; unpack it"),
+        (gzip.compress(b"1 25544U", mtime=0), "packed with gzip; unpack it"),
         (b"PK\x03\x04\x14\x00", "packed with zip"),
         ("1 25544U".encode("utf-16"), "UTF-16, as PowerShell writes it; save it as UTF-8"),
         (b"\x89PNG\r\n", ""),
