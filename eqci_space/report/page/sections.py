@@ -104,7 +104,9 @@ def _planned_count(f: Findings) -> int:
 def _budget(f: Findings, figures: Figures) -> Section:
     best = f.best_window
     if best is None:
-        return Section("budget", "Link budget", ("No window gives key, so no budget is shown.",))
+        dual = f.scenario.protocol.downlink == "dual"
+        why = "Key is between two stations, so no budget of one link is shown."
+        return Section("budget", "Link budget", (why if dual else "No window gives key, so no budget is shown.",))
     words = (
         f"The best window loses {best['total_loss_db']:.1f} dB at its culmination, from the exit aperture to the "
         f"click; the sky adds {best['background_hz']:.2g} clicks per second."
@@ -115,10 +117,10 @@ def _budget(f: Findings, figures: Figures) -> Section:
 
 def _keys(f: Findings, figures: Figures) -> Section:
     protocol = f.scenario.protocol
-    words = [
+    words = [_keys_of_pairs(f) if protocol.downlink == "dual" else (
         f"{int((f.keys['skl_bit'] > 0).sum())} of {len(f.windows)} windows give key; clear skies over all of them "
         f"would give {format_bits(f.keys['skl_bit'].sum())}."
-    ]
+    )]  # fmt: skip
     if len(f.keys):
         proofs = " and ".join(sorted(set(f.keys["proof"])))
         words.append(
@@ -127,6 +129,13 @@ def _keys(f: Findings, figures: Figures) -> Section:
         )
     blocks = (figures.get("keys"), tables.key_table(f), tables.variant_table(f))
     return Section("keys", "Keys", words, blocks)
+
+
+def _keys_of_pairs(f: Findings) -> str:
+    """Overlaps of windows over two stations that give key."""
+    whole = f.candidates[whole_rows(f.candidates)]
+    most = format_bits(whole["skl_bit"].max() if len(whole) else 0.0)
+    return f"Two stations share key in {len(whole)} overlaps of their windows, under clear skies at most {most} in one."
 
 
 def _weather(f: Findings, figures: Figures) -> Section:
