@@ -19,6 +19,7 @@
     ├── StaleElementsWarning    elements are far from the times asked for
     ├── LostOrbitWarning        a satellite's passes end where its states cannot be believed
     ├── ModelValidityWarning    a formula is used outside its stated range
+    ├── ImplausibleInputWarning a place, a link or a record is unlike what it should be
     ├── UnreadEventWarning      an event of a calendar cannot be read and closes its station
     ├── UndatedOrbitWarning     a designed orbit without epoch restarts with the scenario
     └── EqciDeprecationWarning  a spelling that goes with the next minor version but one (`machine.deprecation`)
@@ -39,6 +40,7 @@ __all__ = [
     "EqciDeprecationWarning",
     "EqciError",
     "EqciWarning",
+    "ImplausibleInputWarning",
     "InfeasibleError",
     "LostOrbitWarning",
     "ModelValidityWarning",
@@ -140,6 +142,10 @@ class LostOrbitWarning(EqciWarning):
 
 class ModelValidityWarning(EqciWarning):
     """A model is used outside the range in which its source states it to hold."""
+
+
+class ImplausibleInputWarning(EqciWarning):
+    """An input can hardly be right: a place far from its country, a link unlike fibre, means for a record."""
 
 
 class UndatedOrbitWarning(EqciWarning):

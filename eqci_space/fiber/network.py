@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 from shapely import LineString, Point
 
+from eqci_space.errors import ScenarioError
 from eqci_space.fiber.network_io import read_network
 from eqci_space.fiber.spans import link_spans
 from eqci_space.scenario import FiberNetwork, Handover, LinkRules, Scenario, Station, dated_stations
@@ -94,6 +96,13 @@ def build_network(scenario: Scenario) -> Network:
     Network
         LINKS with length_km [km], loss_db [dB], skr_bit_s [bit/s], `reason` (why a span has no rate) and `assumed`
         (made by splitting).
+
+    Raises
+    ------
+    DataError
+        The network's files are malformed.
+    ScenarioError
+        An outage or a stock names a span that its link does not have.
     """
     raw_nodes, raw_links = read_network(scenario)
     used = {station_node(scenario, ogs) for ogs in scenario.stations}
@@ -128,7 +137,23 @@ def build_network(scenario: Scenario) -> Network:
                 link = f"LM-{ogs}" if len(places) == 1 else f"LM-{ogs}/{number}"
                 link_rows.append(_last_mile(link, own, place, scenario))
     link_rows += [_agreed_edge(h, scenario) for h in scenario.handovers if h.nodes is not None]
-    return _tables(node_rows, link_rows, scenario)
+    network = _tables(node_rows, link_rows, scenario)
+    _require_spans(network, scenario)
+    return network
+
+
+def _require_spans(network: Network, scenario: Scenario) -> None:
+    """Refuse outages and stocks of spans that a link does not have."""
+    problems = []
+    named = [(f"outage.{i}.link", o.link) for i, o in enumerate(scenario.outages) if o.link]
+    for path, name in [*named, *((f"stock.{edge}", edge) for edge in scenario.stock)]:
+        link, slash, _ = name.rpartition("/")
+        spans = [str(s) for s in network.links.index[network.links["route"] == link]]
+        if slash and spans and name not in spans:
+            has = f"'{spans[0]}' to '{spans[-1]}'" if len(spans) > 1 else f"one span, '{spans[0]}'"
+            problems.append((path, f"unknown span '{name}'; link '{link}' has {has}; name one of them, or the link"))
+    if problems:
+        raise ScenarioError(Path(scenario.file).name or scenario.name, problems)
 
 
 def _agreed_edge(handover: Handover, scenario: Scenario) -> dict[str, object]:

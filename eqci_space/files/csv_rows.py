@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from eqci_space.errors import DataError, near_matches
+from eqci_space.files.degrees import decimal_degrees
 from eqci_space.files.foreign import foreign_bytes, foreign_text
 from eqci_space.files.limits import TABLE_BYTES, TABLE_COLUMNS, control_problem, name_problem, oversize
 
@@ -288,6 +289,9 @@ def _number_problem(text: str, separator: str) -> str:
         return ""
     shown = f"'{text[:_SHOWN]}'"
     if not _NUMBER.fullmatch(text.translate(_MINUS)):
+        degrees = decimal_degrees(text.translate(_MINUS))
+        if degrees is not None:
+            return f"{shown} is no number; write decimal degrees, north and east positive: {degrees:g}"
         return f"{shown} is no number; write digits, at most one decimal point, and no unit"
     if separator == "," and _THOUSANDS.fullmatch(text.translate(_MINUS)):
         return f"{shown} may be thousands or have a decimal comma; write a decimal point and no thousands separator"

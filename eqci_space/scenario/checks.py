@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from eqci_space.errors import DataError, near_matches
+from eqci_space.errors import DataError, ImplausibleInputWarning, near_matches
 from eqci_space.files.limits import DEMAND_BINS, FIRST_YEAR, LAST_YEAR, SATELLITES, STATION_DAYS, file_beside
 from eqci_space.scenario.model import Scenario
 from eqci_space.scenario.network import Handover, Outage
-from eqci_space.scenario.networks_io import network_folder, read_network_rows
+from eqci_space.scenario.networks_io import network_doubts, network_folder, read_network_rows
+from eqci_space.scenario.plausibility import heights_problem, position_doubt, position_problem
 from eqci_space.scenario.reading import Reading
 
 __all__ = ["connected", "size_problems", "unknown_names"]
 
 _SHORTEST_ORBIT_MIN = 86.0
+_MOST_DOUBTS = 10
 
 
 def unknown_names(
@@ -28,8 +31,40 @@ def unknown_names(
     nodes, links : mapping
         Rows of the network's files by id.
     """
-    return [*_demands(scenario, nodes), *_links(scenario, links), *_handovers(scenario, nodes, links),
-            *_outages(scenario, nodes, links), *_uses(scenario)]  # fmt: skip
+    return [*_demands(scenario, nodes, links), *_links(scenario, links), *_handovers(scenario, nodes, links),
+            *_outages(scenario, nodes, links), *_uses(scenario), *_shared_names(scenario, nodes, links)]  # fmt: skip
+
+
+def _shared_names(
+    scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]], links: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Satellites, nodes, stations, links and agreements that would have one id in the key graph."""
+    own_nodes = {f"OGS-{ogs}": ogs for ogs in scenario.stations}
+    for i, satellite in enumerate(scenario.satellites):
+        name = satellite.name
+        if name in nodes:
+            yield f"satellite.{i}.name", f"'{name}' is the name of a node of the network too; rename one"
+        if name in scenario.stations:
+            yield f"satellite.{i}.name", f"'{name}' is the name of a station too; rename one"
+        if name in own_nodes:
+            yield f"satellite.{i}.name", f"'{name}' is the node of station '{own_nodes[name]}'; rename the satellite"
+    for node, row in nodes.items():
+        if node in own_nodes and row.get("role") != "station":
+            yield (
+                f"station.{own_nodes[node]}",
+                f"node '{node}' of the network, a {row.get('role')}, has the id of the station's own node; rename the "
+                "node, or give it the role 'station' if it is the station's",
+            )
+    # Stations by fibre take the last mile that the network lists; that of another's own node goes with the node.
+    taken = {
+        f"LM-{ogs}": f"the last mile of station '{ogs}'"
+        for ogs, station in scenario.stations.items()
+        if station.attach in ("colocated", "courier")
+        and f"OGS-{ogs}" not in {links.get(f"LM-{ogs}", {}).get(end) for end in ("a", "b")}
+    }
+    taken |= {f"HO-{h.name}": f"the edge of agreement '{h.name}'" for h in scenario.handovers if h.nodes}
+    for link in sorted(taken.keys() & links.keys()):
+        yield "fiber.network", f"link '{link}' has the id of {taken[link]}; rename the link"
 
 
 def _missing(path: str, what: str, name: str, known: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -38,10 +73,22 @@ def _missing(path: str, what: str, name: str, known: Iterable[str]) -> Iterator[
         yield path, f"unknown {what} '{name}'; {near_matches(name, names)}"
 
 
-def _demands(scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _operators(
+    scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]], links: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Who runs nodes (their domain where that is not stated), links and satellites."""
+    running = {str(row.get("operator", row.get("domain", ""))) for row in nodes.values()}
+    running |= {str(row.get("operator", "")) for row in links.values()} | {s.operator for s in scenario.satellites}
+    return sorted(running - {""})
+
+
+def _demands(
+    scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]], links: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
     stations = [f"OGS-{ogs}" for ogs in scenario.stations]
     everyone = [*nodes, *stations, *(s.name for s in scenario.satellites)]
     nations = {str(row.get("country", "")) for row in nodes.values()} | {s.nation for s in scenario.satellites}
+    operators = _operators(scenario, nodes, links)
     for i, demand in enumerate(scenario.demands):
         for end in demand.between:
             if end not in nodes:
@@ -50,6 +97,8 @@ def _demands(scenario: Scenario, nodes: Mapping[str, Mapping[str, Any]]) -> Iter
             yield from _missing(f"demand.{i}.forbidden_nodes", "node", node, everyone)
         for nation in demand.forbidden_nations:
             yield from _missing(f"demand.{i}.forbidden_nations", "nation", nation, sorted(nations - {""}))
+        for operator in demand.forbidden_operators:
+            yield from _missing(f"demand.{i}.forbidden_operators", "operator", operator, operators)
 
 
 def _links(scenario: Scenario, links: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -129,9 +178,6 @@ def _uses(scenario: Scenario) -> Iterator[tuple[str, str]]:
             yield from _missing(f"satellite_quota.{i}.satellite", "satellite", quota.satellite, satellites)
 
 
-__all__ = []
-
-
 def size_problems(scenario: Scenario) -> list[tuple[str, str]]:
     """Problems of a scenario that is far beyond what can be planned."""
     problems = []
@@ -158,6 +204,35 @@ def size_problems(scenario: Scenario) -> list[tuple[str, str]]:
     return problems
 
 
+def _impossible_places(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    for ogs, station in scenario.stations.items():
+        problem = position_problem(station.country, station.latitude_deg, station.longitude_deg)
+        if problem and not station.positions:
+            yield f"station.{ogs}", problem
+        heights = {f"station.{ogs}": (station.height_ellipsoid_m, station.height_msl_m)}
+        for i, place in enumerate(station.positions):
+            heights[f"station.{ogs}.position.{i}"] = place.height_ellipsoid_m, place.height_msl_m
+        yield from ((path, problem) for path, both in heights.items() if (problem := heights_problem(*both)))
+
+
+def _doubtful_places(scenario: Scenario) -> list[str]:
+    """Stations far from their country; where one that moves stands is its own affair."""
+    found = {
+        ogs: position_doubt(s.country, s.latitude_deg, s.longitude_deg)
+        for ogs, s in scenario.stations.items()
+        if not s.positions
+    }
+    return [f"station '{ogs}': {doubt}" for ogs, doubt in found.items() if doubt]
+
+
+def _warn_of_doubts(doubts: list[str]) -> None:
+    for doubt in doubts[:_MOST_DOUBTS]:
+        warnings.warn(doubt, ImplausibleInputWarning, stacklevel=4)
+    if len(doubts) > _MOST_DOUBTS:
+        more = len(doubts) - _MOST_DOUBTS
+        warnings.warn(f"{more} more places and links are as doubtful", ImplausibleInputWarning, stacklevel=4)
+
+
 def connected(scenario: Scenario, reading: Reading) -> Scenario:
     """The scenario, every station and demand checked to end at a node of the network.
 
@@ -171,7 +246,9 @@ def connected(scenario: Scenario, reading: Reading) -> Scenario:
     except (DataError, OSError) as error:
         reading.note("fiber.network", error)
         return scenario
-    reading.problems += unknown_names(scenario, nodes, links)
+    reading.problems += [*unknown_names(scenario, nodes, links), *_impossible_places(scenario)]
+    if not reading.problems:
+        _warn_of_doubts([*network_doubts(nodes, links), *_doubtful_places(scenario)])
     rules, stations = scenario.station_rules, dict(scenario.stations)
     for ogs, station in scenario.stations.items():
         wanted = [(f"station.{ogs}.position.{i}.node", p.node) for i, p in enumerate(station.positions)
@@ -191,6 +268,7 @@ def connected(scenario: Scenario, reading: Reading) -> Scenario:
             message = (
                 f"unknown node '{node}'; {near_matches(node, nodes)}; or set attach = \"none\", "
                 'or stations.unconnected = "none" for all such stations'
+                + ("" if rules is None or rules.use is not None else ", or list the stations that take part in use")
             )
             reading.problems.append((path, message))
     return scenario.model_copy(update={"stations": stations})

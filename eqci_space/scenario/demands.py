@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from eqci_space.errors import near_matches
 from eqci_space.scenario.fields import (
+    Country,
     Name,
     Positive,
     Record,
@@ -73,7 +74,7 @@ class Demand(Record):
     assurance: AssuranceClasses = ("any",)
     forbidden_nodes: tuple[str, ...] = ()
     forbidden_operators: tuple[str, ...] = ()
-    forbidden_nations: tuple[str, ...] = ()
+    forbidden_nations: tuple[Country, ...] = ()
     computational: bool = False
     weight: Positive = 1.0
     keys_256_per_day: Positive | None = None

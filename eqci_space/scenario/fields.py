@@ -7,9 +7,11 @@ from functools import cache
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from eqci_space.files.degrees import decimal_degrees, longitude_problem
 from eqci_space.files.limits import name_problem
+from eqci_space.scenario.countries import country_problem
 
 __all__ = ["Record"]
 
@@ -43,10 +45,46 @@ def _known_zone(value: str) -> str:
     return value
 
 
+def _known_country(value: str) -> str:
+    problem = country_problem(value)
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+def _known_country_or_none(value: str) -> str:
+    return value and _known_country(value)
+
+
 UtcTime = Annotated[datetime, BeforeValidator(_require_zone), AfterValidator(_to_utc)]
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_sound_name)]
 EventName = Annotated[str, Field(min_length=1, max_length=200)]
 TimeZone = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_known_zone)]
+
+
+def _decimal(value: object) -> object:
+    degrees = decimal_degrees(value) if isinstance(value, str) else None
+    if degrees is not None:
+        raise ValueError(f"'{value}' is no number; write decimal degrees, north and east positive: {degrees:g}")
+    return value
+
+
+def _signed(value: object) -> object:
+    try:
+        problem = longitude_problem(float(value)) if isinstance(value, str | float | int) else ""
+    except ValueError:
+        return value
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+Latitude = Annotated[float, Field(ge=-90, le=90), BeforeValidator(_decimal)]
+Longitude = Annotated[float, Field(ge=-180, le=180), BeforeValidator(_signed), BeforeValidator(_decimal)]
+Country = Annotated[str, AfterValidator(_known_country), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"})]
+CountryOrNone = Annotated[
+    str, AfterValidator(_known_country_or_none), WithJsonSchema({"type": "string", "pattern": "^([A-Z]{2})?$"})
+]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

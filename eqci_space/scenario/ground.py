@@ -9,11 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from eqci_space.scenario.fields import (
+    Country,
     Elevation,
     EventName,
     Fraction,
     Jitter,
     KeepOut,
+    Latitude,
+    Longitude,
     MaskAzimuth,
     NotNegative,
     Obscuration,
@@ -104,8 +107,8 @@ class Closure(Record):
 class StationPosition(Record):
     """Where a mobile station stands from `valid_from` until `valid_to`, and the node it then serves."""
 
-    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
-    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
+    latitude_deg: Latitude
+    longitude_deg: Longitude
     height_ellipsoid_m: Annotated[float, Field(ge=-500, le=9000)]
     height_msl_m: Annotated[float, Field(ge=-500, le=9000)]
     valid_from: UtcTime
@@ -142,9 +145,9 @@ class Station(Record):
     """
 
     name: str
-    country: Annotated[str, Field(min_length=2, max_length=2)]
-    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
-    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
+    country: Country
+    latitude_deg: Latitude
+    longitude_deg: Longitude
     height_ellipsoid_m: Annotated[float, Field(ge=-500, le=9000)]
     height_msl_m: Annotated[float, Field(ge=-500, le=9000)]
     min_elevation_deg: Elevation
@@ -215,7 +218,7 @@ class StationRules(Record):
     catalogue: str = "euroqci"
     use: tuple[str, ...] | None = None
     status_class: tuple[StatusClass, ...] = ("operational", "planned", "hypothetical")
-    countries: tuple[Annotated[str, Field(min_length=2, max_length=2)], ...] | None = None
+    countries: tuple[Country, ...] | None = None
     unconnected: Literal["error", "none"] = "error"
     receiver: Receiver
     min_elevation_deg: Elevation = 20.0

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from eqci_space.scenario.fields import Fraction, NotNegative, Positive, Record, UtcTime
+from eqci_space.scenario.fields import Country, Fraction, NotNegative, Positive, Record, UtcTime
 
 __all__ = ["Booking", "SatelliteQuota", "SchedulePolicy"]
 
@@ -101,7 +101,7 @@ class Booking(Record):
 class SatelliteQuota(Record):
     """How much a nation's stations may use a satellite, or all of them (without `satellite`), in each day."""
 
-    nation: Annotated[str, Field(pattern="^[A-Z]{2}$")]
+    nation: Country
     satellite: str | None = None
     contact_s_per_day: Positive | None = None
     contacts_per_day: Annotated[int, Field(ge=0, le=10_000)] | None = None

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from eqci_space.files.limits import FIRST_YEAR, LAST_YEAR
 from eqci_space.scenario.fields import (
     Angle,
+    CountryOrNone,
     Fraction,
     Jitter,
     Name,
@@ -196,7 +197,7 @@ class Satellite(Record):
         'passes there with a warning; default raise, or end with bad_records = "skip"',
     )
     operator: str = ""
-    nation: Annotated[str, Field(pattern="^([A-Z]{2})?$")] = Field("", description="ISO 3166 alpha-2, or empty")
+    nation: CountryOrNone = Field("", description="ISO 3166 alpha-2, or empty")
     terminals: Annotated[int, Field(ge=1, le=16, description="stations served at once")] = 1
     duty_s_per_orbit: Positive | None = None
     duty_s_per_day: Positive | None = None

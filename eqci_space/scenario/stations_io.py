@@ -11,6 +11,7 @@ from eqci_space.data import data_path
 from eqci_space.errors import DataError, close_names, near_matches
 from eqci_space.files.csv_rows import keyed_rows
 from eqci_space.scenario.calendars_io import read_maintenance
+from eqci_space.scenario.countries import country_problem
 from eqci_space.scenario.ground import behind_telescope
 from eqci_space.scenario.horizons_io import read_horizon_mask
 from eqci_space.scenario.reading import Reading
@@ -56,7 +57,7 @@ def merge_catalogue(raw: dict[str, Any], reading: Reading) -> None:
         _check_use(use, rows, rules, reading)
     reading.tables = _station_tables(overrides, rows, use, rules, reading)
     raw["station"] = {
-        ogs: _station(catalogue.get(ogs, {}), rules, reading.tables.get(ogs, {}), ogs, reading)
+        ogs: _station(_own_row(ogs, catalogue, reading), rules, reading.tables.get(ogs, {}), ogs, reading)
         for ogs in use
         if isinstance(ogs, str) and ogs in rows
     }
@@ -65,6 +66,13 @@ def merge_catalogue(raw: dict[str, Any], reading: Reading) -> None:
 def _is_complete(table: Any) -> bool:
     """Whether a ``[station.NAME]`` table describes a station by itself, and does not only change one."""
     return isinstance(table, dict) and {"country", "latitude_deg"} <= table.keys()
+
+
+def _own_row(ogs: str, catalogue: dict[str, dict[str, str]], reading: Reading) -> dict[str, str]:
+    """The catalogue's row of a station, unless its own table describes it in full."""
+    table = reading.tables.get(ogs, {})
+    whole = isinstance(table, dict) and {*_NEEDED_COLUMNS, "node"} <= table.keys()
+    return {} if whole else catalogue.get(ogs, {})
 
 
 def _row(row: dict[str, str], table: Any) -> dict[str, Any]:
@@ -131,10 +139,11 @@ def _station_tables(
 
 
 def _admitted(row: dict[str, Any], rules: dict[str, Any]) -> bool:
-    """Whether a station passes the filters of ``[stations]``; what it does not state is reported elsewhere."""
+    """Whether a station passes the filters of ``[stations]``; what it lacks or misspells is reported elsewhere."""
     for key, column in (("status_class", "status_class"), ("countries", "country")):
-        allowed = rules.get(key)
-        if isinstance(allowed, list) and column in row and row[column] not in allowed:
+        allowed, value = rules.get(key), row.get(column)
+        misspelt = column == "country" and isinstance(value, str) and country_problem(value)
+        if isinstance(allowed, list) and column in row and value not in allowed and not misspelt:
             return False
     return True
 

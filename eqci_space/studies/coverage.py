@@ -231,11 +231,12 @@ def _reference_station(scenario: Scenario, station: str | Station | None) -> Sta
     if rules is None:
         raise TableError("coverage: the scenario has no [stations]; say whose equipment to use, station='NAME'")
     limits = ("min_elevation_deg", "sun_max_elevation_deg", "sun_keep_out_deg", "moon_keep_out_deg")
-    return Station(
-        name="reference", country="EU", latitude_deg=0, longitude_deg=0, height_ellipsoid_m=0, height_msl_m=0,
+    place = Station(
+        name="reference", country="DE", latitude_deg=0, longitude_deg=0, height_ellipsoid_m=0, height_msl_m=0,
         status_class="hypothetical", node="", attach="none", receiver=rules.receiver,
         **{name: getattr(rules, name) for name in limits},
     )  # fmt: skip
+    return place.model_copy(update={"country": "EU"})  # it stands in no country, and in all of them
 
 
 def _described(reference: Station) -> dict[str, str | float]:

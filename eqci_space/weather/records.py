@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eqci_space.errors import DataError
+from eqci_space.errors import DataError, ImplausibleInputWarning
 from eqci_space.scenario import Scenario, Station, dated_stations
 from eqci_space.weather.weather_io import read_weather
 
@@ -20,6 +21,7 @@ _HOUR_NS = 3_600_000_000_000
 _BLOCK_DAYS = 15
 _DAYS_PER_YEAR = 365.2425
 _FEWEST_WORLDS = 2
+_LONGEST_STEP_H = 6.0
 
 
 def zenith_cover(table: pd.DataFrame, height_msl_m: float) -> np.ndarray:
@@ -73,6 +75,11 @@ def station_covers(scenario: Scenario) -> dict[str, tuple[int, np.ndarray]]:
     ------
     DataError
         The file cannot be read or lacks a station.
+
+    Warns
+    -----
+    ImplausibleInputWarning
+        Its values are more than six hours apart.
     """
     name = scenario.weather.file
     path = Path(scenario.file).parent / str(name)
@@ -81,10 +88,25 @@ def station_covers(scenario: Scenario) -> dict[str, tuple[int, np.ndarray]]:
     stations = {site: s for ogs, whole in scenario.stations.items() for site, s in record_sites(ogs, whole).items()}
     sites = tuple((site, s.latitude_deg, s.longitude_deg) for site, s in stations.items())
     table = _read(path, path.stat().st_mtime_ns, sites)
+    _warn_of_means(table, path.name)
     return {
         str(site): hourly_cover(pd.DatetimeIndex(part["time"]), zenith_cover(part, stations[str(site)].height_msl_m))
         for site, part in table.groupby("site", sort=False)
     }
+
+
+def _warn_of_means(table: pd.DataFrame, name: str) -> None:
+    """Say that values of days or months are means, which know neither clear sky nor overcast."""
+    step_h = table.groupby("site", sort=False)["time"].diff().median() / pd.Timedelta(hours=1)
+    if step_h > _LONGEST_STEP_H:
+        shown = f"{step_h / 24:.3g} days" if step_h >= 24 else f"{step_h:.3g} h"
+        warnings.warn(
+            f"{name}: its values are {shown} apart; means over so long know no clear and no overcast sky, and "
+            "chances of a clear line of sight from them are wrong; give hourly values (at most "
+            f'{_LONGEST_STEP_H:g} h apart), or take model = "climatology"',
+            ImplausibleInputWarning,
+            stacklevel=3,
+        )
 
 
 def at_hours(cover: tuple[int, np.ndarray], hours: np.ndarray) -> np.ndarray:

@@ -161,7 +161,7 @@ def test_broken_toml_and_unknown_names_are_one_line(tmp_path):
 def test_user_catalogue_is_read_beside_the_scenario(edited, tmp_path):
     (tmp_path / "mine.csv").write_text(
         "ogs,name,country,latitude_deg,longitude_deg,height_ellipsoid_m,height_msl_m,status_class,node\n"
-        "POLE,South Pole,PL,-90,0,2880,2900,hypothetical,WAW\n",
+        "POLE,South Pole,AQ,-90,0,2880,2900,hypothetical,WAW\n",
         encoding="utf-8",
     )
     text = edited().read_text(encoding="utf-8")

@@ -517,3 +517,53 @@ def test_closures_and_masks_may_stand_in_the_scenario_itself(edited):
 def test_a_reversed_closure_in_the_scenario_is_refused(edited):
     inline = "maintenance = [{ start = 2027-03-03T00:00:00Z, end = 2027-03-03T00:00:00Z }]\n"
     assert "is not after" in problems(edited((ATTACH, ATTACH + inline)))["station.PQSAT.maintenance.0"]
+
+
+# ---------------------------------------------------------------- countries and stations written out whole
+
+
+CATALOGUE = (
+    "ogs,name,country,latitude_deg,longitude_deg,height_ellipsoid_m,height_msl_m,status_class,node,aperture_diameter_m,"
+    "status\n"
+)
+USE = 'use = ["DLR-OP", "DLR-TRAUEN", "GRAZ", "PQSAT", "ONDREJOV"]\n'
+
+
+def test_a_station_of_a_misspelt_country_is_not_left_out_without_a_word(edited, write):
+    write(CATALOGUE + "A,Alpha,de,50,10,350,300,planned,BER,,\nB,Beta,DE,50,10,350,300,planned,BER,,\n", "mine.csv")
+    text = edited().read_text(encoding="utf-8")
+    mobile = text[text.index("[station.") : text.index("[atmosphere]")]
+    found = problems(edited((USE, 'countries = ["DE"]\n'), ('"euroqci"', '"mine.csv"'), (mobile, "")))
+    assert found == {"station.A.country": "'de' is no country of ISO 3166; write 'DE' (Germany) in mine.csv line 2"}
+
+
+@pytest.mark.parametrize(
+    ("country", "message"),
+    [("uk", "write 'GB' (Britain (UK))"), ("Polnd", "did you mean 'PL' (Poland)?"), ("Poland", "write 'PL' (Poland)"),
+     ("POL", "write its two letters, such as DE for Germany")],
+)  # fmt: skip
+def test_countries_of_tables_keep_to_their_codes(edited, country, message):
+    found = problems(edited((ATTACH, ATTACH + f'country = "{country}"\n')))
+    assert message in found["station.PQSAT.country"]
+
+
+def test_a_station_written_out_whole_takes_nothing_from_the_catalogue(edited, write):
+    write(CATALOGUE + "GRAZ,Old,AT,47,15,350,300,operational,GRZ,1.5,operational; of another telescope\n", "mine.csv")
+    text = edited().read_text(encoding="utf-8")
+    mobile = text[text.index("[station.") : text.index("[atmosphere]")]
+    whole = (
+        '[station.GRAZ]\nname = "New"\ncountry = "AT"\nlatitude_deg = 47.07\nlongitude_deg = 15.49\n'
+        'height_ellipsoid_m = 540\nheight_msl_m = 495\nstatus_class = "planned"\nnode = "GRZ"\n\n'
+    )
+    changes = (USE, 'use = ["GRAZ"]\n'), ('"euroqci"', '"mine.csv"')
+    station = load_scenario(edited(*changes, (mobile, whole))).stations["GRAZ"]
+    preset = load_scenario(edited(*changes, (mobile, ""))).station_rules.receiver
+    assert (station.name, station.status, station.receiver) == ("New", "", preset)
+    partly = load_scenario(edited(*changes, (mobile, '[station.GRAZ]\nname = "New"\n\n'))).stations["GRAZ"]
+    assert (partly.name, partly.receiver.aperture_diameter_m) == ("New", 1.5)
+
+
+def test_stations_that_came_along_name_the_cure(edited):
+    found = problems(edited((USE, "")))
+    message = next(m for path, m in found.items() if path.endswith(".node") and "unknown node" in m)
+    assert message.endswith("for all such stations, or list the stations that take part in use")

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import ndtri
 
-from eqci_space.errors import DataError, EqciWarning, ScenarioError, TableError
+from eqci_space.errors import DataError, EqciWarning, ImplausibleInputWarning, ScenarioError, TableError
 from eqci_space.scenario import Weather, load_scenario
 from eqci_space.study import Study
 from eqci_space.weather.climatology import cloud_cover
@@ -14,7 +14,7 @@ from eqci_space.weather.field import SkyModel, sample_latent, spatial_factors
 from eqci_space.weather.forecast import cloud_quantile
 from eqci_space.weather.line_of_sight import cloud_free_probability
 from eqci_space.weather.outlook import clear_probability, outlook
-from eqci_space.weather.records import at_hours, hourly_cover, record_sites, zenith_cover
+from eqci_space.weather.records import at_hours, hourly_cover, record_sites, station_covers, zenith_cover
 from eqci_space.weather.skies import sample_sky
 
 MODEL = 'model = "climatology"'
@@ -70,6 +70,16 @@ def test_probability_of_a_window_is_the_mean_over_the_years(record, study):
     for window_id, part in list(samples.groupby("window_id"))[:5]:
         free = cloud_free_probability(years[:, None], part["elevation_deg"].to_numpy(), seen_from="space").mean(axis=0)
         assert_allclose(p_clear[window_id], np.average(free, weights=part["weight_s"]), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("step", "shown"), [("7h", "7 h"), ("1D", "1 days"), ("MS", "31 days")])
+def test_means_of_days_and_months_are_warned_of(record, step, shown):
+    with pytest.warns(ImplausibleInputWarning, match=rf"clouds\.csv: its values are {shown} apart; means over so long"):
+        station_covers(record(step=step, first="2020-01-01", last="2021-12-31"))
+
+
+def test_values_of_every_six_hours_are_taken_as_they_are(record):
+    station_covers(record(step="6h", first="2020-01-01", last="2021-12-31"))
 
 
 def test_share_of_clear_trials_is_the_probability_of_the_candidate_in_a_record(record, study):
