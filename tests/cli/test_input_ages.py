@@ -54,7 +54,9 @@ def test_an_ephemeris_says_what_it_covers(with_elements, tmp_path):
     elements = read_elements(tmp_path / "mine.omm.json")[0]
     begin, end = datetime(2027, 3, 1, tzinfo=UTC), datetime(2027, 3, 3, tzinfo=UTC)
     seconds = np.arange(0.0, (end - begin).total_seconds() + 1, 60.0)
-    write_oem("A", begin, seconds, *motion(make_ephemeris(elements, begin, end), seconds), tmp_path / "mine.oem")
+    write_oem(
+        "EAGLE1-LIKE", begin, seconds, *motion(make_ephemeris(elements, begin, end), seconds), tmp_path / "mine.oem"
+    )
     text = path.read_text(encoding="utf-8")
     path.write_text(
         text.replace('elements = "mine.omm.json"\ncatalogue_number = 99001', 'ephemeris = "mine.oem"'), encoding="utf-8"
