@@ -179,7 +179,7 @@ def simulate_plan(
     problem = flow_problem(network, scenario)
     places = key_places(contacts, scenario, problem)
     play = _Play(contacts, responses, scenario, problem, places, seed, model, foresight)
-    with world_runner(problem, scenario, network, executor=executor, jobs=jobs) as run:
+    with world_runner(problem, network, scenario, executor=executor, jobs=jobs) as run:
         found = play.worlds(trials, run, progress)
         by_contact = play.roles(run) if roles else pd.DataFrame()
         recourse = pd.Series(dtype=float)

@@ -57,7 +57,7 @@ class WorldsChunk:
 
 @contextmanager
 def world_runner(
-    problem: KeyFlowProblem, scenario: Scenario, network: Network, *, executor: Any = None, jobs: int = 1
+    problem: KeyFlowProblem, network: Network, scenario: Scenario, *, executor: Any = None, jobs: int = 1
 ) -> Iterator[Run]:
     """What runs tasks, in this process or in some that last for the block.
 
