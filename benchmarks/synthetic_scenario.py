@@ -13,6 +13,13 @@ from eqci_space.scenario import Scenario
 __all__ = ["synthetic_candidates", "synthetic_scenario"]
 
 START = pd.Timestamp("2027-03-20T12:00:00Z")
+_COUNTRIES = {
+    "Vienna": "AT", "Brussels": "BE", "Sofia": "BG", "Zagreb": "HR", "Nicosia": "CY", "Prague": "CZ",
+    "Copenhagen": "DK", "Tallinn": "EE", "Helsinki": "FI", "Paris": "FR", "Berlin": "DE", "Athens": "GR",
+    "Budapest": "HU", "Dublin": "IE", "Rome": "IT", "Riga": "LV", "Vilnius": "LT", "Luxembourg": "LU",
+    "Valletta": "MT", "Amsterdam": "NL", "Warsaw": "PL", "Lisbon": "PT", "Bucharest": "RO", "Bratislava": "SK",
+    "Ljubljana": "SI", "Madrid": "ES", "Stockholm": "SE", "Tenerife": "ES", "Oberpfaffenhofen": "DE", "Matera": "IT",
+}  # fmt: skip
 _NODE_HEAD = "node,name,country,domain,role,trust,latitude_deg,longitude_deg\n"
 _LINK_HEAD = "link,a,b,length_km,loss_db,medium,corridor,listed_sites,status,confidence\n"
 
@@ -22,7 +29,7 @@ def synthetic_scenario(instance: Instance, folder: Path) -> Scenario:
     network = folder / "network"
     network.mkdir(parents=True, exist_ok=True)
     stations = sorted(instance.candidates["ogs"].unique())
-    nodes = [f"{p},{p},XX,synthetic,ix,trusted,{lat},{lon}\n" for p, (lat, lon) in PLACES.items()]
+    nodes = [f"{p},{p},{_COUNTRIES[p]},synthetic,ix,trusted,{lat},{lon}\n" for p, (lat, lon) in PLACES.items()]
     links = [f"{r.link},{r.a},{r.b},10,2,terrestrial,,1,assumed,assumed\n" for r in instance.links.itertuples()]
     (network / "nodes.csv").write_text(_NODE_HEAD + "".join(nodes))
     (network / "links.csv").write_text(_LINK_HEAD + "".join(links))
@@ -37,7 +44,8 @@ def synthetic_scenario(instance: Instance, folder: Path) -> Scenario:
     for name in stations:
         lat, lon = PLACES[name]
         parts.append(
-            f'[station.{name}]\nname = "{name}"\ncountry = "XX"\nlatitude_deg = {lat}\nlongitude_deg = {lon}\n'
+            f'[station.{name}]\nname = "{name}"\ncountry = "{_COUNTRIES[name]}"\n'
+            f"latitude_deg = {lat}\nlongitude_deg = {lon}\n"
             f'height_ellipsoid_m = 0\nheight_msl_m = 0\nstatus_class = "hypothetical"\n'
             f'node = "{name}"\nattach = "fibre"\n'
         )
