@@ -83,13 +83,7 @@ def shipped_study(once):
 @pytest.fixture(scope="session")
 def run_directory(study, once, tmp_path_factory):
     """Of `study`; to be read only."""
-
-    def saved():
-        folder = tmp_path_factory.mktemp("run") / "quant-gpicz"
-        study.save(folder, trials=0)
-        return folder
-
-    return once("run-directory", saved)
+    return once("run-directory", lambda: _saved(study, tmp_path_factory.mktemp("run") / "quant-gpicz"))
 
 
 @pytest.fixture(scope="session")
@@ -101,13 +95,12 @@ def day_study(scenario, once):
 @pytest.fixture(scope="session")
 def day_run(day_study, once, tmp_path_factory):
     """Directory of `day_study`, small enough to be damaged often; to be copied before."""
+    return once("day-run", lambda: _saved(day_study, tmp_path_factory.mktemp("day") / "run"))
 
-    def saved():
-        folder = tmp_path_factory.mktemp("day") / "run"
-        day_study.save(folder, trials=0)
-        return folder
 
-    return once("day-run", saved)
+def _saved(study, folder):
+    study.save(folder, trials=0)
+    return folder
 
 
 @pytest.fixture

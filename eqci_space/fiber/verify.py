@@ -19,7 +19,7 @@ from eqci_space.errors import VerificationError
 from eqci_space.fiber.relay import Relay
 from eqci_space.scenario import Demand, Handover, Outage, Scenario
 
-__all__ = ["verify_relay"]
+__all__ = ["delivery_worth", "verify_relay"]
 
 _ROUNDING_BIT = 1.0  # of sums of 1e10 bit in double precision over a hundred paths
 _RELATIVE = 1e-6
@@ -378,11 +378,7 @@ def _check_objective(book: _Book) -> None:
             if said > right + _INTERIOR * max(1.0, right):
                 _fail(f"share of '{name}'", said, f"at most {right}")
         return
-    worth = 0.0
-    for row in delivery.itertuples():
-        share = row.delivered_bit / row.asked_bit if row.asked_bit else 0.0
-        thirds = [min(max(3 * share - i, 0.0), 1.0) for i in range(3)]
-        worth += book.demands[row.demand].weight * sum(w * x for w, x in zip(_WORTH_OF_THIRDS, thirds, strict=True))
+    worth = delivery_worth(delivery, book.scenario)
     most = delivery.groupby("demand")["asked_bit"].max()
     ties = sum(
         row.bit / 1e6 * sum(_HOP_PRICE[book.kind[e]] for e in row.edges)
@@ -394,6 +390,16 @@ def _check_objective(book: _Book) -> None:
         _fail("the objective", book.relay.objective, f"{worth:.6f}, less ties of at most {ties:.6f}")
     if book.relay.bound < book.relay.objective - slack:
         _fail("the bound", book.relay.bound, f"at least the objective {book.relay.objective}")
+
+
+def delivery_worth(delivery: pd.DataFrame, scenario: Scenario) -> float:
+    """Weighted satisfaction of a DELIVERY: of what is asked for in a bin each third counts less than the one before."""
+    weight, worth = {d.name: d.weight for d in scenario.demands}, 0.0
+    for row in delivery.itertuples():
+        share = row.delivered_bit / row.asked_bit if row.asked_bit else 0.0
+        thirds = [min(max(3 * share - i, 0.0), 1.0) for i in range(3)]
+        worth += weight[row.demand] * sum(w * x for w, x in zip(_WORTH_OF_THIRDS, thirds, strict=True))
+    return worth
 
 
 def _tie_scale(weight: float, asked_bit: float) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import TableError
-from eqci_space.qkd.entangled import EntangledKey
 from eqci_space.qkd.protocols import security_parameters
 from eqci_space.qkd.slots import WindowSlots, nearest_edges, slot_edges, window_slots
 from eqci_space.qkd.window_keys import (
@@ -21,17 +18,17 @@ from eqci_space.qkd.window_keys import (
     block_text,
     copies_in_block,
     entangled_block,
+    filled_block,
+    key_columns,
     own_dark_coincidences,
     pair_coincidences,
-    why_no_key,
 )
 from eqci_space.qkd.window_responses import part_of_block, part_responses
-from eqci_space.scenario import BlockLength, PairSource, Protocol, Scenario
+from eqci_space.scenario import PairSource, Protocol, Scenario
 from eqci_space.tables import TABLES, check_table
 
 __all__ = ["contact_responses", "dual_downlink_keys", "dual_part_keys"]
 
-_LENGTH_ROUNDS = 4
 _COLUMNS = [
     "dual_id", "satellite", "ogs", "ogs_b", "window_id", "window_id_b", "start", "end", "sifted_bit", "qber", "skl_bit",
     "authentication_bit", "epsilon", "block", "protocol", "proof", "reason",
@@ -109,10 +106,8 @@ def dual_part_keys(parts: pd.DataFrame, budget: pd.DataFrame, scenario: Scenario
         count, qber, dark = shared.coincidences(source)
         copies = copies_in_block(protocol, entangled_block(count, qber, dark, security).sifted_bit)
         key = entangled_block(copies * count, qber, copies * dark, security)
-        rows.append({
-            "usable_start": part["start"], "usable_end": part["end"], **_key_columns(key, protocol, copies),
-            "parameters": json.dumps({"key_basis_probability": round(key.key_basis_probability, 9)}),
-        })  # fmt: skip
+        own = key_columns(key, _block_text(protocol), security, copies)
+        rows.append({"usable_start": part["start"], "usable_end": part["end"], **own})
     columns = list(TABLES["KEYS"].columns)
     table = pd.DataFrame(rows, columns=columns, index=parts.index).rename_axis("window_id")
     for column in ("usable_start", "usable_end"):
@@ -252,16 +247,8 @@ def _shared_parts(
         yield part, _shared(one, other).between(int(first), int(last))
 
 
-def _key_columns(key: EntangledKey, protocol: Protocol, copies: float) -> dict[str, object]:
-    """What tables say of a part of a key that copies of it fill, authentication paid and floored."""
-    security = security_parameters(protocol)
-    length = max(0, math.floor((key.length_bit - security.authentication_bit) / copies))
-    return {
-        "sifted_bit": key.sifted_bit / copies, "qber": key.qber, "skl_bit": float(length),
-        "authentication_bit": security.authentication_bit / copies, "epsilon": security.epsilon,
-        "block": "overlap" if protocol.block == "window" else block_text(protocol), "protocol": key.protocol,
-        "proof": key.proof, "reason": "" if length > 0 else why_no_key(key, security),
-    }  # fmt: skip
+def _block_text(protocol: Protocol) -> str:
+    return "overlap" if protocol.block == "window" else block_text(protocol)
 
 
 def _dual_row(one: WindowSlots, other: WindowSlots, source: PairSource, protocol: Protocol) -> dict[str, object] | None:
@@ -269,18 +256,15 @@ def _dual_row(one: WindowSlots, other: WindowSlots, source: PairSource, protocol
     inside = shared.inside
     if not len(inside):
         return None
-    count, qber, dark = shared.coincidences(source)
-    copies = copies_in_block(protocol, float(count.sum()) / 2)
-    for _ in range(_LENGTH_ROUNDS if isinstance(protocol.block, BlockLength) else 1):
-        key, first, last = best_cut_entangled(
-            copies * count, qber, shared.merit(source), security, own_dark=copies * dark
-        )  # fmt: skip
-        used, copies = copies, copies_in_block(protocol, key.sifted_bit / copies)
+    (count, qber, dark), merit = shared.coincidences(source), shared.merit(source)
+    (key, first, last), copies = filled_block(
+        protocol, lambda n: best_cut_entangled(n * count, qber, merit, security, own_dark=n * dark)
+    )
     edges = slot_edges(one)
     return {
         "dual_id": f"{one.window_id}+{other.ogs}", "satellite": one.satellite, "ogs": one.ogs, "ogs_b": other.ogs,
         "window_id": one.window_id, "window_id_b": other.window_id, "start": edges[inside[first]].round("us"),
-        "end": edges[inside[last - 1] + 1].round("us"), **_key_columns(key, protocol, used),
+        "end": edges[inside[last - 1] + 1].round("us"), **key_columns(key, _block_text(protocol), security, copies),
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.security import SecurityParameters
 from eqci_space.qkd.slots import WindowSlots, nearest_numbers, slot_edges_ns, window_slots
 from eqci_space.qkd.window_keys import DEAD_TIME_ROUNDS, DEAD_TIME_SETTLED, copies_in_block, key_row, light_of
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import BlockLength, Scenario
 from eqci_space.tables import TABLES, check_table
 
 __all__ = ["part_keys"]
@@ -81,8 +81,10 @@ def _rows_of(
     )
     for begin, end in zip(first.tolist(), last.tolist(), strict=True):
         if end > begin:
-            sifted = key_length(window.block(begin, end, *light_of(start)), start, security).sifted_bit
-            copies = copies_in_block(protocol, sifted)
+            copies = copies_in_block(protocol)
+            if isinstance(protocol.block, BlockLength):
+                sifted = key_length(window.block(begin, end, *light_of(start)), start, security).sifted_bit
+                copies = copies_in_block(protocol, sifted)
             used = _own_key(window.times(copies), begin, end, start, security, limits), begin, end
             yield key_row(window, used, protocol, security, copies)
         else:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,13 @@ from eqci_space.tables import TABLES, check_table, empty_table
 __all__ = [
     "best_cut_entangled",
     "best_decoy",
+    "block_fills",
     "block_text",
     "copies_in_block",
     "copies_received",
     "entangled_block",
+    "filled_block",
+    "key_columns",
     "own_coincidences",
     "own_dark_coincidences",
     "pair_coincidences",
@@ -53,6 +56,7 @@ _LENGTH_ROUNDS = 3
 _BETWEEN_STATIONS = "dual downlink: key is between two stations"
 _BATCH = 512
 
+Key = TypeVar("Key", bound=KeyResult | EntangledKey)
 Used = tuple[KeyResult | EntangledKey, int, int]
 Row = dict[str, object]
 
@@ -122,17 +126,19 @@ def _window_row(window: WindowSlots, protocol: Protocol) -> Row:
     if protocol.downlink == "dual":
         nothing = entangled_key(0.0, 0.5, security), 0, len(window.efficiency)
         return key_row(window, nothing, protocol, security) | {"skl_bit": 0.0, "reason": _BETWEEN_STATIONS}
-    used, copies = _in_block(window, protocol, security)
+    used, copies = filled_block(protocol, lambda number: _best(window.times(number), protocol, security))
     return key_row(window, used, protocol, security, copies)
 
 
-def _in_block(window: WindowSlots, protocol: Protocol, security: SecurityParameters) -> tuple[Used, float]:
-    """Best key of the block that copies of a window fill, and their number."""
+def filled_block(
+    protocol: Protocol, best: Callable[[float], tuple[Key, int, int]]
+) -> tuple[tuple[Key, int, int], float]:
+    """Best key and interval of the block that copies of a window fill, and their number; `best` takes the number."""
     copies = copies_in_block(protocol)
-    used = _best(window.times(copies), protocol, security)
+    used = best(copies)
     for _ in range(_LENGTH_ROUNDS if isinstance(protocol.block, BlockLength) else 0):
         copies = copies_in_block(protocol, used[0].sifted_bit / copies)
-        used = _best(window.times(copies), protocol, security)
+        used = best(copies)
     return used, copies
 
 
@@ -155,6 +161,11 @@ def copies_received(protocol: Protocol, sifted_bit: float, received: float) -> f
         return 1.0
     number = copies_in_block(protocol, received * sifted_bit)
     return number if isinstance(protocol.block, BlockLength) else number / received
+
+
+def block_fills(protocol: Protocol, sifted_bit: pd.Series) -> list[float]:
+    """Part of a block that each of some windows fills, by its sifted bits."""
+    return [1 / copies_in_block(protocol, bit) for bit in sifted_bit]
 
 
 def block_text(protocol: Protocol) -> str:
@@ -219,10 +230,10 @@ def _common_rows(windows: list[WindowSlots], protocol: Protocol, progress: Calla
     copies: dict[str, float] = {}
     for satellite in dict.fromkeys(w.satellite for w in windows):
         mine = [w for w in windows if w.satellite == satellite]
-        for w in mine:
-            copies[w.window_id] = _in_block(w, protocol, security)[1]
+        found = [filled_block(protocol, lambda n, w=w: best_decoy(w.times(n), security, limits)) for w in mine]  # type: ignore[misc]
+        copies |= {w.window_id: number for w, (_, number) in zip(mine, found, strict=True)}
         mine = [w.times(copies[w.window_id]) for w in mine]
-        used = [best_decoy(w, security, limits) for w in mine]
+        used = [own for own, _ in found]
         for _ in range(_COMMON_ROUNDS):
             blocks = [
                 w.block(first, last, *light_of(result.parameters))
@@ -351,18 +362,25 @@ def key_row(
 ) -> Row:
     """One row of KEYS: the part of a window in the block that copies of it fill."""
     result, first, last = used
-    length = max(0, math.floor((result.length_bit - security.authentication_bit) / copies))
     edges_ns = slot_edges_ns(window)
     return {
         "window_id": window.window_id,
         "usable_start": pd.Timestamp(edges_ns[first], tz="UTC").round("us").as_unit("us"),
         "usable_end": pd.Timestamp(edges_ns[last], tz="UTC").round("us").as_unit("us"),
+        **key_columns(result, block_text(protocol), security, copies),
+    }
+
+
+def key_columns(result: KeyResult | EntangledKey, block: str, security: SecurityParameters, copies: float = 1.0) -> Row:
+    """What KEYS say of a part of a key that copies of it fill, authentication paid and floored."""
+    length = max(0, math.floor((result.length_bit - security.authentication_bit) / copies))
+    return {
         "sifted_bit": result.sifted_bit / copies,
         "qber": result.qber,
         "skl_bit": float(length),
         "authentication_bit": security.authentication_bit / copies,
         "epsilon": security.epsilon,
-        "block": block_text(protocol),
+        "block": block,
         "protocol": result.protocol,
         "proof": result.proof,
         "parameters": parameters_json(result),

@@ -7,10 +7,10 @@ import pandas as pd
 
 from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.qkd.part_keys import part_keys
-from eqci_space.qkd.window_keys import copies_in_block
+from eqci_space.qkd.window_keys import block_fills
 from eqci_space.scenario import Booking, Outage, Scenario
 from eqci_space.schedule.dual_candidates import dual_offers
-from eqci_space.schedule.parts import nanoseconds, part_pieces, undominated_rows
+from eqci_space.schedule.parts import nanoseconds, useful_parts
 from eqci_space.schedule.sky_keys import with_responses
 from eqci_space.tables import TABLES, check_table, dual_columns, empty_table, second
 from eqci_space.weather.joint_clear import both_clear_probability
@@ -85,28 +85,13 @@ def _single_offers(budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario)
         "satellite": pair["satellite"].to_numpy(), "ogs": pair["ogs"].to_numpy(),
         "start": pd.DatetimeIndex(useful["usable_start"]), "end": pd.DatetimeIndex(useful["usable_end"]),
         "skl_bit": useful["skl_bit"].to_numpy(dtype=float),
-        "block_fill": [1 / copies_in_block(scenario.protocol, bit) for bit in useful["sifted_bit"]],
+        "block_fill": block_fills(scenario.protocol, useful["sifted_bit"]),
     })  # fmt: skip
     table = whole
     if len(whole) and scenario.protocol.kind != "bbm92":
-        table = pd.concat([whole, _parts(whole, budget, keys, scenario)], ignore_index=True)
+        parts = useful_parts(whole, lambda parts: part_keys(parts, budget, keys, scenario), scenario)
+        table = pd.concat([whole, parts], ignore_index=True)
     return table.assign(ogs_b="", window_id_b="")
-
-
-def _parts(whole: pd.DataFrame, budget: pd.DataFrame, keys: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """Parts of windows between hand-over instants and around bookings, as rows like those of whole windows."""
-    rows, start, end = part_pieces(whole, scenario)
-    if not len(rows):
-        return whole.iloc[:0]
-    parts = whole.loc[rows].reset_index(drop=True)
-    parts["start"], parts["end"] = (pd.DatetimeIndex(pd.to_datetime(t, unit="ns", utc=True)) for t in (start, end))
-    found = part_keys(parts, budget, keys, scenario)
-    parts["skl_bit"] = found["skl_bit"]
-    parts["block_fill"] = [1 / copies_in_block(scenario.protocol, bit) for bit in found["sifted_bit"]]
-    parts = parts[parts["skl_bit"] > 0]
-    parts = parts.iloc[undominated_rows(parts, "window_id")]
-    span = parts["start"].dt.strftime("@%H%M%S-") + parts["end"].dt.strftime("%H%M%S")
-    return parts.assign(candidate_id=parts["window_id"] + span)
 
 
 def out_of_service(table: pd.DataFrame, scenario: Scenario) -> np.ndarray:

@@ -9,10 +9,9 @@ import pandas as pd
 
 from eqci_space.fiber.network import Network, build_network
 from eqci_space.fiber.problem import flow_problem
-from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.dual_skies import contact_skies
-from eqci_space.schedule.sky_deposits import key_places, placed_key, received_share, with_open_blocks
+from eqci_space.schedule.sky_deposits import received_share, relay_in_skies
 from eqci_space.schedule.sky_keys import key_in_skies
 
 __all__ = ["fresh_deliveries"]
@@ -52,8 +51,6 @@ def fresh_deliveries(
     found = []
     for names in choices:
         mine = np.flatnonzero(offered.index.isin(names))
-        places = key_places(offered.iloc[mine], scenario, problem)
-        closed = with_open_blocks(offered.iloc[mine], scenario, key_bit[:, mine], received[:, mine])
-        bits = relay_worlds(problem, places.edge, places.bin, placed_key(places, *closed)).delivered_bit
-        found.append(bits.sum(axis=2))
+        relayed = relay_in_skies(offered.iloc[mine], scenario, problem, key_bit[:, mine], received[:, mine])
+        found.append(relayed.delivered_bit.sum(axis=2))
     return found

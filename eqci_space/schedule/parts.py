@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
+from eqci_space.qkd.window_keys import block_fills
 from eqci_space.scenario import Booking, Outage, Scenario
 from eqci_space.tables import second
 
-__all__ = ["nanoseconds", "part_pieces", "undominated_rows", "whole_rows"]
+__all__ = ["nanoseconds", "useful_parts", "whole_rows"]
 
 _SHORTEST_S = 2.0
 _SECOND_NS = 1_000_000_000
@@ -30,8 +31,10 @@ def whole_rows(table: pd.DataFrame) -> np.ndarray:
     return np.where(dual, ~part, names.to_numpy() == table["window_id"].to_numpy())
 
 
-def part_pieces(whole: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, starts and ends [ns] of the parts of whole candidates; the whole ones are left out.
+def useful_parts(
+    whole: pd.DataFrame, keys_of: Callable[[pd.DataFrame], pd.DataFrame], scenario: Scenario
+) -> pd.DataFrame:
+    """Parts of whole candidates with key, as rows like theirs; none that holds a shorter one with as much key.
 
     Where candidates of a satellite overlap it may hand over: their parts lie between instants
     ``schedule.hand_over_step_s`` apart, and between the ends of bookings and outages.
@@ -39,11 +42,24 @@ def part_pieces(whole: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np
     Parameters
     ----------
     whole : DataFrame
-        satellite, ogs, start, end and, of dual downlinks, ogs_b.
+        candidate_id, satellite, ogs, start, end and, of dual downlinks, ogs_b; at least one row.
+    keys_of : callable
+        From parts to their KEYS.
+    scenario : Scenario
     """
     found = [_pieces(group, scenario) for _, group in whole.groupby("satellite", sort=True)]
     rows, start, end = (np.concatenate([piece[i] for piece in found]) for i in range(3))
-    return rows, start, end
+    if not len(rows):
+        return whole.iloc[:0]
+    parts = whole.loc[rows].reset_index(drop=True)
+    parts["start"], parts["end"] = (pd.DatetimeIndex(pd.to_datetime(t, unit="ns", utc=True)) for t in (start, end))
+    keys = keys_of(parts)
+    parts["skl_bit"] = keys["skl_bit"].to_numpy()
+    parts["block_fill"] = block_fills(scenario.protocol, keys["sifted_bit"])
+    parts = parts[parts["skl_bit"] > 0]
+    parts = parts.iloc[_undominated_rows(parts)]
+    span = parts["start"].dt.strftime("@%H%M%S-") + parts["end"].dt.strftime("%H%M%S")
+    return parts.assign(candidate_id=parts["candidate_id"] + span)
 
 
 def _pieces(group: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,20 +105,12 @@ def _booked_edges(satellite: str, stations: Sequence[str], scenario: Scenario) -
     return np.array([edge.as_unit("ns").value for edge in edges], dtype=np.int64)
 
 
-def undominated_rows(parts: pd.DataFrame, by: str) -> np.ndarray:
-    """Rows (n,) in order that hold no shorter part of their own candidate with as much key.
-
-    Parameters
-    ----------
-    parts : DataFrame
-        start, end, skl_bit.
-    by : str
-        Column that says which candidate each is a part of.
-    """
+def _undominated_rows(parts: pd.DataFrame) -> np.ndarray:
+    """Rows (n,) in order that hold no shorter part of their own candidate with as much key."""
     columns = nanoseconds(parts["start"]), nanoseconds(parts["end"]), parts["skl_bit"].to_numpy()
     kept = [
         rows[_undominated(*(column[rows] for column in columns))]
-        for rows in parts.groupby(by, sort=False).indices.values()
+        for rows in parts.groupby("candidate_id", sort=False).indices.values()
     ]
     return np.sort(np.concatenate(kept)) if kept else np.arange(len(parts))
 

@@ -7,11 +7,10 @@ import pandas as pd
 
 from eqci_space.fiber.network import Network
 from eqci_space.fiber.problem import flow_problem
-from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.contacts import schedule_contacts
 from eqci_space.schedule.dual_skies import contact_skies
-from eqci_space.schedule.sky_deposits import key_places, placed_key, received_share, with_open_blocks
+from eqci_space.schedule.sky_deposits import received_share, relay_in_skies
 from eqci_space.schedule.sky_keys import key_in_skies, key_responses
 from eqci_space.weather.field import SkyModel
 
@@ -50,9 +49,9 @@ def sky_regret(
     received, problem = received_share(sky), flow_problem(network, scenario)
 
     def delivered(taken: pd.DataFrame, trials: slice) -> np.ndarray:
-        mine, places = candidates.index.get_indexer(taken["candidate_id"]), key_places(taken, scenario, problem)
-        closed = with_open_blocks(taken, scenario, realised[trials][:, mine], received[trials][:, mine])
-        return relay_worlds(problem, places.edge, places.bin, placed_key(places, *closed)).delivered_bit.sum(axis=2)
+        mine = candidates.index.get_indexer(taken["candidate_id"])
+        key_bit, share = realised[trials][:, mine], received[trials][:, mine]
+        return relay_in_skies(taken, scenario, problem, key_bit, share).delivered_bit.sum(axis=2)
 
     base = delivered(contacts, slice(None))
     # The sky is known: nothing to hedge against.

@@ -305,11 +305,11 @@ def _recourse(
     places, ones = key_places(contacts, scenario, problem), np.ones(_TRIALS_OF_ROLES)
     planned = np.broadcast_to((contacts["status"] == "planned").to_numpy(), key_bit.shape)
     skills = {"night": scenario.schedule.night_skill, "perfect": 1.0}
-    clear = sky.blocked_share <= 0.5
+    clear, received = sky.blocked_share <= 0.5, received_share(sky)
     flown = {name: night_choices(contacts, clear, skill=skill, rng=seed) for name, skill in skills.items()}
     tasks = []
     for which in (planned, *flown.values()):
-        closed = with_open_blocks(contacts, scenario, np.where(which, key_bit, 0.0), received_share(sky) * which)
+        closed = with_open_blocks(contacts, scenario, np.where(which, key_bit, 0.0), received * which)
         tasks.append(WorldsTask(places.edge, places.bin, placed_key(places, *closed), ones))
     as_planned, *others = (bits.sum(axis=(1, 2)) for bits in run(tasks, None))
     found = {"as_planned_bit": as_planned.mean()}

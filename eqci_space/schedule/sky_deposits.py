@@ -10,10 +10,11 @@ import pandas as pd
 from eqci_space.fiber.edges import block_closings, contact_arrivals
 from eqci_space.fiber.key_problem import KeyFlowProblem
 from eqci_space.fiber.problem import arrival_places
+from eqci_space.fiber.world_relay import WorldRelays, relay_worlds
 from eqci_space.scenario import Scenario
 from eqci_space.weather.skies import SkySamples
 
-__all__ = ["KeyPlaces", "key_places", "placed_key", "places_of", "received_share", "with_open_blocks"]
+__all__ = ["KeyPlaces", "key_places", "placed_key", "places_of", "received_share", "relay_in_skies", "with_open_blocks"]
 
 
 @dataclass(frozen=True)
@@ -89,3 +90,12 @@ def placed_key(places: KeyPlaces, key_bit: np.ndarray, closes: np.ndarray | None
     out = np.zeros((len(key_bit), len(places.edge)))
     np.add.at(out, (worlds[inside], at[inside]), key_bit[worlds[inside], contacts[inside]])
     return out
+
+
+def relay_in_skies(
+    contacts: pd.DataFrame, scenario: Scenario, problem: KeyFlowProblem, key_bit: np.ndarray, received: np.ndarray
+) -> WorldRelays:
+    """Relay, with foresight, of what contacts bring (W, n) [bit], of which a share (W, n) is received."""
+    places = key_places(contacts, scenario, problem)
+    closed = with_open_blocks(contacts, scenario, key_bit, received)
+    return relay_worlds(problem, places.edge, places.bin, placed_key(places, *closed))

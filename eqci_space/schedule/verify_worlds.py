@@ -9,14 +9,13 @@ from eqci_space.errors import VerificationError
 from eqci_space.fiber.network import Network
 from eqci_space.fiber.problem import bin_starts
 from eqci_space.fiber.relay import relay_keys
-from eqci_space.fiber.verify import verify_relay
+from eqci_space.fiber.verify import delivery_worth, verify_relay
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.sky_deposits import KeyPlaces
 from eqci_space.tables import check_table
 
 __all__ = ["verify_worlds"]
 
-_WORTH_OF_THIRDS = (1.0 / 1.7, 0.5 / 1.7, 0.2 / 1.7)
 _RELATIVE = 2e-3  # twice the gap to which the relay of large networks is solved
 
 
@@ -51,7 +50,7 @@ def verify_worlds(
     VerificationError
         A table is wrong, or the worth of a world differs.
     """
-    starts = bin_starts(scenario)
+    starts, number = bin_starts(scenario), pd.Index([d.name for d in scenario.demands])
     for world in worlds:
         came = np.flatnonzero((key_bit[world] > 0) & (places.bin >= 0))
         deposits = pd.DataFrame({
@@ -61,20 +60,10 @@ def verify_worlds(
         deposits = check_table(deposits, "DEPOSITS", "verify_worlds")
         relay = relay_keys(deposits, scenario, network=network, objective="weighted")
         verify_relay(relay, deposits, scenario, objective="weighted")
-        again = relay.delivery.pivot_table(index="demand", columns="bin", values="delivered_bit")
-        asked = relay.delivery.pivot_table(index="demand", columns="bin", values="asked_bit")
-        names = [d.name for d in scenario.demands]
-        weights = np.array([d.weight for d in scenario.demands])
-        right = _worth(again.loc[names].to_numpy(), asked.loc[names].to_numpy(), weights)
-        told = _worth(delivered_bit[world], asked.loc[names].to_numpy(), weights)
+        rows = number.get_indexer(relay.delivery["demand"]), starts.get_indexer(relay.delivery["bin"])
+        right = delivery_worth(relay.delivery, scenario)
+        told = delivery_worth(relay.delivery.assign(delivered_bit=delivered_bit[world][rows]), scenario)
         if abs(told - right) > _RELATIVE * max(1.0, right):
             raise VerificationError(
                 f"verify_worlds: what demands get in world {world} is worth {told:.6g}, by tables {right:.6g}"
             )
-
-
-def _worth(delivered_bit: np.ndarray, asked_bit: np.ndarray, weights: np.ndarray) -> float:
-    """Weighted satisfaction: thirds of an ask count less and less."""
-    third = np.where(asked_bit > 0, asked_bit, np.inf) / 3
-    parts = [np.clip(delivered_bit / third - i, 0.0, 1.0) * worth for i, worth in enumerate(_WORTH_OF_THIRDS)]
-    return float(weights @ np.sum(parts, axis=0).sum(axis=1))

@@ -12,12 +12,11 @@ import pandas as pd
 
 from eqci_space.fiber.edges import contact_arrivals
 from eqci_space.fiber.key_problem import KeyFlowProblem
-from eqci_space.fiber.world_relay import relay_worlds
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.expected import sky_worth
 from eqci_space.schedule.expected_worth import worth_of
 from eqci_space.schedule.joint import JointResult
-from eqci_space.schedule.sky_deposits import key_places, placed_key, with_open_blocks
+from eqci_space.schedule.sky_deposits import relay_in_skies
 from eqci_space.schedule.sky_relay import Tail
 
 __all__ = ["blocks_too_long", "edges_by_fill", "with_waiting"]
@@ -49,9 +48,7 @@ def with_waiting(
     mine = np.flatnonzero(found.chosen)
     contacts = usable.iloc[mine]
     at_once = worth_of(sky_worth(choice, found.chosen, key_bit).objective, tail)
-    places = key_places(contacts, scenario, choice)
-    closed = with_open_blocks(contacts, scenario, key_bit[:, mine], received[:, mine])
-    waited = relay_worlds(choice, places.edge, places.bin, placed_key(places, *closed)).objective
+    waited = relay_in_skies(contacts, scenario, choice, key_bit[:, mine], received[:, mine]).objective
     return replace(found, objective=found.objective - at_once + worth_of(waited, tail))
 
 

@@ -110,12 +110,9 @@ def _elsewhere(
         if progress:
             progress(sum(next(done) for _ in range(count)))
 
-    results = run_chunks(relay_of_chunk, chunks, executor=executor, progress=told)
+    results = iter(run_chunks(relay_of_chunk, chunks, executor=executor, progress=told))
     shape = _problem(scenario).asked_bit.shape
-    return [
-        _joined([r for (n, _), r in zip(parts, results, strict=True) if n == number], shape)
-        for number in range(len(tasks))
-    ]
+    return [_joined([next(results) for _ in _parts(task)], shape) for task in tasks]
 
 
 def _parts(task: WorldsTask) -> list[np.ndarray]:
