@@ -16,12 +16,12 @@ from numpy.polynomial.hermite_e import hermegauss
 from eqci_space.scenario import Scenario
 from eqci_space.weather.field import SkyModel, distances_km, latent_correlation
 from eqci_space.weather.forecast import cloud_quantile
+from eqci_space.weather.line_of_sight import seen_from_space, tangents_of_means
 from eqci_space.weather.outlook import Outlook, outlook
 
 __all__ = ["both_clear_probability", "joint_clear_probability", "sky_correlation"]
 
 _LEAST_COVER, _MOST_COVER = 0.005, 0.995
-_FLATTEST_TANGENT = 1 / np.tan(np.radians(5.0))
 _STEPS = 48  # of a bisection from 0 to 11: beyond double precision
 _X, _W = hermegauss(40)
 _WEIGHT = _W / _W.sum()
@@ -71,13 +71,14 @@ def joint_clear_probability(
     mean, spread = (np.broadcast_to(np.asarray(x, dtype=float), shape) for x in (latent_mean, latent_spread))
     mean_cover = np.clip(mean_cover, _LEAST_COVER, _MOST_COVER)
     rho = np.broadcast_to(np.asarray(correlation, dtype=float), shape[:1])
-    tangent = _tangents(own, cloud_quantile(mean[..., None] + spread[..., None] * _X, mean_cover[..., None]))
+    covers = cloud_quantile(mean[..., None] + spread[..., None] * _X, mean_cover[..., None])
+    tangent = tangents_of_means(own, covers, _WEIGHT, steps=_STEPS)
     joint = np.empty(shape[0])
     for i in range(shape[0]):
         second = rho[i] * _X[:, None] + np.sqrt(max(0.0, 1 - rho[i] ** 2)) * _X
         latent = _X, second
         fraction = [cloud_quantile(mean[i, k] + spread[i, k] * latent[k], mean_cover[i, k]) for k in range(2)]
-        first, other = (_clear(s, tangent[i, k]) for k, s in enumerate(fraction))
+        first, other = (seen_from_space(s, tangent[i, k]) for k, s in enumerate(fraction))
         # The mean over the nodes of the second is its own chance but for the quadrature; scaled to be just that.
         whole = float(_WEIGHT @ other @ _WEIGHT)
         scale = own[i, 1] / whole if whole > 0 else 1.0
@@ -89,20 +90,6 @@ def _within(joint: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Between the bounds of Fréchet; certain lines leave the other's chance."""
     least, most = np.maximum(0.0, own.sum(axis=1) - 1), own.min(axis=1)
     return np.clip(joint, least, most)
-
-
-def _clear(fraction: np.ndarray, tangent: np.ndarray | float) -> np.ndarray:
-    return (1 - fraction) ** (1 + (0.55 - fraction / 2) * tangent)
-
-
-def _tangents(own: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    """Tangent (n, 2) of the zenith angle at which the mean over fractions (n, 2, nodes) is each line's own chance."""
-    low, high = np.zeros(own.shape), np.full(own.shape, _FLATTEST_TANGENT)
-    for _ in range(_STEPS):
-        middle = 0.5 * (low + high)
-        over = _clear(fraction, middle[..., None]) @ _WEIGHT > own
-        low, high = np.where(over, middle, low), np.where(over, high, middle)
-    return 0.5 * (low + high)
 
 
 def sky_correlation(distance_km: np.ndarray, lag_h: np.ndarray, model: SkyModel | None = None) -> np.ndarray:
@@ -173,11 +160,7 @@ def _of_past(known: Outlook, own: np.ndarray) -> np.ndarray:
     count = len(own)
     covers, chance = known.covers()
     block = known.past.block
-    low, high = np.zeros(2 * count), np.full(2 * count, _FLATTEST_TANGENT)
-    for _ in range(_STEPS):
-        middle = 0.5 * (low + high)
-        over = (_clear(covers, middle[:, None]) * chance).sum(axis=1) > own.T.ravel()
-        low, high = np.where(over, middle, low), np.where(over, high, middle)
-    clear = _clear(covers, 0.5 * (low + high)[:, None])
+    tangent = tangents_of_means(own.T.ravel(), covers, chance, steps=_STEPS)
+    clear = seen_from_space(covers, tangent[:, None])
     together = (clear[:count] * clear[count:] * chance[:count]).sum(axis=1)
     return np.where(block[:count] == block[count:], together, own.prod(axis=1))

@@ -8,11 +8,18 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss
 from scipy.special import betaincinv
 
-__all__ = ["NORMALISED_DEVIATION", "cloud_free_probability", "mean_cloud_free_probability"]
+__all__ = [
+    "NORMALISED_DEVIATION",
+    "cloud_free_probability",
+    "mean_cloud_free_probability",
+    "seen_from_space",
+    "tangents_of_means",
+]
 
 NORMALISED_DEVIATION = 0.73
 _LOWEST_DEG = 5.0
 _NODES = 64
+_FLATTEST_TANGENT = 1 / np.tan(np.radians(_LOWEST_DEG))
 
 
 def cloud_free_probability(
@@ -58,7 +65,77 @@ def cloud_free_probability(
         raise ValueError(f"cloud_free_probability: elevation {elevation.min()}..{elevation.max()} deg; expected 0..90")
     tangent = 1 / np.tan(np.radians(np.maximum(elevation, _LOWEST_DEG)))
     zenith = 1 - s * (1 + 3 * s) / 4 if seen_from == "ground" else 1 - s
+    return _along(zenith, s, tangent)
+
+
+def _along(zenith: np.ndarray, s: np.ndarray, tangent: np.ndarray) -> np.ndarray:
+    """What is clear upwards, along a line of sight."""
     return zenith ** (1 + (0.55 - s / 2) * tangent)
+
+
+def seen_from_space(cover: np.ndarray, tangent: np.ndarray | float) -> np.ndarray:
+    """Probability that the line of sight misses all clouds, by the tangent of its zenith angle.
+
+    That of `cloud_free_probability` for cover as seen from space, without its checks, for loops over many skies.
+
+    Parameters
+    ----------
+    cover : array
+        Fraction of the sky covered [1], in [0, 1].
+    tangent : float or array
+        Of the zenith angle [1], >= 0; broadcasts against `cover`.
+
+    Returns
+    -------
+    array
+        [1]
+
+    Notes
+    -----
+    Allen and Malick 1983 (AIAA 83-0441), recalled as there.
+
+    Examples
+    --------
+    >>> seen_from_space(np.array([0.5]), np.array([0.0, np.sqrt(3)])).round(3)
+    array([0.5  , 0.349])
+    """
+    return _along(1 - cover, cover, np.asarray(tangent))
+
+
+def tangents_of_means(p_clear: np.ndarray, cover: np.ndarray, weight: np.ndarray, *, steps: int = 40) -> np.ndarray:
+    """Tangent of the zenith angle at which the mean over covers is a given chance, by bisection, down to 5 deg.
+
+    Parameters
+    ----------
+    p_clear : (...) array
+        Chance of a clear line of sight [1], in [0, 1].
+    cover, weight : (..., k) arrays
+        Covers that may come [1], in [0, 1], and their probabilities [1]; weights may broadcast.
+    steps : int
+        Of the bisection [1], >= 1.
+
+    Returns
+    -------
+    (...) array
+        [1]
+
+    Notes
+    -----
+    Bisection of `seen_from_space`, derived here.
+
+    Examples
+    --------
+    One cover of a half: a chance of a half is that of the zenith, 0.3488 that of 30 deg.
+
+    >>> tangents_of_means(np.array([0.5, 0.3488]), np.array([[0.5], [0.5]]), np.array([1.0])).round(2)
+    array([0.  , 1.73])
+    """
+    low, high = np.zeros(np.shape(p_clear)), np.full(np.shape(p_clear), _FLATTEST_TANGENT)
+    for _ in range(steps):
+        middle = 0.5 * (low + high)
+        over = (seen_from_space(cover, middle[..., None]) * weight).sum(axis=-1) > p_clear
+        low, high = np.where(over, middle, low), np.where(over, high, middle)
+    return 0.5 * (low + high)
 
 
 def mean_cloud_free_probability(

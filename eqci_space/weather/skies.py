@@ -12,6 +12,7 @@ from eqci_space.errors import TableError
 from eqci_space.scenario import Scenario
 from eqci_space.weather.field import SkyModel, sample_alone, sample_latent, spatial_factors
 from eqci_space.weather.forecast import cloud_quantile
+from eqci_space.weather.line_of_sight import seen_from_space, tangents_of_means
 from eqci_space.weather.outlook import Outlook, outlook
 
 __all__ = ["ALL_QUARTERS", "SkySamples", "cirrus_share", "mean_clear", "sample_sky", "shared_skies"]
@@ -19,7 +20,6 @@ __all__ = ["ALL_QUARTERS", "SkySamples", "cirrus_share", "mean_clear", "sample_s
 _DB_PER_NEPER = 10 / np.log(10)
 _COVERS = np.linspace(0.005, 0.995, 100)
 _LATENT = np.linspace(-4.5, 4.5, 181)
-_FLATTEST_TANGENT = 1 / np.tan(np.radians(5.0))
 _CIRRUS_MEDIAN, _CIRRUS_SPREAD, _CIRRUS_MOST = 0.25, 1.0, 3.0
 _SMALLEST_LOGIT, _LARGEST_LOGIT = -5.0, 5.0
 _ONE_SKY = pd.Timedelta("30min")
@@ -121,9 +121,9 @@ def sample_sky(
     shift = None if cover_logit_shift is None else cover_logit_shift[:, first]
     lines, line = np.unique(np.column_stack([number, clear]), axis=0, return_inverse=True)
     own, clear = lines[:, 0].astype(int), lines[:, 1]
-    tangent = _tangents(known, own, clear)
+    tangent = tangents_of_means(clear, *(values[own] for values in known.covers()))
     fraction = _fractions(known, middle, shift, sky, trials, seed)[:, own]
-    chance = (1 - fraction) ** (1 + (0.55 - fraction / 2) * tangent)
+    chance = seen_from_space(fraction, tangent)
     chance[:, clear <= 0], chance[:, clear >= 1] = 0.0, 1.0
     cloudy = _cloudy_quarters(candidates, known.place[number], ndtri(chance)[:, line.ravel()], sky, trials, seed)
     thin, loss = _veils(known, middle, sky, scenario, trials, seed)
@@ -211,7 +211,7 @@ def mean_clear(candidates: pd.DataFrame, scenario: Scenario, cover_logit_shift: 
     known = outlook(candidates["ogs"].to_numpy(), middle, scenario)
     if scenario.weather.model == "constant":
         known = replace(known, cover=np.clip(1 - clear, _COVERS[0], _COVERS[-1]))
-    tangent = _tangents(known, np.arange(len(clear)), clear)[:, None]
+    tangent = tangents_of_means(clear, *known.covers())[:, None]
     reach = max(1e-6, float(np.abs(cover_logit_shift).max(initial=0.0)))
     steps = np.linspace(-reach, reach, 41)
     chance = np.empty((len(clear), len(steps)))
@@ -221,7 +221,7 @@ def mean_clear(candidates: pd.DataFrame, scenario: Scenario, cover_logit_shift: 
         else:
             s, weight = known.covers()
             s = _shifted(s, np.array(step))
-        chance[:, j] = ((1 - s) ** (1 + (0.55 - s / 2) * tangent) * weight).sum(axis=1)
+        chance[:, j] = (seen_from_space(s, tangent) * weight).sum(axis=1)
     chance[clear <= 0], chance[clear >= 1] = 0.0, 1.0
     return np.column_stack([np.interp(cover_logit_shift[:, i], steps, row) for i, row in enumerate(chance)])
 
@@ -249,17 +249,6 @@ def _shifted(cover: np.ndarray, logit_shift: np.ndarray) -> np.ndarray:
     inner = np.clip(cover, 1e-12, 1 - 1e-12)
     logit = np.clip(np.log(inner / (1 - inner)) + logit_shift, _SMALLEST_LOGIT, _LARGEST_LOGIT)
     return np.where((cover <= 0) | (cover >= 1), cover, 1 / (1 + np.exp(-logit)))
-
-
-def _tangents(known: Outlook, event: np.ndarray, p_clear: np.ndarray) -> np.ndarray:
-    """Tangent of the zenith angle at which the mean over what may come is the probability given, by bisection."""
-    s, weight = (values[event] for values in known.covers())
-    low, high = np.zeros(len(s)), np.full(len(s), _FLATTEST_TANGENT)
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        mean = ((1 - s) ** (1 + (0.55 - s / 2) * middle[:, None]) * weight).sum(axis=1)
-        low, high = np.where(mean > p_clear, middle, low), np.where(mean > p_clear, high, middle)
-    return 0.5 * (low + high)
 
 
 def _interpolated(latent: np.ndarray, cover: np.ndarray) -> np.ndarray:
