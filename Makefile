@@ -4,7 +4,7 @@ BIN = .venv/bin
 env:            ## make the environment with all extras
 	$(PYTHON) -m venv .venv && $(BIN)/pip install -q -e ".[notebook,test,dev]"
 run:            ## plan the shipped scenario
-	$(BIN)/eqci run quant-gpicz --out out/quant-gpicz
+	$(BIN)/eqci run quant-gpicz --out out/quant-gpicz --force
 test:           ## the test suite
 	$(BIN)/pytest -q
 test-slow:      ## larger runs

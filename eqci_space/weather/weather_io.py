@@ -17,6 +17,7 @@ import pandas as pd
 
 from eqci_space.errors import BadRecordWarning, DataError, EqciWarning, TableError, TimeError
 from eqci_space.files.atomic import write_atomically
+from eqci_space.files.csv_text import csv_text
 from eqci_space.weather.content_io import PARTS, SHOWN, UNITS, RawWeather, ReadOptions, sniffed, unpacked
 
 __all__ = ["read_weather", "write_weather_csv"]
@@ -133,7 +134,7 @@ def write_weather_csv(table: pd.DataFrame, path: str | Path) -> None:
     if not isinstance(table["time"].dtype, pd.DatetimeTZDtype):
         raise TimeError("write_weather_csv: the times have no zone; use tz_localize")
     times = [t.isoformat().replace("+00:00", "Z") for t in table["time"].dt.tz_convert("UTC")]
-    text = table[_COLUMNS].assign(time=times).to_csv(index=False, lineterminator="\n")
+    text = csv_text(table[_COLUMNS].assign(time=times), index=False)
     write_atomically(Path(path), text.encode())
 
 
