@@ -25,6 +25,7 @@ __all__ = [
     "DEEPEST_NESTING",
     "DEMAND_BINS",
     "FIRST_YEAR",
+    "GRID_AXIS",
     "GRID_BYTES",
     "LAST_YEAR",
     "LONGEST_NAME",
@@ -56,6 +57,8 @@ TABLE_COLUMNS = 400
 ORBIT_BYTES = 50_000_000
 WEATHER_TEXT_BYTES = 200_000_000
 GRID_BYTES = 8_000_000_000
+GRID_AXIS = 5_000_000
+"""Values along a dimension of a grid."""
 NOTE_BYTES = 50_000_000
 """Of JSON that describes a saved run or chunk."""
 UNPACKED_SIZE, UNPACKED_TIMES = 256_000_000, 100

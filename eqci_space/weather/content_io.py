@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -18,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from eqci_space.errors import DataError
-from eqci_space.files.limits import GRID_BYTES, WEATHER_TEXT_BYTES, oversize
+from eqci_space.files.limits import GRID_BYTES, UNPACKED_SIZE, UNPACKED_TIMES, WEATHER_TEXT_BYTES, oversize
 
 __all__ = [
     "BROKEN_CONTENT",
@@ -39,7 +40,9 @@ PARTS = {"cloud": "cloud_fraction", "low": "low_fraction", "mid": "mid_fraction"
 COVER_KINDS = ("sky", "earth")
 SHOWN = 5
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, LZMAError, OSError, EOFError, RuntimeError, ValueError)
+_ZIP_ERRORS = (
+    zipfile.BadZipFile, zlib.error, LZMAError, struct.error, OSError, EOFError, RuntimeError, ValueError, LookupError,
+)  # fmt: skip
 BROKEN_CONTENT = (
     OSError, EOFError, MemoryError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
     AssertionError,
@@ -111,7 +114,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         target = Path(folder) / "member"
         try:
             with zipfile.ZipFile(path) as archive:
-                member = _member(archive, path.name)
+                member = _member(archive, path)
                 with archive.open(member) as source, target.open("wb") as sink:
                     shutil.copyfileobj(source, sink)
         except _ZIP_ERRORS as error:
@@ -119,17 +122,19 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield target
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     """The only member, or the only one of instantaneous fields, to which cloud cover belongs."""
+    name, most = path.name, max(UNPACKED_SIZE, UNPACKED_TIMES * path.stat().st_size)
     members = [m for m in archive.infolist() if not m.is_dir()]
     instant = [m for m in members if "instant" in m.filename.rsplit("/", 1)[-1]]
     chosen = instant or members
     if len(chosen) != 1:
         names = ", ".join(m.filename for m in members[:SHOWN]) or "none"
         raise DataError(f"{name}: ZIP file with members {names}; expected one, or one called *instant*; unpack it")
-    if chosen[0].file_size > GRID_BYTES:
+    if chosen[0].file_size > min(GRID_BYTES, most):
         raise DataError(
-            f"{name}: member {chosen[0].filename} has {chosen[0].file_size} bytes; expected at most {GRID_BYTES}; "
+            f"{name}: member {chosen[0].filename} has {chosen[0].file_size} bytes; expected at most "
+            f"{min(GRID_BYTES, most)}; "
             "ask for fewer years or a smaller area"
         )
     return chosen[0]

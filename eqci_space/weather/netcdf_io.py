@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import DataError, near_matches
+from eqci_space.files.limits import GRID_AXIS, LONGEST_NAME
 from eqci_space.weather.content_io import BROKEN_CONTENT, RawWeather, ReadOptions
 
 if TYPE_CHECKING:
@@ -49,10 +50,32 @@ def read_netcdf(path: Path, name: str, options: ReadOptions) -> RawWeather:
         # The netCDF library reads zeros behind the end of a classic file that was cut short; SciPy refuses it.
         engine = "scipy" if stream.read(3) == b"CDF" else "netcdf4"
     try:
+        _require_axes(path, engine, name)
         with xarray.open_dataset(path.absolute(), engine=engine, decode_timedelta=False) as data:
             return _at_sites(data, name, options, options.sites)
     except BROKEN_CONTENT as error:
         raise DataError(f"{name}: not a readable netCDF file, perhaps cut short: {error}") from error
+
+
+def _require_axes(path: Path, engine: str, name: str) -> None:
+    """Refuse dimensions that no grid has: a small file may declare any, and their values would be made."""
+    if engine == "netcdf4":
+        import netCDF4
+
+        with netCDF4.Dataset(path.absolute()) as grid:
+            lengths = {str(n): len(dimension) for n, dimension in grid.dimensions.items()}
+    else:
+        from scipy.io import netcdf_file
+
+        with netcdf_file(path, "r", mmap=True) as grid:
+            lengths = {str(n): int(length or 0) for n, length in grid.dimensions.items()}
+    long = {n: length for n, length in lengths.items() if length > GRID_AXIS}
+    if long:
+        axis, length = next(iter(long.items()))
+        raise DataError(
+            f"{name}: dimension {axis[:LONGEST_NAME]!r} declares {length} values; expected at most {GRID_AXIS}; ask "
+            "for a smaller area or fewer years"
+        )
 
 
 def _at_sites(

@@ -116,7 +116,7 @@ def test_a_public_plan_after_an_internal_one_says_nothing_exact(small, with_cont
         assert not EXACT.search(text)
         assert "chosen over" not in text
     assert read(second / "contacts.ics")[1] == {
-        "S/G/20270301T2000Z@eqci_space": (1, "TENTATIVE"),
+        "S/G/20270301T2000Z@eqci_space": (0, "TENTATIVE"),
         "S/G/20270301T2130Z@eqci_space": (1, "CANCELLED"),
         "S/G/20270302T0200Z@eqci_space": (0, "CANCELLED"),
     }
