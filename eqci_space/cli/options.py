@@ -151,6 +151,7 @@ def check_inputs(scenario: Scenario) -> Network:
     from eqci_space.orbits.elements import propagator
     from eqci_space.orbits.ephemeris import check_states, satellite_elements, satellite_segments, tabulated_ephemeris
     from eqci_space.schedule.partners import lonely_satellites
+    from eqci_space.weather.records import check_weather_file
 
     for satellite in scenario.satellites:
         if satellite.ephemeris is not None:
@@ -161,6 +162,7 @@ def check_inputs(scenario: Scenario) -> Network:
             lost = check_states(satellite, scenario)
             if lost:
                 warnings.warn(lost, LostOrbitWarning, stacklevel=2)
+    check_weather_file(scenario)
     network = build_network(scenario)
     lonely = lonely_satellites(scenario)
     if lonely:
