@@ -46,6 +46,8 @@ def merge_catalogue(raw: dict[str, Any], reading: Reading) -> None:
         reading.note("stations.catalogue", error)
         raw["station"] = {o: table for o, table in overrides.items() if _is_complete(table)}
         return
+    whole = [o for o, table in overrides.items() if o in catalogue and _is_whole(table)]
+    catalogue = {o: {} if o in whole else row for o, row in catalogue.items()}
     own = [o for o, table in overrides.items() if o not in catalogue and _is_complete(table)]
     rows = {o: _row(catalogue.get(o, {}), overrides.get(o)) for o in [*catalogue, *own]}
     _check_countries(rules, rows, reading)
@@ -65,6 +67,11 @@ def merge_catalogue(raw: dict[str, Any], reading: Reading) -> None:
 def _is_complete(table: Any) -> bool:
     """Whether a ``[station.NAME]`` table describes a station by itself, and does not only change one."""
     return isinstance(table, dict) and {"country", "latitude_deg"} <= table.keys()
+
+
+def _is_whole(table: Any) -> bool:
+    """Whether a table states all that the catalogue must, so that nothing of a row of that name is kept."""
+    return isinstance(table, dict) and {*_NEEDED_COLUMNS} <= table.keys()
 
 
 def _row(row: dict[str, str], table: Any) -> dict[str, Any]:
