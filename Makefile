@@ -13,6 +13,8 @@ verify-euroqci: ## plan and relay the largest shipped scenario, both recomputed 
 	$(BIN)/python -c "import eqci_space as eq; print(eq.Study(eq.load_scenario('euroqci')).relay)"
 mutants:        ## seeded faults: which of them does no test notice?
 	$(BIN)/python -m tests.mutants --jobs 2
+lowest:         ## the lowest direct versions in an environment of their own, and the main job on them
+	$(PYTHON) -m tests.lowest
 static:         ## formatting, lint, types, floors
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 docs:           ## the documentation, offline, warnings are errors
@@ -35,4 +37,4 @@ notebooks:      ## regenerate the notebooks from their sources
 	for n in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb "$$n"; done
 check: test static
 
-.PHONY: env run test test-slow verify-euroqci mutants static docs bench audit notebooks check
+.PHONY: env run test test-slow verify-euroqci mutants lowest static docs bench audit notebooks check
