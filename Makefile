@@ -15,6 +15,8 @@ mutants:        ## seeded faults: which of them does no test notice?
 	$(BIN)/python -m tests.mutants --jobs 2
 fuzz:           ## a hundred thousand mutations of a file of every reader: some hours
 	$(BIN)/python tests/robustness/fuzz.py --inputs 100000
+lowest:         ## the lowest direct versions in an environment of their own, and the main job on them
+	$(PYTHON) -m tests.lowest
 static:         ## formatting, lint, types, floors
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 docs:           ## the documentation, offline, warnings are errors
@@ -37,4 +39,4 @@ notebooks:      ## regenerate the notebooks from their sources
 	for n in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb "$$n"; done
 check: test static
 
-.PHONY: env run test test-slow verify-euroqci mutants fuzz static docs bench audit notebooks check
+.PHONY: env run test test-slow verify-euroqci mutants fuzz lowest static docs bench audit notebooks check
