@@ -21,13 +21,13 @@ from eqci_space.ogs.sampling import sample_windows
 from eqci_space.ogs.windows import observable_windows
 from eqci_space.orbits.passes import find_passes
 from eqci_space.qkd.window_keys import window_keys
-from eqci_space.report.exports.export_set import write_exports
+from eqci_space.report.exports.export_set import load_earlier, write_exports
 from eqci_space.report.input_ages import input_ages
 from eqci_space.report.manifest import run_manifest
 from eqci_space.report.page.document import write_report
 from eqci_space.report.page.findings import Findings, with_alternatives, with_comparison
 from eqci_space.report.release import Level, export_material, release
-from eqci_space.report.run_io import Run, load_run, require_target, write_directory
+from eqci_space.report.run_io import Run, target_lock, write_directory
 from eqci_space.scenario import Scenario
 from eqci_space.schedule.candidates import contact_candidates
 from eqci_space.schedule.contact_keys import contact_keys
@@ -235,13 +235,14 @@ class Study:
         trials: int | None = None,
         jobs: int = 1,
         progress: Callable[[str], None] | None = None,
+        force: bool = True,
     ) -> Run:
         """Compute everything and write tables, exports, report and manifest to a directory, all or nothing.
 
         Parameters
         ----------
         directory : path
-            New, empty, or an earlier run, which is replaced.
+            New, empty, or an earlier run, which is replaced if `force` allows it.
         level : {"internal", "public"}
             Who may read the files, report included. A public release holds no coordinates, routes, stocks and prices.
         previous : path, optional
@@ -253,20 +254,24 @@ class Study:
             Processes for them.
         progress : callable, optional
             Called with the name of each stage as it begins.
+        force : bool
+            Whether an earlier run in the directory may be replaced: by default, for a cell of a notebook is run again.
 
         Raises
         ------
         DataError
-            The directory holds something else or cannot be written, or the earlier run is none; before any work.
+            The directory holds something else, or a run that may not be replaced, or cannot be written, another run is
+            writing to it, or the earlier run is none; before any work.
         """
-        require_target(Path(directory))
-        if previous is not None:
-            load_run(previous)
-        wall_s = self._compute(progress, trials, jobs)
-        if progress:
-            progress("report")
-        run = Run(self.run.tables, {**self.run.manifest, "wall_s": wall_s})
-        write_directory(Path(directory), lambda folder: self._write(folder, run, level, previous))
+        target = Path(directory)
+        with target_lock(target, force=force):
+            if previous is not None:
+                load_earlier(Path(previous))
+            wall_s = self._compute(progress, trials, jobs)
+            if progress:
+                progress("report")
+            run = Run(self.run.tables, {**self.run.manifest, "wall_s": wall_s})
+            write_directory(target, lambda folder: self._write(folder, run, level, previous))
         return run
 
     @once_named(workers="jobs")
@@ -281,7 +286,7 @@ class Study:
     ) -> None:
         """Compute everything and write the report alone; parameters as in `save`."""
         if previous is not None:
-            load_run(previous)
+            load_earlier(Path(previous))
         self._compute(progress, trials, jobs)
         if progress:
             progress("report")

@@ -1,7 +1,8 @@
 """The command line. Heavy imports stand inside the commands, so that ``eqci --help`` is quick.
 
 Exit codes: 0 ok, 1 internal error, 2 usage or invalid input, 3 nothing feasible, 4 stale or missing data under
-``--strict-data``, 130 interrupted. stdout carries results alone; log, progress, warnings and errors go to stderr.
+``--strict-data``, 130 interrupted, 143 ended by SIGTERM. stdout carries results alone; log, progress, warnings and
+errors go to stderr.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from eqci_space.cli import inputs, installation, questions, runs, simulation, stages, studies
+from eqci_space.cli.output import INVALID, show_what_can_be_shown, unwritten
 
 __all__ = ["app", "main"]
 
@@ -18,7 +20,7 @@ app = typer.Typer(
     name="eqci",
     help="Plan satellite QKD passes and terrestrial key relay together, from orbit to delivered key.",
     epilog="Exit codes: 0 ok, 1 internal error, 2 usage or invalid input, 3 nothing feasible, "
-    "4 stale or missing data under --strict-data, 130 interrupted.",
+    "4 stale or missing data under --strict-data, 130 interrupted, 143 ended by SIGTERM.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,4 +61,9 @@ app.add_typer(_data, name="data", rich_help_panel="Set up")
 
 def main() -> None:
     """Entry point of ``eqci``."""
-    app(prog_name="eqci")
+    show_what_can_be_shown()
+    try:
+        app(prog_name="eqci")
+    except OSError as error:  # of help and usage, which no command writes
+        typer.echo(f"error: {unwritten(error)}", err=True)
+        raise SystemExit(INVALID) from error

@@ -21,12 +21,14 @@ from eqci_space.cli.options import (
 )
 from eqci_space.cli.output import STALE, Output, aligned
 from eqci_space.data import data_path, shipped_files, shipped_names
-from eqci_space.errors import DataError, ScenarioError
+from eqci_space.errors import DataError, EqciError, ScenarioError
 
 if TYPE_CHECKING:
     from eqci_space.scenario import Scenario
 
 __all__ = ["check", "init", "schema", "status"]
+
+_MOST_NAMED = 20
 
 
 def _complete_example(incomplete: str) -> list[str]:
@@ -78,32 +80,38 @@ def check(
     as_json: AsJson = False,
     overlays: Overlays = None,
 ) -> None:
-    """Validate a scenario with its element sets and network; list input ages, assumptions and what overlays change.
+    """Validate a scenario with all files that it names; list input ages, assumptions and what overlays change.
 
-    A demand without a path is listed with the rule that stands in the way.
+    What is called valid can be planned. Spans without a rate and stations off the network are named, and a demand
+    without a path with the rule that stands in the way.
     """
     output.strict = strict_data
     try:
         loaded = load(scenario, overlays)
         network = check_inputs(loaded)
-    except ScenarioError as error:
+        from eqci_space.fiber.obstacles import unreachable_reasons
+
+        blocked = unreachable_reasons(network, loaded)
+    except EqciError as error:
         if as_json:
-            problems = [{"path": path, "message": message} for path, message in error.problems]
+            found = error.problems if isinstance(error, ScenarioError) else [("", str(error))]
+            problems = [{"path": path, "message": message} for path, message in found]
             output.document("check", valid=False, problems=problems)
         raise
-    from eqci_space.fiber.obstacles import unreachable_reasons
+    from eqci_space.fiber.hubs import dead_spans, off_network
     from eqci_space.report.input_ages import age_records, input_ages
 
     ages = input_ages(loaded)
     for row in ages[ages["stale"]].itertuples():
         output.warn(f"{row.input}: {row.state}")
     assumed, changed = _noted(loaded)
-    blocked = unreachable_reasons(network, loaded)
+    dead = dead_spans(network)["reason"].to_dict()
+    alone = off_network(loaded)
     if as_json:
         output.document(
             "check", loaded, valid=True, problems=[], satellites=len(loaded.satellites), stations=len(loaded.stations),
             demands=len(loaded.demands), input_ages=age_records(ages), assumed=assumed, changed=changed,
-            unreachable_reasons=blocked,
+            unreachable_reasons=blocked, dead_spans=dead, stations_off_network=alone,
         )  # fmt: skip
     else:
         output.result(
@@ -115,10 +123,24 @@ def check(
         for word, entries in (("assumed", assumed), ("changed", changed)):
             for entry in entries:
                 output.result(f"  {word}: {entry['path']} = {entry['value']} ({entry['source']})")
+        _say_network(output, dead, alone)
         for demand, reason in blocked.items():
             output.result(f"  {demand}: {reason}")
     if strict_data:
         refuse_stale(output, ages)
+
+
+def _say_network(output: Output, dead: dict[str, str], alone: list[str]) -> None:
+    """Spans without a rate and stations off the network; of many the first, and how many more."""
+    for span, reason in list(dead.items())[:_MOST_NAMED]:
+        output.result(f"  dead span: {span}: {reason}")
+    if len(dead) > _MOST_NAMED:
+        output.result(f"  dead span: and {len(dead) - _MOST_NAMED} more (--json lists all)")
+    if alone:
+        more = f", and {len(alone) - _MOST_NAMED} more" if len(alone) > _MOST_NAMED else ""
+        output.result(
+            f'  off the network: {", ".join(alone[:_MOST_NAMED])}{more}; their key serves no demand (attach = "none")'
+        )
 
 
 def _counted(number: float, noun: str) -> str:

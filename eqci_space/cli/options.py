@@ -151,6 +151,7 @@ def check_inputs(scenario: Scenario) -> Network:
     from eqci_space.orbits.elements import propagator
     from eqci_space.orbits.ephemeris import check_states, satellite_elements, satellite_segments, tabulated_ephemeris
     from eqci_space.schedule.partners import lonely_satellites
+    from eqci_space.weather.records import check_weather_file
 
     for satellite in scenario.satellites:
         if satellite.ephemeris is not None:
@@ -161,11 +162,30 @@ def check_inputs(scenario: Scenario) -> Network:
             lost = check_states(satellite, scenario)
             if lost:
                 warnings.warn(lost, LostOrbitWarning, stacklevel=2)
+    check_weather_file(scenario)
+    _check_climate(scenario)
     network = build_network(scenario)
     lonely = lonely_satellites(scenario)
     if lonely:
         raise ScenarioError(scenario.file or scenario.name, lonely)
     return network
+
+
+def _check_climate(scenario: Scenario) -> None:
+    """Refuse stations without cloud climate that see a satellite: their windows could not be planned."""
+    from eqci_space.errors import DataError
+    from eqci_space.ogs.windows import observable_windows
+    from eqci_space.orbits.passes import find_passes
+    from eqci_space.weather.outlook import without_climate
+
+    lost = without_climate(scenario)
+    if not lost:
+        return
+    alone = scenario.model_copy(update={"stations": {name: scenario.stations[name] for name in lost}})
+    seen = observable_windows(find_passes(alone), alone)["ogs"].unique()
+    problems = [f"station '{name}': {lost[name]}" for name in lost if name in seen]
+    if problems:
+        raise DataError("; ".join(problems))
 
 
 def refuse_stale(output: Output, ages: pd.DataFrame) -> None:

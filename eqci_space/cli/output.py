@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -21,11 +25,87 @@ from eqci_space.errors import DataError, EqciError, EqciWarning, InfeasibleError
 if TYPE_CHECKING:
     from eqci_space.scenario import Scenario
 
-__all__ = ["INFEASIBLE", "INTERNAL", "INTERRUPTED", "INVALID", "SCHEMA_VERSION", "STALE", "Output", "aligned"]
+__all__ = [
+    "INFEASIBLE",
+    "INTERNAL",
+    "INTERRUPTED",
+    "INVALID",
+    "SCHEMA_VERSION",
+    "STALE",
+    "Output",
+    "aligned",
+    "show_what_can_be_shown",
+]
 
 INTERNAL, INVALID, INFEASIBLE, STALE, INTERRUPTED = 1, 2, 3, 4, 130
 SCHEMA_VERSION = 1
+_SIGNALLED = 128
+_NO_MEMORY = (
+    "out of memory; plan a shorter period or fewer satellites, start fewer processes, or give this one more memory"
+)
 _NO_FILE = ("no file '", "no such file", "no shipped data '")
+
+
+def _is_unicode(stream: TextIO | None) -> bool:
+    """Whether a stream can hold every character."""
+    return str(getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-").startswith("utf")
+
+
+def show_what_can_be_shown() -> None:
+    """Let stdout and stderr replace characters that their encoding has not, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+def unwritten(error: OSError) -> str:
+    """What to say of a stdout that takes no more; what is left to be written to it goes nowhere."""
+    _abandon(sys.stdout)
+    why = "its reader has ended" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
+    return f"cannot write to stdout: {why}; write to a file with room, or read to the end; files that are written stay"
+
+
+def _abandon(stream: TextIO | None) -> None:
+    """Let a stream end in nothing, or the interpreter would fail when it writes the rest."""
+    with suppress(OSError, ValueError, AttributeError):
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, stream.fileno())  # type: ignore[union-attr]
+        os.close(sink)
+
+
+def _tell(text: str, *, end: bool = True) -> None:
+    """Text to stderr; where that takes no more it is lost, for there is nowhere left to say so."""
+    try:
+        typer.echo(text, err=True, nl=end)
+    except OSError:
+        _abandon(sys.stderr)
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal asks the process to end; what is finished is kept, as after an interrupt."""
+
+    def __init__(self, number: int):
+        self.number = number
+        super().__init__(signal.Signals(number).name)
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as an interrupt does, unless the process handles or ignores them already."""
+
+    def end(number: int, _: object) -> None:
+        raise _Ended(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Output:
@@ -46,12 +126,25 @@ class Output:
         self.warnings: list[str] = []
 
     def result(self, text: str, *, end: bool = True) -> None:
-        """Text to stdout."""
-        typer.echo(text, nl=end)
+        """Text to stdout.
 
-    def document(self, command: str, scenario: Scenario | None = None, **content: Any) -> None:
-        """One JSON document to stdout."""
-        self.result(json.dumps(self.documented(command, scenario, content), indent=1, ensure_ascii=False))
+        Raises
+        ------
+        DataError
+            Nobody reads it, or its disk is full.
+        """
+        try:
+            typer.echo(text, nl=end)
+        except OSError as error:
+            raise DataError(unwritten(error)) from error
+
+    def document(self, command: str, scenario: Scenario | None = None, *, public: bool = False, **content: Any) -> None:
+        """One JSON document to stdout; a public one has no checksum of the scenario."""
+        document = self.documented(command, scenario, content)
+        if public:
+            document["scenario"].pop("sha256")
+        escaped = not _is_unicode(sys.stdout)
+        self.result(json.dumps(document, indent=1, ensure_ascii=escaped))
 
     def documented(self, command: str, scenario: Scenario | None, content: dict[str, Any]) -> dict[str, Any]:
         """A document as `document` prints it; what is no number in JSON becomes null."""
@@ -66,12 +159,12 @@ class Output:
     def note(self, text: str) -> None:
         """Text to stderr, unless quiet."""
         if not self.quiet:
-            typer.echo(text, err=True)
+            _tell(text)
 
     def log(self, text: str) -> None:
         """Text to stderr when verbose."""
         if self.verbose:
-            typer.echo(text, err=True)
+            _tell(text)
 
     def warn(self, text: str) -> None:
         """A warning to stderr, unless quiet, and to the JSON document; once each."""
@@ -81,7 +174,7 @@ class Output:
 
     def error(self, text: str) -> None:
         """Text to stderr, quiet or not."""
-        typer.echo(f"error: {text}", err=True)
+        _tell(f"error: {text}")
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[..., None]]:
@@ -106,7 +199,7 @@ class Output:
     @contextmanager
     def errors_as_codes(self) -> Iterator[None]:
         """Show warnings and errors in words, and leave with the exit code that belongs to the error."""
-        with warnings.catch_warnings(), _Codes(self):
+        with warnings.catch_warnings(), _Codes(self), _ending_on_signals():
             warnings.simplefilter("default", EqciWarning)
             warnings.showwarning = self._show  # type: ignore[assignment]
             yield
@@ -148,10 +241,13 @@ class _Codes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, typer.Exit | typer.Abort | typer.BadParameter | BrokenPipeError):
+        if error is None or isinstance(error, typer.Exit | typer.Abort | typer.BadParameter):
             return
+        if isinstance(error, _Ended):
+            _tell(f"ended by {error}")
+            raise typer.Exit(_SIGNALLED + error.number)
         if isinstance(error, KeyboardInterrupt):
-            typer.echo("interrupted", err=True)
+            _tell("interrupted")
             raise typer.Exit(INTERRUPTED)
         if not isinstance(error, Exception):
             return
@@ -160,7 +256,7 @@ class _Codes:
             self._output.error(_external(error))
         else:
             if self._output.verbose:
-                typer.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+                _tell("".join(traceback.format_exception(error)), end=False)
             self._output.error(_internal(error))
         raise typer.Exit(code)
 
@@ -173,7 +269,8 @@ class _Codes:
             return STALE
         if isinstance(error, EqciError):
             return INTERNAL if _failed_inside(error) else INVALID
-        return INVALID if isinstance(error, OSError) and error.filename is not None else INTERNAL
+        is_known = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.filename is not None)
+        return INVALID if is_known else INTERNAL
 
 
 def _is_missing_data(error: Exception) -> bool:
@@ -199,7 +296,7 @@ def _kinds(kind: type[EqciError]) -> Iterator[type[EqciError]]:
 def _external(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"'{error.filename}': {error.strerror}"
-    return str(error)
+    return _NO_MEMORY if isinstance(error, MemoryError) else str(error)
 
 
 def _internal(error: Exception) -> str:

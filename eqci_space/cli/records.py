@@ -61,12 +61,13 @@ def write_table(table: pd.DataFrame, out: Path, form: str, document: dict[str, A
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV: its index if that has a name, and lists joined by ``>``."""
+    """A table as CSV: its index if that has a name, lists joined by ``>``, and no text that a spreadsheet would run."""
+    from eqci_space.files.csv_text import csv_text as safe_csv
+
     for column in table.columns:
         if table[column].dtype == object and any(isinstance(v, list | tuple) for v in table[column].head(1)):
             table = table.assign(**{column: [_LIST_SEPARATOR.join(map(str, v)) for v in table[column]]})
-    text: str = table.to_csv(lineterminator="\n", index=table.index.name is not None)
-    return text
+    return safe_csv(table, index=table.index.name is not None)
 
 
 def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,7 +26,7 @@ from eqci_space.cli.options import (
 )
 from eqci_space.cli.output import INFEASIBLE, Output
 from eqci_space.cli.records import rows_of
-from eqci_space.errors import DataError
+from eqci_space.errors import DataError, EqciError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
     from eqci_space.scenario import Scenario
     from eqci_space.study import Study
 
-__all__ = ["report", "run"]
+__all__ = ["SCHEDULER_ANSWERS_S", "report", "run"]
+
+SCHEDULER_ANSWERS_S = 10
+"""How long a dask scheduler may take to answer [s]."""
 
 Previous = Annotated[
     Path | None,
@@ -62,24 +67,32 @@ def run(
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler, tcp://...")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the chunks of a run that stopped.")] = False,
     as_json: AsJson = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a finished run in --out.")] = False,
     overlays: Overlays = None,
 ) -> None:
     """Plan a scenario from orbit to delivered key and write everything to a directory."""
     checked_trials(trials)
     study = _checked_study(output, scenario, overlays, strict_data)
     loaded = study.scenario
-    if jobs > 1 or scheduler is not None or resume:
-        vars(study).update(_batched(output, loaded, out, jobs, scheduler, resume))
+    from eqci_space.report.exports.export_set import load_earlier
+    from eqci_space.report.run_io import load_run, target_lock
     from eqci_space.study import STAGES
 
-    with output.progress(len(STAGES) + 1 + (trials != 0)) as advance:
-        result = study.save(
-            out, level=release, previous=previous, trials=trials, jobs=processes(trials), progress=advance
-        )
+    with target_lock(out, force=force):
+        if previous is not None:
+            load_earlier(previous)
+        if jobs > 1 or scheduler is not None or resume:
+            vars(study).update(_batched(output, loaded, out, jobs, scheduler, resume))
+        with output.progress(len(STAGES) + 1 + (trials != 0)) as advance:
+            result = study.save(
+                out, level=release, previous=previous, trials=trials, jobs=processes(trials), progress=advance
+            )
+        if release == "public":
+            result = load_run(out)  # what its readers see: nothing else is said of a public run
     for warning in result.manifest.get("simulation", {}).get("warnings", []):
         output.warn(warning)
     if as_json:
-        _document(output, loaded, _released(out) if release == "public" else result, out)
+        _document(output, loaded, result, out)
     else:
         _say(output, result, out)
     if loaded.satellites and study.passes.empty:
@@ -140,14 +153,8 @@ def _say(output: Output, result: Run, out: Path) -> None:
         output.result(f"  key from space in 90 / 50 / 10 % of {worlds['trials']} worlds exceeds {' / '.join(bits)}")
     counts = result.manifest["counts"]
     output.result(f"  {counts['passes']} passes, {counts['windows']} windows, {counts['candidates']} candidates")
-    output.result(f"report: {out / 'report.html'} (stages {sum(result.manifest['wall_s'].values()):.1f} s)")
-
-
-def _released(out: Path) -> Run:
-    """The run as its readers see it: what a document of a public run may hold."""
-    from eqci_space.report.run_io import load_run
-
-    return load_run(out)
+    took = f" (stages {sum(result.manifest['wall_s'].values()):.1f} s)" if "wall_s" in result.manifest else ""
+    output.result(f"report: {out / 'report.html'}{took}")
 
 
 def _document(output: Output, scenario: Scenario, result: Run, out: Path) -> None:
@@ -165,8 +172,11 @@ def _document(output: Output, scenario: Scenario, result: Run, out: Path) -> Non
         "wall_s",
     )
     contacts = result.tables["contacts"]
+    public = result.manifest.get("release") == "public"
+    if public:  # of inputs and of this machine the files say nothing
+        output.warnings = list(result.manifest.get("simulation", {}).get("warnings", []))
     output.document(
-        "run", scenario, summary=summary_line(result), directory=str(out),
+        "run", scenario, public=public, summary=summary_line(result), directory=out.name if public else str(out),
         files=sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()),
         demands=rows_of(delivery_by_demand(result)), contacts=rows_of(planned_contacts(contacts)),
         **{name: result.manifest[name] for name in kept if name in result.manifest},
@@ -183,6 +193,8 @@ def _batched(
     from eqci_space.studies.batch import batch_chunks, load_batch, run_batch
 
     work = out.with_name(f".{out.name}-batch")
+    if work.is_symlink():
+        raise DataError(f"'{work}' is a link; finished chunks are kept there: remove it")
     if not resume:
         shutil.rmtree(work, ignore_errors=True)
     try:
@@ -191,17 +203,38 @@ def _batched(
             output.progress(len(batch_chunks(scenario))) as advance,
         ):
             run_batch(scenario, work, executor=client, jobs=jobs, progress=lambda done: advance("chunks", done))
-    except KeyboardInterrupt:
-        output.note(f"finished chunks are kept in {work}; the same command with --resume goes on from them")
+    except (KeyboardInterrupt, EqciError):
+        if any(work.glob(".chunks/*.json")):
+            output.note(f"finished chunks are kept in {work}; the same command with --resume goes on from them")
         raise
     tables = load_batch(work)
     shutil.rmtree(work)
     return tables
 
 
-def _client(address: str) -> Any:
+@contextmanager
+def _client(address: str) -> Iterator[Any]:
+    """A client of a dask scheduler.
+
+    Raises
+    ------
+    DataError
+        dask is not installed, or no scheduler answers.
+    """
     try:
         from distributed import Client
+        from distributed.comm import parse_host_port
     except ImportError as error:
         raise DataError("--scheduler needs dask: pip install 'eqci-space[scale]'") from error
-    return Client(address)
+    try:
+        parse_host_port(address.rpartition("://")[2])
+        client = Client(address, timeout=SCHEDULER_ANSWERS_S, set_as_default=False)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise DataError(
+            f"--scheduler {address}: no dask scheduler answers within {SCHEDULER_ANSWERS_S} s ({error}); start it, "
+            "mend the address, or use --jobs"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close(timeout=1)

@@ -43,6 +43,7 @@ def simulate(
     if out is not None and out.exists() and not out.is_dir():
         raise typer.BadParameter(f"'{out}' is not a folder")
     from eqci_space.files.atomic import write_atomically
+    from eqci_space.files.csv_text import csv_text
     from eqci_space.schedule.simulate import simulate_plan
     from eqci_space.study import Study
 
@@ -67,8 +68,8 @@ def simulate(
         _say_simulation(output, loaded, result, trials, regret)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "demands.csv", result.demands.to_csv())
-        write_atomically(out / "causes.csv", result.causes.to_csv())
+        write_atomically(out / "demands.csv", csv_text(result.demands, index=True))
+        write_atomically(out / "causes.csv", csv_text(result.causes, index=True))
         write_atomically(out / "trials.parquet", result.delivered_bit.to_parquet())
 
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from eqci_space.fiber.network import Network
 from eqci_space.fiber.spans import nodes_to_add
-from eqci_space.scenario import LinkRules, Scenario
+from eqci_space.scenario import LinkRules, Scenario, dated_stations
 
-__all__ = ["dead_spans", "hub_spans"]
+__all__ = ["dead_spans", "hub_spans", "off_network"]
 
 _COLUMNS = [
     "a", "b", "binding_span", "loss_db", "skr_bit_s", "length_km", "spans", "widest_bit_s", "nodes_to_add", "where",
@@ -131,3 +131,12 @@ def dead_spans(network: Network) -> pd.DataFrame:
     """Spans without a rate and why: a, b, length_km [km], loss_db [dB], reason; by falling loss."""
     dead = network.links[~(network.links["skr_bit_s"] > 0)]
     return pd.DataFrame(dead[["a", "b", "length_km", "loss_db", "reason"]]).sort_values("loss_db", ascending=False)
+
+
+def off_network(scenario: Scenario) -> list[str]:
+    """Stations that nothing joins to the network at any of their places: their key serves no demand."""
+    return [
+        ogs
+        for ogs, station in scenario.stations.items()
+        if all(place.attach == "none" for place in dated_stations(station))
+    ]

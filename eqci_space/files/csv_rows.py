@@ -1,8 +1,9 @@
 """CSV files of tables as people write them: one reader for all, within bounds, that finds all errors at once.
 
 Lines that begin with # are comments. Cells are separated by commas, semicolons or tabs, told by the header; blanks
-around them are dropped. Numbers have a decimal point or, where they can be nothing else, a decimal comma; one kind in a
-file. A byte-order mark, and the line ``sep=;`` that spreadsheets put first, are passed over.
+around them are dropped, and the apostrophe that `files.csv_text` puts before what looks like a formula. Numbers have a
+decimal point or, where they can be nothing else, a decimal comma; one kind in a file. A byte-order mark, and the line
+``sep=;`` that spreadsheets put first, are passed over.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from eqci_space.errors import DataError, near_matches
+from eqci_space.files.csv_text import plain_cell
 from eqci_space.files.degrees import decimal_degrees
 from eqci_space.files.foreign import foreign_bytes, foreign_text
 from eqci_space.files.limits import TABLE_BYTES, TABLE_COLUMNS, control_problem, name_problem, oversize
@@ -191,7 +193,7 @@ class _Source:
         """Line, cells and problem of each row that is not blank; after many problems no more."""
         wrong = 0
         while wrong < _MOST_PROBLEMS and (cells := self._next()) is not None:
-            row = [cell.strip() for cell in cells]
+            row = [plain_cell(cell.strip()) for cell in cells]
             while len(row) > len(self.header) and not row[-1]:
                 row.pop()
             if any(row):

@@ -7,6 +7,7 @@ read or computed, with words that say what was found, what is allowed and how to
 from __future__ import annotations
 
 import re
+import stat
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
@@ -24,6 +25,7 @@ __all__ = [
     "DEEPEST_NESTING",
     "DEMAND_BINS",
     "FIRST_YEAR",
+    "GRID_AXIS",
     "GRID_BYTES",
     "LAST_YEAR",
     "LONGEST_NAME",
@@ -36,6 +38,8 @@ __all__ = [
     "STATION_DAYS",
     "TABLE_BYTES",
     "TABLE_COLUMNS",
+    "UNPACKED_SIZE",
+    "UNPACKED_TIMES",
     "WEATHER_TEXT_BYTES",
     "control_problem",
     "dotted_key_problem",
@@ -53,8 +57,12 @@ TABLE_COLUMNS = 400
 ORBIT_BYTES = 50_000_000
 WEATHER_TEXT_BYTES = 200_000_000
 GRID_BYTES = 8_000_000_000
+GRID_AXIS = 5_000_000
+"""Values along a dimension of a grid."""
 NOTE_BYTES = 50_000_000
 """Of JSON that describes a saved run or chunk."""
+UNPACKED_SIZE, UNPACKED_TIMES = 256_000_000, 100
+"""Of a packed table in memory: so much, or so many times its file, whichever is more."""
 LONGEST_TEXT, LONGEST_NAME, DEEPEST_NESTING = 10_000, 80, 32
 CALENDAR_OCCURRENCES, CALENDAR_CLOSURES = 10_000, 50_000
 """Of one event, and of a calendar, within the period."""
@@ -78,8 +86,11 @@ _LONG_KEY = re.compile(rb"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*
 
 
 def oversize(path: Path, limit: int) -> str:
-    """What to say of a file that is larger than `limit` bytes; empty if it is not."""
-    size = path.stat().st_size
+    """What to say of a file that is larger than `limit` bytes, or a pipe or device without end; empty if it is not."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        return "is a pipe, socket or device; save its content as a file, and give that"
+    size = found.st_size
     return f"{size} bytes; expected at most {limit}; keep only what is used" if size > limit else ""
 
 

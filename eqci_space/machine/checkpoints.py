@@ -1,6 +1,6 @@
 """Finished chunks on disk: one JSON file each, with Parquet files beside it for tables.
 
-A check-point is named by the content of what made it: function, chunk record and package version. Of its
+A check-point is named by the content of what made it: function, chunk record, version and code of the package. Of its
 files the JSON is written last and with the checksums of the tables, so that what was cut off or damaged is never taken
 for finished.
 """
@@ -13,11 +13,13 @@ import importlib.metadata
 import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from eqci_space.errors import DataError, EqciError
 from eqci_space.files.atomic import write_atomically
+from eqci_space.files.limits import NOTE_BYTES, oversize
 
 __all__ = ["Checkpoints", "function_name", "record_text"]
 
@@ -78,6 +80,16 @@ def _fits(shape: str, has_value: bool, parts: set[str]) -> bool:
     return {"value": has_value and not parts, "table": parts == {"table"}, "tables": bool(parts)}.get(shape, False)
 
 
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    """Digest of the code of the package, for a checkout changes without another version."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:_DIGITS]
+
+
 class Checkpoints:
     """Results of chunks in a folder.
 
@@ -92,7 +104,7 @@ class Checkpoints:
     def __init__(self, folder: str | Path, func: Callable[..., Any]):
         self.folder = Path(folder)
         self._function = function_name(func)
-        self._version = importlib.metadata.version("eqci-space")
+        self._version = f"{importlib.metadata.version('eqci-space')}+{_code_digest()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -125,9 +137,10 @@ class Checkpoints:
         }  # fmt: skip
         write_atomically(self.folder / f"{name}.json", json.dumps(note))
 
-    def has(self, name: str) -> bool:
-        """Whether a result is there and whole; a damaged one counts as missing."""
-        return self._note(name) is not None
+    def has(self, name: str, record: str | None = None) -> bool:
+        """Whether a result is there and whole; one damaged, or of another record, code or function, is missing."""
+        note = self._note(name)
+        return note is not None and (record is None or note["record"] == record)
 
     def load(self, name: str) -> Any:
         """A result as it was saved.
@@ -159,10 +172,12 @@ class Checkpoints:
     def _note(self, name: str) -> dict[str, Any] | None:
         """What is known of a check-point of this schema whose tables are as they were written."""
         try:
-            note = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+            path = self.folder / f"{name}.json"
+            note: Any = None if oversize(path, NOTE_BYTES) else json.loads(path.read_text(encoding="utf-8"))
             parts = note["sha256"].items()
             whole = _fits(note["shape"], "value" in note, {part for part, _ in parts})
-            sound = note["schema_version"] == _SCHEMA_VERSION and whole
+            sound = note["schema_version"] == _SCHEMA_VERSION and whole and isinstance(note["record"], str)
+            sound = sound and (note["function"], note["version"]) == (self._function, self._version)
             sound = sound and all(hashlib.sha256(self._bytes(name, part)).hexdigest() == sum_ for part, sum_ in parts)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from eqci_space.errors import EqciError
+from eqci_space.errors import DataError, EqciError
 from eqci_space.machine.checkpoints import Checkpoints, function_name, record_text
 from eqci_space.machine.progress import notebook_bar
 from eqci_space.machine.workers import one_thread_each, spawned_pool
@@ -27,6 +27,7 @@ __all__ = ["ChunkError", "ChunkFailure", "run_chunks"]
 _LARGEST_RECORD_BYTES = 20_000
 _AHEAD_PER_WORKER = 2
 _SHOWN_FAILURES = 5
+_WATCH_S = 2.0
 _NONE_LIVES = (
     "BrokenProcessPool: no process lived through a chunk, so this one was not tried; see whether processes start, and "
     "whether a script has its own work under if __name__ == '__main__'"
@@ -106,14 +107,15 @@ def run_chunks(
     EqciError
         A record or the function is of the wrong kind, or a record too large.
     DataError
-        A check-point cannot be written.
+        A check-point cannot be written, or the scheduler of a dask client has gone: told within seconds of the end of
+        its connection, which is at most half a minute after its machine fell silent.
     KeyboardInterrupt
         Chunks that are finished are kept in the folder, those at work in processes included.
 
     Notes
     -----
-    Check-points are named by the content of function name, record and package version. A record therefore says all
-    that the result depends on, such as the hash of a scenario.
+    Check-points are named by the content of function name, record, version and code of the package. A record therefore
+    says all that the result depends on, such as the hash of a scenario.
     """
     if jobs < 1 or retries < 0:
         raise EqciError(f"run_chunks: jobs = {jobs}, retries = {retries}; expected at least 1 and at least 0")
@@ -124,7 +126,7 @@ def run_chunks(
     left = shelf.missing()
     if executor is not None:
         own = executor.get_executor() if hasattr(executor, "get_executor") else executor
-        _on_executor(func, left, own, retries, shelf)
+        _on_executor(func, left, own, retries, shelf, lambda: _require_scheduler(executor, shelf))
     elif jobs > 1:
         _in_processes(func, left, jobs, retries, shelf)
     else:
@@ -182,7 +184,7 @@ class _Shelf:
         """Tasks of which no result is there yet."""
         if self._store is None:
             return self._tasks
-        left = [t for t in self._tasks if not self._store.has(self._store.name(t.record))]
+        left = [t for t in self._tasks if not self._store.has(self._store.name(t.record), t.record)]
         if self._progress and len(left) < len(self._tasks):
             self._progress(len(self._tasks) - len(left))
         return left
@@ -276,18 +278,39 @@ def _in_process(func: Callable[[Any], Any], tasks: list[_Task], retries: int, sh
 
 
 def _on_executor(
-    func: Callable[[Any], Any], tasks: list[_Task], executor: Executor, retries: int, shelf: _Shelf
+    func: Callable[[Any], Any],
+    tasks: list[_Task],
+    executor: Executor,
+    retries: int,
+    shelf: _Shelf,
+    watch: Callable[[], None],
 ) -> None:
     """On an executor of others, which cannot be made anew: what is left when it breaks has failed."""
-    lost, left = _drain(func, tasks, executor, len(tasks), retries, shelf)
+    lost, left = _drain(func, tasks, executor, len(tasks), retries, shelf, watch)
     for first in lost:
         task: _Task | None = first
         while task is not None and not left:
-            again, left = _drain(func, [task.next_attempt()], executor, 1, retries, shelf)
+            again, left = _drain(func, [task.next_attempt()], executor, 1, retries, shelf, watch)
             task = _left_over(again, retries, shelf)
         if task is not None:
             left = [task, *left]
     _give_up(left, "BrokenExecutor: the executor broke before this chunk was done", shelf)
+
+
+def _require_scheduler(executor: Any, shelf: _Shelf) -> None:
+    """Refuse to wait for a dask client that is no longer connected: it has given up its futures, and none will end.
+
+    Raises
+    ------
+    DataError
+        It is not.
+    """
+    if getattr(executor, "status", "running") == "running":
+        return
+    raise DataError(
+        f"run_chunks: the dask scheduler no longer answers; {shelf.count} chunks were finished by now, and those with "
+        "check-points are kept; see after the scheduler, then run again"
+    )
 
 
 def _in_processes(func: Callable[[Any], Any], tasks: list[_Task], jobs: int, retries: int, shelf: _Shelf) -> None:
@@ -325,9 +348,15 @@ def _give_up(tasks: list[_Task], reason: str, shelf: _Shelf) -> None:
 
 
 def _drain(
-    func: Callable[[Any], Any], tasks: list[_Task], executor: Executor, most: int, retries: int, shelf: _Shelf
+    func: Callable[[Any], Any],
+    tasks: list[_Task],
+    executor: Executor,
+    most: int,
+    retries: int,
+    shelf: _Shelf,
+    watch: Callable[[], None] | None = None,
 ) -> tuple[list[_Task], list[_Task]]:
-    """Work off tasks, at most `most` submitted at a time.
+    """Work off tasks, at most `most` submitted at a time; `watch` is called now and then, and raises to give up.
 
     Returns the tasks that were lost with a worker, which another may have killed, and those not begun when the executor
     broke.
@@ -342,7 +371,14 @@ def _drain(
                     queue.popleft()
                 except BrokenExecutor:
                     broken = True
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            done = wait(running, timeout=None if watch is None else _WATCH_S, return_when=FIRST_COMPLETED).done
+            if watch is not None:
+                try:
+                    watch()
+                except DataError:  # even to cancel what is not done would wait for ever
+                    running = {future: task for future, task in running.items() if future.done()}
+                    raise
+            for future in done:
                 task, outcome = running.pop(future), _outcome(future)
                 if isinstance(outcome, str):
                     lost.append(replace(task, lost=outcome))

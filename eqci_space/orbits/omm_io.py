@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 
 from eqci_space.errors import ElementsError
 from eqci_space.files.csv_rows import CsvError, csv_records
+from eqci_space.files.csv_text import safe_cell
 from eqci_space.orbits.elements import BadRecord, ElementSet, build_elements
 
 __all__ = [
@@ -287,7 +288,7 @@ def format_csv(sets: list[ElementSet], created: datetime) -> str:
     keys = [k for k in _record(sets[0]) if k not in _EXPECTED]
     writer = csv.DictWriter(stream, keys, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_record(s) for s in sets)
+    writer.writerows({key: safe_cell(cell) for key, cell in _record(s).items()} for s in sets)
     return stream.getvalue()
 
 

@@ -11,6 +11,7 @@ import pyogrio
 
 from eqci_space.errors import DataError
 from eqci_space.files.atomic import replaced_file, write_atomically
+from eqci_space.files.csv_text import csv_text
 from eqci_space.machine.deprecation import once_named
 from eqci_space.report.exports.tables import NOT_READ_OR_WRITTEN
 
@@ -61,7 +62,7 @@ def write_coverage(coverage: gpd.GeoDataFrame, directory: Path | str, *, name: s
     table = pd.DataFrame(coverage.drop(columns="geometry")).round(_DIGITS)
     whole = [column for column, digits in _DIGITS.items() if digits == 0]
     table[whole] = table[whole].astype("int64")
-    write_atomically(csv, table.to_csv(index=False, lineterminator="\n"))
+    write_atomically(csv, csv_text(table, index=False))
     return gpkg, csv
 
 

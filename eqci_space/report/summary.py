@@ -42,7 +42,7 @@ def demand_lines(run: Run) -> list[str]:
     table = delivery_by_demand(run)
     lines = []
     for name, row in table.iterrows():
-        reason = run.manifest["unreachable_reasons"].get(str(name))
+        reason = run.manifest.get("unreachable_reasons", {}).get(str(name))
         why = f"; {reason}" if reason else ""
         bound, asked = format_bits(row["delivered_bit"]), format_bits(row["asked_bit"])
         if "mean_bit" in table:

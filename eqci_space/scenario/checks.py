@@ -18,6 +18,7 @@ __all__ = ["connected", "size_problems", "unknown_names"]
 
 _SHORTEST_ORBIT_MIN = 86.0
 _MOST_DOUBTS = 10
+_SHOWN = 8
 
 
 def unknown_names(
@@ -250,6 +251,7 @@ def connected(scenario: Scenario, reading: Reading) -> Scenario:
     if not reading.problems:
         _warn_of_doubts([*network_doubts(nodes, links), *_doubtful_places(scenario)])
     rules, stations = scenario.station_rules, dict(scenario.stations)
+    strangers: list[str] = []
     for ogs, station in scenario.stations.items():
         wanted = [(f"station.{ogs}.position.{i}.node", p.node) for i, p in enumerate(station.positions)
                   if p.attach != "none"]  # fmt: skip
@@ -264,6 +266,15 @@ def connected(scenario: Scenario, reading: Reading) -> Scenario:
         if missing and rules is not None and rules.unconnected == "none" and not station.positions:
             stations[ogs] = station.model_copy(update={"attach": "none"})
             reading.sources[f"station.{ogs}.attach"] = ("none", f"assumed: {missing[0][1]} is no node of {name}")
+        if (
+            missing
+            and stations[ogs] is station
+            and rules is not None
+            and rules.use is None
+            and ogs not in reading.tables
+        ):
+            strangers.append(ogs)
+            continue
         for path, node in missing if stations[ogs] is station else ():
             message = (
                 f"unknown node '{node}'; {near_matches(node, nodes)}; or set attach = \"none\", "
@@ -271,4 +282,18 @@ def connected(scenario: Scenario, reading: Reading) -> Scenario:
                 + ("" if rules is None or rules.use is not None else ", or list the stations that take part in use")
             )
             reading.problems.append((path, message))
+    if strangers:
+        reading.problems.append(_not_asked_for(strangers, scenario, reading, name))
     return scenario.model_copy(update={"stations": stations})
+
+
+def _not_asked_for(strangers: list[str], scenario: Scenario, reading: Reading, network: str) -> tuple[str, str]:
+    """One problem for all stations that came along with the catalogue and have no node in the network."""
+    meant = [*reading.tables] or [ogs for ogs in scenario.stations if ogs not in strangers]
+    shown = ", ".join(f'"{ogs}"' for ogs in meant[:_SHOWN]) + (", ..." if len(meant) > _SHOWN else "")
+    some = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")
+    return "stations.use", (
+        f"without `use` all stations of the catalogue take part, and {len(strangers)} of them ({some}) end at nodes "
+        f"that the network {network} does not have; name those that you mean, such as use = [{shown}], or keep the key "
+        'of the others to themselves by unconnected = "none" under [stations]'
+    )

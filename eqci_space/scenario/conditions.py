@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from eqci_space.scenario.fields import (
     Fraction,
+    Name,
     Record,
     TableElevation,
     TableLoss,
@@ -16,6 +17,8 @@ from eqci_space.scenario.fields import (
 )
 
 __all__ = ["Atmosphere", "Weather"]
+
+_OF_FILE = ("unit", "variable", "reference", "utc_offset_h", "names")
 
 
 class Atmosphere(Record):
@@ -76,14 +79,21 @@ class Weather(Record):
     ``climatology`` knows the mean cover of month and hour; ``record`` replays the years of a file over the period, each
     moved by up to `shift_day` days; ``forecast`` blends the cover in a file with the climate, by a correlation of
     `skill_at_once` at the time it was issued (default the start) that decays with `skill_decay_h` (both assumed).
-    ``constant`` takes `p_clear`, ``clear_sky`` no cloud. `cirrus_share` is the part of cloudy lines of sight that meet
-    nothing but cirrus, which costs loss instead of blocking in sampled skies; without it the share follows latitude.
+    `unit`, `variable`, `reference`, `utc_offset_h` and `names` (station to name in the file) say of the file what it
+    leaves open, as in `eqci_space.read_weather`. ``constant`` takes `p_clear`, ``clear_sky`` no cloud. `cirrus_share`
+    is the part of cloudy lines of sight that meet nothing but cirrus, which costs loss instead of blocking in sampled
+    skies; without it the share follows latitude.
     """
 
     model: Literal["climatology", "record", "forecast", "clear_sky", "constant"] = "climatology"
     p_clear: Fraction | None = None
     cirrus_share: Fraction | None = None
     file: str | None = Field(None, description="cloud record or forecast as eqci_space.read_weather takes it")
+    unit: Literal["fraction", "percent", "okta", "tenths"] | None = None
+    variable: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    reference: UtcTime | None = None
+    utc_offset_h: Annotated[float, Field(ge=-15, le=15)] | None = None
+    names: dict[Name, Name] = Field(default_factory=dict)
     shift_day: Annotated[int, Field(ge=0, le=30)] = 10
     issued: UtcTime | None = None
     skill_at_once: Fraction = 0.9
@@ -95,6 +105,9 @@ class Weather(Record):
             raise ValueError("p_clear goes with model = 'constant', and only with it")
         if (self.model in ("record", "forecast")) != (self.file is not None):
             raise ValueError("file goes with model = 'record' or 'forecast', and only with them")
+        stated = [key for key in _OF_FILE if key in self.model_fields_set and self.file is None]
+        if stated:
+            raise ValueError(f"{stated[0]} says something of a file; give file too, or leave it out")
         for keys, model in ((("shift_day",), "record"), (("issued", "skill_at_once", "skill_decay_h"), "forecast")):
             stray = [key for key in keys if key in self.model_fields_set and self.model != model]
             if stray:

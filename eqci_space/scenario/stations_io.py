@@ -47,6 +47,8 @@ def merge_catalogue(raw: dict[str, Any], reading: Reading) -> None:
         reading.note("stations.catalogue", error)
         raw["station"] = {o: table for o, table in overrides.items() if _is_complete(table)}
         return
+    whole = [o for o, table in overrides.items() if o in catalogue and _is_whole(table)]
+    catalogue = {o: {} if o in whole else row for o, row in catalogue.items()}
     own = [o for o, table in overrides.items() if o not in catalogue and _is_complete(table)]
     rows = {o: _row(catalogue.get(o, {}), overrides.get(o)) for o in [*catalogue, *own]}
     _check_countries(rules, rows, reading)
@@ -57,7 +59,7 @@ def merge_catalogue(raw: dict[str, Any], reading: Reading) -> None:
         _check_use(use, rows, rules, reading)
     reading.tables = _station_tables(overrides, rows, use, rules, reading)
     raw["station"] = {
-        ogs: _station(_own_row(ogs, catalogue, reading), rules, reading.tables.get(ogs, {}), ogs, reading)
+        ogs: _station(catalogue.get(ogs, {}), rules, reading.tables.get(ogs, {}), ogs, reading)
         for ogs in use
         if isinstance(ogs, str) and ogs in rows
     }
@@ -68,11 +70,9 @@ def _is_complete(table: Any) -> bool:
     return isinstance(table, dict) and {"country", "latitude_deg"} <= table.keys()
 
 
-def _own_row(ogs: str, catalogue: dict[str, dict[str, str]], reading: Reading) -> dict[str, str]:
-    """The catalogue's row of a station, unless its own table describes it in full."""
-    table = reading.tables.get(ogs, {})
-    whole = isinstance(table, dict) and {*_NEEDED_COLUMNS, "node"} <= table.keys()
-    return {} if whole else catalogue.get(ogs, {})
+def _is_whole(table: Any) -> bool:
+    """Whether a table states all that the catalogue must, so that nothing of a row of that name is kept."""
+    return isinstance(table, dict) and {*_NEEDED_COLUMNS} <= table.keys()
 
 
 def _row(row: dict[str, str], table: Any) -> dict[str, Any]:

@@ -23,6 +23,8 @@ import pandas as pd
 
 from eqci_space.errors import DataError
 from eqci_space.files.atomic import disk_errors, replaced_file, write_atomically
+from eqci_space.files.limits import NOTE_BYTES, oversize
+from eqci_space.files.locks import writing_lock
 from eqci_space.files.parquet_io import read_table
 from eqci_space.linkbudget.budget import link_budget
 from eqci_space.machine.parallel import run_chunks
@@ -52,6 +54,7 @@ SCHEMA_VERSION = 1
 # Tables by name, with the column of time that orders each; KEYS have the order of their windows.
 BATCH_TABLES = {"passes": "aos", "windows": "start", "keys": "start", "candidates": "start"}
 _ORDER = ["_at", "_first", "_second"]
+_NOTE = "batch.json"
 _LEAD = timedelta(minutes=1)
 _FIRST_OVERRUN = timedelta(hours=1)
 _DTYPES = {"text": "str", "time": "datetime64[us, UTC]", "number": "float64", "whole": "int64", "flag": "bool"}
@@ -181,30 +184,32 @@ def run_batch(
     ChunkError
         Some chunks failed; the check-points of the others are kept, no table is written.
     DataError
-        The folder cannot be written.
+        The folder cannot be written, or another batch is writing to it.
     """
     chunks = batch_chunks(scenario, chunk_day=chunk_day)
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "batch.json").unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"run_batch: cannot write to '{folder}': {error.strerror}; choose another folder") from error
-    kept = folder / ".chunks" if checkpoint is None else checkpoint
-    results = run_chunks(chunk_tables, chunks, executor=executor, jobs=jobs, progress=progress, checkpoint=kept)
-    counts = _merge(results, chunks, scenario, folder)
-    note = {
-        "schema_version": SCHEMA_VERSION, "version": importlib.metadata.version("eqci-space"),
-        "scenario": {
-            "name": scenario.name, "sha256": scenario.sha256,
-            "content_sha256": content_sha256(scenario),
-            "start": scenario.start.isoformat(), "end": scenario.end.isoformat(),
-        },
-        "chunk_day": chunk_day, "chunks": len(chunks), "rows": counts,
-    }  # fmt: skip
-    write_atomically(folder / "batch.json", json.dumps(note, indent=2, ensure_ascii=False) + "\n")
-    if checkpoint is None:
-        shutil.rmtree(kept)
+    with writing_lock(folder):
+        with disk_errors(folder / _NOTE):
+            (folder / _NOTE).unlink(missing_ok=True)
+        kept = folder / ".chunks" if checkpoint is None else checkpoint
+        results = run_chunks(chunk_tables, chunks, executor=executor, jobs=jobs, progress=progress, checkpoint=kept)
+        counts = _merge(results, chunks, scenario, folder)
+        note = {
+            "schema_version": SCHEMA_VERSION, "version": importlib.metadata.version("eqci-space"),
+            "scenario": {
+                "name": scenario.name, "sha256": scenario.sha256,
+                "content_sha256": content_sha256(scenario),
+                "start": scenario.start.isoformat(), "end": scenario.end.isoformat(),
+            },
+            "chunk_day": chunk_day, "chunks": len(chunks), "rows": counts,
+        }  # fmt: skip
+        write_atomically(folder / _NOTE, json.dumps(note, indent=2, ensure_ascii=False) + "\n")
+        if checkpoint is None:
+            shutil.rmtree(kept)
     return counts
 
 
@@ -220,10 +225,13 @@ def load_batch(directory: str | Path) -> dict[str, pd.DataFrame]:
     """
     folder = Path(directory)
     try:
-        note = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
+        problem = oversize(folder / _NOTE, NOTE_BYTES)
+        note = None if problem else json.loads((folder / _NOTE).read_text(encoding="utf-8"))
         version = note.get("schema_version") if isinstance(note, dict) else None
-    except (OSError, ValueError) as error:
-        raise DataError(f"load_batch: no finished batch in '{folder}'; expected batch.json from run_batch") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"load_batch: no finished batch in '{folder}'; expected {_NOTE} from run_batch") from error
+    if problem:
+        raise DataError(f"load_batch: {_NOTE} in '{folder}': {problem}")
     if version != SCHEMA_VERSION:
         raise DataError(
             f"load_batch: batch.json in '{folder}' has schema version {version}; this version reads {SCHEMA_VERSION}; "

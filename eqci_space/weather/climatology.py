@@ -88,7 +88,7 @@ def monthly_cover(latitude_deg: float, longitude_deg: float) -> tuple[np.ndarray
     except ValueError:
         raise DataError(
             f"monthly_cover: no cloud climate at {latitude_deg:g} N, {longitude_deg:g} E; expected 27 to 72 N and 26 W "
-            "to 46 E; give weather.model = 'constant' there"
+            "to 46 E; give model = 'constant' and p_clear under [weather]"
         ) from None
     annual = float(np.clip(_REGRESSION[0] + _REGRESSION[1] * liquid, 0.02, 0.98))
     weight = 1 / (50 + _distances_km(latitude_deg, longitude_deg)) ** 3

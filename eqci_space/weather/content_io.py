@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,9 @@ from pathlib import Path
 import pandas as pd
 
 from eqci_space.errors import DataError
-from eqci_space.files.limits import GRID_BYTES, WEATHER_TEXT_BYTES, oversize
+from eqci_space.files.foreign import foreign_text
+from eqci_space.files.limits import GRID_BYTES, UNPACKED_SIZE, UNPACKED_TIMES, WEATHER_TEXT_BYTES, oversize
+from eqci_space.weather.reports_io import report_table_header
 
 __all__ = [
     "BROKEN_CONTENT",
@@ -28,6 +31,7 @@ __all__ = [
     "UNITS",
     "RawWeather",
     "ReadOptions",
+    "chosen_variable",
     "parse_number",
     "read_text",
     "sniffed",
@@ -39,7 +43,9 @@ PARTS = {"cloud": "cloud_fraction", "low": "low_fraction", "mid": "mid_fraction"
 COVER_KINDS = ("sky", "earth")
 SHOWN = 5
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, LZMAError, OSError, EOFError, RuntimeError, ValueError)
+_ZIP_ERRORS = (
+    zipfile.BadZipFile, zlib.error, LZMAError, struct.error, OSError, EOFError, RuntimeError, ValueError, LookupError,
+)  # fmt: skip
 BROKEN_CONTENT = (
     OSError, EOFError, MemoryError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
     AssertionError,
@@ -47,6 +53,10 @@ BROKEN_CONTENT = (
 """What the libraries of netCDF and GRIB raise on content that is cut or altered."""
 _MAGIC = {b"CDF\x01": "netcdf", b"CDF\x02": "netcdf", b"\x89HDF": "netcdf", b"GRIB": "grib"}
 _METAR = re.compile(r"\b[A-Z][A-Z0-9]{3}\s+\d{6}Z\b")
+_DATE_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d\s*$", re.ASCII)
+_REPORT_KEY = re.compile(r'"(rawOb|icaoId)"\s*:')
+_OPEN_METEO = re.compile(r"^\W{0,2}(location_id\W{1,3})?latitude\W{1,3}longitude\b", re.I)
+_CHOICE = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -59,6 +69,7 @@ class ReadOptions:
     utc_offset_h: float | None = None
     variable: str | None = None
     reference: datetime | None = None
+    names: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,7 +122,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         target = Path(folder) / "member"
         try:
             with zipfile.ZipFile(path) as archive:
-                member = _member(archive, path.name)
+                member = _member(archive, path)
                 with archive.open(member) as source, target.open("wb") as sink:
                     shutil.copyfileobj(source, sink)
         except _ZIP_ERRORS as error:
@@ -119,17 +130,19 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield target
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     """The only member, or the only one of instantaneous fields, to which cloud cover belongs."""
+    name, most = path.name, max(UNPACKED_SIZE, UNPACKED_TIMES * path.stat().st_size)
     members = [m for m in archive.infolist() if not m.is_dir()]
     instant = [m for m in members if "instant" in m.filename.rsplit("/", 1)[-1]]
     chosen = instant or members
     if len(chosen) != 1:
         names = ", ".join(m.filename for m in members[:SHOWN]) or "none"
         raise DataError(f"{name}: ZIP file with members {names}; expected one, or one called *instant*; unpack it")
-    if chosen[0].file_size > GRID_BYTES:
+    if chosen[0].file_size > min(GRID_BYTES, most):
         raise DataError(
-            f"{name}: member {chosen[0].filename} has {chosen[0].file_size} bytes; expected at most {GRID_BYTES}; "
+            f"{name}: member {chosen[0].filename} has {chosen[0].file_size} bytes; expected at most "
+            f"{min(GRID_BYTES, most)}; "
             "ask for fewer years or a smaller area"
         )
     return chosen[0]
@@ -145,18 +158,27 @@ def sniffed(path: Path, name: str) -> str:
     text = head.decode("utf-8-sig", errors="replace").lstrip()
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if text[:1] in ("{", "["):
+        return "metar" if _REPORT_KEY.search(text) else "openmeteo"
+    if lines and _OPEN_METEO.search(lines[0][:200]):
         return "openmeteo"
     if lines and lines[0].upper().startswith("LOCATION,"):
         return "epw"
-    if lines and _METAR.search(lines[0]):
+    if report_table_header(lines) is not None or (lines and _METAR.search(lines[0])):
+        return "metar"
+    if len(lines) > 1 and _DATE_LINE.match(lines[0]) and _METAR.search(lines[1]):
         return "metar"
     if lines and lines[0][:4].lower() == "sep=":
         lines.pop(0)
+        if lines and _OPEN_METEO.search(lines[0][:200]):
+            return "openmeteo"
     if lines and "time" in [c.strip(' "') for c in re.split("[,;\t]", lines[0])]:
         return "csv"
+    problem = foreign_text(text)
+    if problem:
+        raise DataError(f"{name}: is {problem}")
     raise DataError(
-        f"{name}: begins with {head[:20]!r}; expected netCDF, GRIB, Open-Meteo JSON, METAR lines, EPW, or CSV with a "
-        "column time"
+        f"{name}: begins with {head[:20]!r}; expected netCDF, GRIB, Open-Meteo JSON or CSV, METAR lines or tables, "
+        "EPW, or CSV with a column time"
     )
 
 
@@ -194,3 +216,20 @@ def parse_number(text: str, where: str) -> float:
     if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         raise DataError(f"{where} '{text[:40]}' is no number")
     return float(text)
+
+
+def chosen_variable(variable: str | None, present: Collection[str] = ()) -> tuple[str | None, dict[str, str]]:
+    """Name of the total cover, and what is chosen along its further axes: ``tcc[number=3, step=0]``.
+
+    Raises
+    ------
+    DataError
+        The choice is not of that form.
+    """
+    match = _CHOICE.fullmatch(variable or "")
+    if variable is None or variable in present or match is None:
+        return variable, {}
+    pairs = [[part.strip() for part in pair.split("=")] for pair in match[2].split(",")]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):
+        raise DataError(f"variable '{variable[:80]}'; expected such as '{match[1][:40]}[number=0]'")
+    return match[1].strip(), dict(pairs)

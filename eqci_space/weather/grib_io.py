@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import DataError
-from eqci_space.weather.content_io import BROKEN_CONTENT, RawWeather, ReadOptions
+from eqci_space.weather.content_io import BROKEN_CONTENT, RawWeather, ReadOptions, chosen_variable
 from eqci_space.weather.netcdf_io import nearest_cell, stated_unit
 
 __all__ = ["read_grib"]
@@ -114,7 +114,8 @@ def _end_of_edition_2(content: mmap.mmap, start: int) -> int | None:
 def _at_sites(
     messages: Iterator[tuple[Any, Any]], name: str, options: ReadOptions, sites: dict[str, tuple[float, float]]
 ) -> RawWeather:
-    parts = {options.variable or "tcc": "cloud"} | {k: v for k, v in _LAYERS.items() if k != options.variable}
+    total, choice = chosen_variable(options.variable)
+    parts = {total or "tcc": "cloud"} | {k: v for k, v in _LAYERS.items() if k != total}
     cells: dict[str, list[int]] = {}
     found: dict[datetime, dict[str, np.ndarray]] = {}
     fields: dict[str, tuple[str, str]] = {}
@@ -123,6 +124,9 @@ def _at_sites(
         variable = str(message["shortName"])
         if variable not in parts or message["stepType"] != "instant":
             others.add(f"{variable} ({message['stepType']})")
+            continue
+        if any(str(message.get(key)) != value for key, value in choice.items()):
+            others.add(f"{variable} of other {' and '.join(choice)}")
             continue
         part, where = parts[variable], f"{name} message {number}"
         unit = options.unit or stated_unit(message["units"])
@@ -135,13 +139,14 @@ def _at_sites(
         time = _time(message, where)
         if part in found.setdefault(time, {}):
             raise DataError(
-                f"{where}: {variable} of {time:%Y-%m-%dT%H:%MZ} stands twice; expected one run, member and level"
+                f"{where}: {variable} of {time:%Y-%m-%dT%H:%MZ} stands twice; expected one run, member and level; "
+                f"choose by variable='{variable}[number={message.get('number', 0)}]' (or dataDate, level)"
             )
         values = np.atleast_1d(np.asarray(message["values"], dtype=float))[cells[grid]]
         found[time][part] = np.where(np.abs(values) > _MISSING, np.nan, values)
     if "cloud" not in fields:
         raise DataError(
-            f"{name}: no instantaneous {options.variable or 'tcc'}; found {', '.join(sorted(others)) or 'nothing else'}"
+            f"{name}: no instantaneous {total or 'tcc'}; found {', '.join(sorted(others)) or 'nothing else'}"
             "; name the total cover by variable="
         )
     return RawWeather(_rows(found, fields, list(sites)), "time step", fields, "earth")

@@ -1,9 +1,10 @@
-"""Cloud cover of Open-Meteo in JSON: forecasts and reanalyses at one or several places."""
+"""Cloud cover of Open-Meteo in JSON or CSV: forecasts and reanalyses at one or several places."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -13,27 +14,33 @@ import pandas as pd
 
 from eqci_space.errors import DataError
 from eqci_space.weather.content_io import RawWeather, ReadOptions, read_text
+from eqci_space.weather.open_meteo_csv_io import csv_answers, is_csv_answer
 
 __all__ = ["located", "read_open_meteo"]
 
 _TOTAL = ("cloud_cover", "cloudcover")
 _LAYERS = ("low", "mid", "high")
+_BLOCKS = ("hourly", "minutely_15")
 _UNITS = {"%": "percent", "fraction": "fraction"}
 _NEAR_DEG = 0.25
 
 
 def read_open_meteo(path: Path, name: str, options: ReadOptions) -> RawWeather:
-    """Read the hourly cloud cover of an answer of Open-Meteo, for one place or a list of them.
+    """Read the hourly, or else quarter-hourly, cloud cover of an answer of Open-Meteo, for one place or several.
 
     Raises
     ------
     DataError
         The text is no such answer, a list is shorter than that of times, a value is no number, or a site has no place.
     """
-    try:
-        content = json.loads(read_text(path, name))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{name}: not valid JSON, perhaps cut short: {error}") from error
+    text = read_text(path, name)
+    if text.lstrip()[:1] in ("{", "[") or not is_csv_answer(text):
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{name}: not valid JSON, perhaps cut short: {error}") from error
+    else:
+        content = csv_answers(text, name)
     answers = content if isinstance(content, list) else [content]
     if not answers:
         raise DataError(f"{name}: an empty list; expected one answer per location")
@@ -44,7 +51,7 @@ def read_open_meteo(path: Path, name: str, options: ReadOptions) -> RawWeather:
     for site, index in located(places, name, options):
         where = _label(name, answers, index)
         offset_s = _offset_s(answers[index], where, options)
-        own, frame = _hourly(answers[index], where, offset_s, options)
+        own, frame = _records(answers[index], where, offset_s, options)
         if frames and own != fields:
             raise DataError(f"{where}: variables and units {own} differ from those of the place before, {fields}")
         fields = own
@@ -52,6 +59,7 @@ def read_open_meteo(path: Path, name: str, options: ReadOptions) -> RawWeather:
         offsets.add(f"{offset_s / 3600:+g} h" if offset_s else "")
     local = ", ".join(sorted(offsets - {""}))
     notices = [f"{name}: times are local, {local} from UTC, and were turned into UTC"] if local else []
+    notices += _members(answers[0], fields["cloud"][0], name) if options.variable is None else []
     return RawWeather(pd.concat(frames), "hourly record", fields, "earth", notices=notices)
 
 
@@ -86,48 +94,78 @@ def _offset_s(answer: dict[str, Any], where: str, options: ReadOptions) -> float
     return offset_s
 
 
-def _hourly(
+def _records(
     answer: dict[str, Any], where: str, offset_s: float, options: ReadOptions
 ) -> tuple[dict[str, tuple[str, str]], pd.DataFrame]:
     """Fields and rows of one place."""
-    hourly, units = answer.get("hourly"), answer.get("hourly_units")
-    if not isinstance(hourly, dict) or not isinstance(units, dict):
-        raise DataError(f"{where}: hourly or hourly_units is missing; ask for hourly=cloud_cover")
-    times = hourly.get("time")
+    block = _block(answer, where, options)
+    series, units = answer[block], answer[f"{block}_units"]
+    times = series.get("time")
     if not isinstance(times, list) or not times:
-        raise DataError(f"{where}: hourly.time is no list of times")
+        raise DataError(f"{where}: {block}.time is no list of times")
     fields, columns = {}, {}
-    for part, variable in _variables(hourly, where, options).items():
-        fields[part] = (variable, _unit(units.get(variable), where, variable, options))
-        columns[part] = _values(hourly[variable], len(times), f"{where}: hourly.{variable}")
-    if "visibility" in hourly:
+    for part, variable in _variables(series, where, options, block).items():
+        fields[part] = (variable, _unit(units.get(variable), f"{where}: {block}_units.{variable}", options))
+        columns[part] = _values(series[variable], len(times), f"{where}: {block}.{variable}")
+    if "visibility" in series:
         if units.get("visibility") != "m":
             raise DataError(f"{where}: visibility has unit {units.get('visibility')!r}; expected 'm'")
-        columns["visibility_m"] = _values(hourly["visibility"], len(times), f"{where}: hourly.visibility")
+        columns["visibility_m"] = _values(series["visibility"], len(times), f"{where}: {block}.visibility")
     unix = units.get("time") == "unixtime"
-    stamps = [_time(t, f"{where}: hourly.time[{i}]", offset_s, unix) for i, t in enumerate(times)]
+    stamps = [_time(t, f"{where}: {block}.time[{i}]", offset_s, unix) for i, t in enumerate(times)]
     return fields, pd.DataFrame({"record": range(len(times)), "time": stamps, **columns})
 
 
-def _variables(hourly: dict[str, Any], where: str, options: ReadOptions) -> dict[str, str]:
+def _block(answer: dict[str, Any], where: str, options: ReadOptions) -> str:
+    """Hourly values, unless only quarter-hourly ones have the total cover."""
+    whole = [b for b in _BLOCKS if all(isinstance(answer.get(k), dict) for k in (b, f"{b}_units"))]
+    if not whole:
+        daily = "; means of days are smeared, away from clear and overcast" if "daily" in answer else ""
+        raise DataError(f"{where}: hourly or hourly_units is missing; ask for hourly=cloud_cover{daily}")
+    wanted = _wanted(options)
+    return next((b for b in whole if any(v in answer[b] for v in wanted)), whole[0])
+
+
+def _wanted(options: ReadOptions) -> tuple[str, ...]:
+    return (options.variable,) if options.variable is not None else _TOTAL
+
+
+def _members(answer: dict[str, Any], total: str, name: str) -> list[str]:
+    """A word on the members of an ensemble beside its control run, which is taken."""
+    stem = next((x for x in _TOTAL if total.startswith(x)), total)
+    form = re.compile(rf"{re.escape(stem)}_member[0-9]+{re.escape(total[len(stem) :])}")
+    block: dict[str, Any] = next(
+        (answer[b] for b in _BLOCKS if isinstance(answer.get(b), dict) and total in answer[b]), {}
+    )
+    members = sorted(v for v in block if isinstance(v, str) and form.fullmatch(v))
+    if not members:
+        return []
+    shown = members[0] if len(members) == 1 else f"{members[0]} to {members[-1]}"
+    return [
+        f"{name}: {total} is the control run of an ensemble, whose {len(members)} members {shown} were not used; "
+        f"variable = '{members[0]}' chooses one of them, variable = '{total}' the control run"
+    ]
+
+
+def _variables(series: dict[str, Any], where: str, options: ReadOptions, block: str) -> dict[str, str]:
     """Names of total and layers; a model's name may stand behind them, as in cloud_cover_low_icon_eu."""
-    wanted = (options.variable,) if options.variable is not None else _TOTAL
-    total = next((v for v in wanted if v in hourly), None)
+    wanted = _wanted(options)
+    total = next((v for v in wanted if v in series), None)
     if total is None:
-        present = ", ".join(sorted(map(str, hourly))[:12])
-        raise DataError(f"{where}: hourly has no {' or '.join(wanted)}; found {present}; choose by variable=")
+        present = ", ".join(sorted(map(str, series))[:12])
+        raise DataError(f"{where}: {block} has no {' or '.join(wanted)}; found {present}; choose by variable=")
     found = {"cloud": total}
     for stem in _TOTAL:
         if total.startswith(stem):
             layers = {layer: total.replace(stem, f"{stem}_{layer}", 1) for layer in _LAYERS}
-            found |= {layer: v for layer, v in layers.items() if v in hourly}
+            found |= {layer: v for layer, v in layers.items() if v in series}
     return found
 
 
-def _unit(stated: object, where: str, variable: str, options: ReadOptions) -> str:
+def _unit(stated: object, where: str, options: ReadOptions) -> str:
     unit = options.unit or (_UNITS.get(stated) if isinstance(stated, str) else None)
     if unit is None:
-        raise DataError(f"{where}: hourly_units.{variable} is {stated!r}; expected '%'; say unit=")
+        raise DataError(f"{where} is {stated!r}; expected '%'; say unit='percent' or 'fraction'")
     return unit
 
 

@@ -7,36 +7,33 @@ import re
 import warnings
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from eqci_space.errors import DataError, TimeError
-from eqci_space.weather.content_io import RawWeather, ReadOptions, parse_number, read_text
+from eqci_space.weather.content_io import SHOWN, RawWeather, ReadOptions, parse_number, read_text
 from eqci_space.weather.json_io import located
+from eqci_space.weather.reports_io import REPORT, FoundReport, found_reports
 
 __all__ = ["read_epw", "read_metar"]
 
-_LINE = re.compile(
-    r"(?:(?P<stamp>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:?\d\d)?)[,;\s]\s*)?"
-    r"(?:(?:METAR|SPECI)\s+)?(?:COR\s+)?(?P<station>[A-Z][A-Z0-9]{3})\s+"
-    r"(?P<day>\d\d)(?P<hour>\d\d)(?P<minute>\d\d)Z\s+(?P<body>.*)",
-    re.ASCII,
-)
 _COVER = re.compile(r"(SKC|CLR|NCD|NSC|FEW|SCT|BKN|OVC|VV)")
 _OKTAS = {"SKC": 0.0, "CLR": 0.0, "NCD": 0.0, "NSC": 0.0, "FEW": 1.5, "SCT": 3.5, "BKN": 6.0, "OVC": 8.0, "VV": 8.0}
 _LIMITED = {
     **dict.fromkeys(("CAVOK", "NSC", "NCD"), "no cloud below 5000 ft; cirrus unknown"),
     "CLR": "no cloud below 12000 ft; cirrus unknown",
 }
+_COLUMNS = ("record", "site", "time", "cloud", "visibility_m", "note")
 _BODY_ENDS = ("RMK", "RMKS", "TEMPO", "BECMG", "NOSIG", "FCST")
 _CAVOK_M = 10_000.0
-_MAX_LINE = 2000
 
 
 def read_metar(path: Path, name: str, options: ReadOptions) -> RawWeather:
     """Read reports; the layer of largest cover counts, since a report sums up from below.
 
-    A report says only day and time. Its year and month come from an ISO 8601 time in front of it, or from `reference`.
+    A report says only day and time. Its year and month come from the time that the service gives it, or from
+    `reference`. Reports with such times are put in order; of several of one time a correction counts, or else the last.
     Cover in oktas: FEW 1.5, SCT 3.5, BKN 6, OVC and VV (sky obscured) 8. Where a report means no cloud below a height,
     the source says so. Source of the groups: WMO-No. 306, code form FM 15.
 
@@ -47,41 +44,75 @@ def read_metar(path: Path, name: str, options: ReadOptions) -> RawWeather:
     TimeError
         Year and month are unknown, or the time in front has no zone.
     """
-    rows, bad = [], []
-    for number, line in enumerate(read_text(path, name).splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        where = f"{name} line {number}"
-        match = _LINE.fullmatch(line.strip().rstrip("=").strip()) if line.isascii() and len(line) < _MAX_LINE else None
-        if match is None:
-            raise DataError(
-                f"{where}: '{line.strip()[:40]}' is no report; expected [ISO time] [METAR] station ddhhmmZ ..."
-            )
-        time = _time(match, where, options)
-        okta, visibility_m, note, problem = _decoded(match, time, where)
-        if problem:
-            bad.append(f"line {number} {match['station']} {match['day']}{match['hour']}{match['minute']}Z: {problem}")
-        rows.append((number, match["station"], time, okta, visibility_m, note))
-    table = pd.DataFrame(rows, columns=["record", "site", "time", "cloud", "visibility_m", "note"])
+    found, notices = found_reports(read_text(path, name), name, utc_offset_h=options.utc_offset_h)
+    bad: dict[int, str] = {}
+    rows = [row for report in found if (row := _row(report, name, options, bad)) is not None]
+    if found and all(report.stamp is not None for report in found):
+        rows, twice = _in_order(rows, bad)
+        notices += [f"{name}: {twice}; the last of each counts"] if twice else []
+    table = pd.DataFrame(rows, columns=[*_COLUMNS, "corrected"]).drop(columns="corrected")
     return RawWeather(
-        table, "line", {"cloud": ("cloud groups", "okta")}, "sky", bad,
+        table, "line", {"cloud": ("cloud groups", "okta")}, "sky", list(bad.values()), notices,
         hint="sort the reports, keep corrections only, and put ISO 8601 times in front if they cross months",
     )  # fmt: skip
 
 
-def _time(match: re.Match[str], where: str, options: ReadOptions) -> datetime:
-    """Time of a report: in the month of `reference`, or on the day nearest to the time in front."""
+def _row(report: FoundReport, name: str, options: ReadOptions, bad: dict[int, str]) -> tuple[Any, ...] | None:
+    """A row of the table; what is wrong with its report is added to `bad`."""
+    where = f"{name} line {report.line}"
+    text = report.text.rstrip("= ")
+    match = REPORT.fullmatch(text) if text.isascii() else None
+    if match is None:
+        bad[report.line] = f"line {report.line} {report.station}".rstrip() + ": no report"
+        if report.stamp is None or not report.station:
+            return None
+        return report.line, report.station, report.stamp, math.nan, math.nan, "", False
+    time = _time(match, report.stamp, where, options)
+    okta, visibility_m, note, problem = _decoded(match, time, where)
+    if problem:
+        group = f"{match['day']}{match['hour']}{match['minute']}Z"
+        bad[report.line] = f"line {report.line} {match['station']} {group}: {problem}"
+    visibility_m = visibility_m if report.visibility_m is None else report.visibility_m
+    corrected = match["corrected"] is not None or match["body"].startswith("COR ")
+    return report.line, match["station"], time, okta, visibility_m, note, corrected
+
+
+def _in_order(rows: list[tuple[Any, ...]], bad: dict[int, str]) -> tuple[list[tuple[Any, ...]], str]:
+    """Rows by time, one of each station and time; and which had several that differ.
+
+    What is wrong with a report beside which another counts is taken out of `bad`.
+    """
+    best: dict[tuple[str, datetime], tuple[Any, ...]] = {}
+    differ: list[str] = []
+    for row in rows:
+        at, rank = (row[1], row[2]), (not math.isnan(row[3]), row[6])
+        old = best.get(at)
+        if old is None:
+            best[at] = row
+            continue
+        old_rank = (not math.isnan(old[3]), old[6])
+        if old_rank == rank and rank[0] and old[3] != row[3]:
+            differ.append(f"'{at[0]}' {at[1]:%Y-%m-%dT%H:%MZ}")
+        best[at], lost = (old, row) if old_rank > rank else (row, old)
+        bad.pop(lost[0], None)
+    shown = ", ".join(differ[:SHOWN]) + ("; ..." if len(differ) > SHOWN else "")
+    return sorted(best.values(), key=lambda row: row[2]), f"several reports differ at {shown}" if differ else ""
+
+
+def _time(match: re.Match[str], stamp: datetime | None, where: str, options: ReadOptions) -> datetime:
+    """Time of a report: in the month of `reference`, or on the day nearest to the time that its service gives it."""
     group = f"{match['day']}{match['hour']}{match['minute']}Z"
     day, hour, minute = (int(match[k]) for k in ("day", "hour", "minute"))
-    if match["stamp"] is None:
+    if stamp is None:
         if options.reference is None:
             raise TimeError(
-                f"{where}: '{group}' has no year and month; put an ISO 8601 time in front of each line, or give "
-                "reference=datetime(year, month, 1, tzinfo=UTC)"
+                f"{where}: '{group}' has no year and month; put an ISO 8601 time in front of each line, or give its "
+                "month: reference = 2027-03-01T00:00:00Z under [weather] in a scenario, "
+                "reference=datetime(2027, 3, 1, tzinfo=UTC) in Python"
             )
         first, months = options.reference.astimezone(UTC), [0]
     else:
-        first, months = _stamp(match["stamp"], where), [-1, 0, 1]
+        first, months = stamp, [-1, 0, 1]
     found = []
     for shift in months:
         month = first.year * 12 + first.month - 1 + shift
@@ -92,19 +123,9 @@ def _time(match: re.Match[str], where: str, options: ReadOptions) -> datetime:
     best = min(found, key=lambda t: abs(t - first), default=None)
     if best is None:
         raise DataError(f"{where}: time group '{group}' is no time of {first:%Y-%m}")
-    if match["stamp"] is not None and abs(best - first) > timedelta(days=1):
-        raise DataError(f"{where}: time group '{group}' is more than a day from {match['stamp']} in front of it")
+    if stamp is not None and abs(best - first) > timedelta(days=1):
+        raise DataError(f"{where}: time group '{group}' is more than a day from {first:%Y-%m-%dT%H:%MZ} beside it")
     return best
-
-
-def _stamp(text: str, where: str) -> datetime:
-    try:
-        stamp = datetime.fromisoformat(text)
-        if stamp.tzinfo is not None:
-            return stamp.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"{where}: '{text}' is no ISO 8601 time; {error}") from error
-    raise TimeError(f"{where}: '{text}' has no time zone; write {text}Z for UTC")
 
 
 def _decoded(match: re.Match[str], time: datetime, where: str) -> tuple[float, float, str, str]:

@@ -10,15 +10,15 @@ import pandas as pd
 from numpy.polynomial.legendre import leggauss
 from scipy.special import ndtri
 
-from eqci_space.errors import EqciWarning, TableError
-from eqci_space.scenario import Scenario, placed, unknown_pair
+from eqci_space.errors import DataError, EqciWarning, TableError
+from eqci_space.scenario import Scenario, dated_stations, placed, unknown_pair
 from eqci_space.tables import check_table
-from eqci_space.weather.climatology import cloud_cover
+from eqci_space.weather.climatology import cloud_cover, monthly_cover
 from eqci_space.weather.forecast import cloud_quantile, forecast_correlation, normal_score
 from eqci_space.weather.line_of_sight import cloud_free_probability
 from eqci_space.weather.records import Replay, at_hours, record_sites, replay, station_covers
 
-__all__ = ["Outlook", "clear_probability", "outlook", "slot_clear_probability"]
+__all__ = ["Outlook", "clear_probability", "outlook", "slot_clear_probability", "without_climate"]
 
 _LEAST_COVER, _MOST_COVER = 0.005, 0.995
 _X, _W = leggauss(64)
@@ -57,6 +57,21 @@ class Outlook:
             return np.where(known, members, 0.0), known / known.sum(axis=1, keepdims=True)
         latent = self.mean[:, None] + self.spread[:, None] * ndtri(0.5 * (_X + 1))
         return cloud_quantile(latent, self.cover[:, None]), np.broadcast_to(0.5 * _W, latent.shape)
+
+
+def without_climate(scenario: Scenario) -> dict[str, str]:
+    """Stations at which the scenario's weather model needs a cloud climate and none is known: what is wrong with each.
+
+    A plan needs it only where they see a satellite.
+    """
+    lost: dict[str, str] = {}
+    for name, station in scenario.stations.items() if scenario.weather.model in ("climatology", "forecast") else ():
+        try:
+            for place in () if station.cloud_fraction_by_month else dated_stations(station):
+                monthly_cover(place.latitude_deg, place.longitude_deg)
+        except DataError as error:
+            lost[name] = f"{error}, or state cloud_fraction_by_month under [station.{name}]"
+    return lost
 
 
 def outlook(ogs: np.ndarray, times: pd.DatetimeIndex, scenario: Scenario) -> Outlook:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eqci_space.errors import DataError, ImplausibleInputWarning
-from eqci_space.scenario import Scenario, Station, dated_stations
+from eqci_space.errors import DataError, EqciWarning, near_matches
+from eqci_space.scenario import Scenario, Station, Weather, dated_stations
 from eqci_space.weather.weather_io import read_weather
 
-__all__ = ["Replay", "hourly_cover", "record_sites", "replay", "station_covers", "zenith_cover"]
+__all__ = ["Replay", "check_weather_file", "hourly_cover", "record_sites", "replay", "station_covers", "zenith_cover"]
 
 _ABOVE_LOW_CLOUD_M = 2000.0
 _HOUR_NS = 3_600_000_000_000
@@ -22,6 +23,8 @@ _BLOCK_DAYS = 15
 _DAYS_PER_YEAR = 365.2425
 _FEWEST_WORLDS = 2
 _LONGEST_STEP_H = 6.0
+_MONTHS = 12
+_SHOWN = 3
 
 
 def zenith_cover(table: pd.DataFrame, height_msl_m: float) -> np.ndarray:
@@ -58,8 +61,13 @@ def hourly_cover(times: pd.DatetimeIndex, cover: np.ndarray) -> tuple[int, np.nd
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, changed_ns: int, sites: tuple[tuple[str, float, float], ...]) -> pd.DataFrame:
-    return read_weather(path, sites={name: (lat, lon) for name, lat, lon in sites})
+def _read(path: Path, changed_ns: int, sites: tuple[tuple[str, float, float], ...], said: str) -> pd.DataFrame:
+    """The table of a file; `said` is what the scenario says of it, in JSON."""
+    options = Weather.model_validate_json(said)
+    return read_weather(
+        path, sites={name: (lat, lon) for name, lat, lon in sites}, unit=options.unit, variable=options.variable,
+        reference=options.reference, utc_offset_h=options.utc_offset_h, names=options.names,
+    )  # fmt: skip
 
 
 def record_sites(name: str, station: Station) -> dict[str, Station]:
@@ -76,10 +84,6 @@ def station_covers(scenario: Scenario) -> dict[str, tuple[int, np.ndarray]]:
     DataError
         The file cannot be read or lacks a station.
 
-    Warns
-    -----
-    ImplausibleInputWarning
-        Its values are more than six hours apart.
     """
     name = scenario.weather.file
     path = Path(scenario.file).parent / str(name)
@@ -87,25 +91,31 @@ def station_covers(scenario: Scenario) -> dict[str, tuple[int, np.ndarray]]:
         raise DataError(f"weather.file: no file '{name}' beside the scenario")
     stations = {site: s for ogs, whole in scenario.stations.items() for site, s in record_sites(ogs, whole).items()}
     sites = tuple((site, s.latitude_deg, s.longitude_deg) for site, s in stations.items())
-    table = _read(path, path.stat().st_mtime_ns, sites)
-    _warn_of_means(table, path.name)
+    stray = [site for site in scenario.weather.names if site not in stations]
+    if stray:
+        raise DataError(f"weather.names: no station '{stray[0]}'; {near_matches(stray[0], stations)}")
+    table = _read(path, path.stat().st_mtime_ns, sites, scenario.weather.model_dump_json(exclude_unset=True))
+    _check_step(table, str(name), stations)
     return {
         str(site): hourly_cover(pd.DatetimeIndex(part["time"]), zenith_cover(part, stations[str(site)].height_msl_m))
         for site, part in table.groupby("site", sort=False)
     }
 
 
-def _warn_of_means(table: pd.DataFrame, name: str) -> None:
-    """Say that values of days or months are means, which know neither clear sky nor overcast."""
-    step_h = table.groupby("site", sort=False)["time"].diff().median() / pd.Timedelta(hours=1)
-    if step_h > _LONGEST_STEP_H:
-        shown = f"{step_h / 24:.3g} days" if step_h >= 24 else f"{step_h:.3g} h"
-        warnings.warn(
-            f"{name}: its values are {shown} apart; means over so long know no clear and no overcast sky, and "
-            "chances of a clear line of sight from them are wrong; give hourly values (at most "
-            f'{_LONGEST_STEP_H:g} h apart), or take model = "climatology"',
-            ImplausibleInputWarning,
-            stacklevel=3,
+def _check_step(table: pd.DataFrame, name: str, stations: dict[str, Station]) -> None:
+    """Refuse means over days or months, which would be taken for skies of every hour."""
+    for site, part in table.groupby("site", sort=False):
+        times = pd.DatetimeIndex(part["time"]).as_unit("ns")
+        step_h = float(np.median(np.diff(times.asi8))) / _HOUR_NS if len(times) > 1 else 0.0
+        if step_h <= _LONGEST_STEP_H:
+            continue
+        cover = pd.Series(zenith_cover(part, stations[str(site)].height_msl_m)).groupby(times.month).mean()
+        months = ", ".join(f"{c:.2f}" for c in cover) if len(cover) == _MONTHS else "..., twelve values"
+        raise DataError(
+            f"weather.file: '{name}' has a value every {step_h:g} h at '{site}': means, or single looks, which say "
+            f"nothing of how often a sky is clear; expected steps of at most {_LONGEST_STEP_H:g} h: download hourly "
+            "values, or state the months as climate: model = 'climatology' without file, and cloud_fraction_by_month = "
+            f"[{months}] under [station.{str(site).split('/', maxsplit=1)[0]}]"
         )
 
 
@@ -162,26 +172,85 @@ def replay(scenario: Scenario, sites: np.ndarray, times: pd.DatetimeIndex) -> Re
     """
     covers = station_covers(scenario)
     stamp = pd.DatetimeIndex(times).as_unit("ns").asi8
-    start = pd.Timestamp(scenario.start)
-    period_h = int(np.ceil((scenario.end - scenario.start).total_seconds() / 3600))
-    begin_h = start.as_unit("ns").value // _HOUR_NS
     hours = np.round(stamp / _HOUR_NS).astype(np.int64)
-    block = np.clip((hours - begin_h) // (24 * _BLOCK_DAYS), 0, None)
+    block = np.clip((hours - _begin_h(scenario)) // (24 * _BLOCK_DAYS), 0, None)
     numbers, block = np.unique(block, return_inverse=True)
     worlds = []
     for b, number in enumerate(numbers):
-        first = begin_h + number * 24 * _BLOCK_DAYS
-        span = np.arange(first, first + min(24 * _BLOCK_DAYS, max(period_h - number * 24 * _BLOCK_DAYS, 0)) + 1)
-        shifts = _complete_shifts(covers, span, start, scenario.weather.shift_day)
-        if len(shifts) < _FEWEST_WORLDS:
-            raise DataError(
-                f"weather.file: {len(shifts)} complete pasts for the {_BLOCK_DAYS} days from "
-                f"{pd.Timestamp(int(first) * _HOUR_NS, tz='UTC'):%Y-%m-%d}; expected at least {_FEWEST_WORLDS}: give "
-                "more years, fill the gaps, or raise shift_day"
-            )
+        shifts = _pasts(scenario, covers, int(number))
         mine = np.flatnonzero(block == b)
         worlds.append(np.stack([at_hours(covers[sites[i]], hours[i] + shifts) for i in mine]))
     return Replay(block, worlds)
+
+
+def check_weather_file(scenario: Scenario) -> None:
+    """Read the weather file of a scenario, if it names one, and see that it serves the period.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, lacks a station, or a record has fewer than two pasts of 15 days of the period.
+    TimeError
+        Times have no zone, or no year and month.
+
+    Warns
+    -----
+    EqciWarning
+        A forecast holds no hour of the period at a station.
+    """
+    if scenario.weather.file is None:
+        return
+    covers = station_covers(scenario)
+    begin_h, period_h = _begin_h(scenario), _period_h(scenario)
+    if scenario.weather.model == "record":
+        for number in range(max(1, math.ceil(period_h / (24 * _BLOCK_DAYS)))):
+            _pasts(scenario, covers, number)
+        return
+    hours = np.arange(begin_h, begin_h + period_h + 1)
+    for site, cover in covers.items():
+        if not np.isfinite(at_hours(cover, hours)).any():
+            first, last = (pd.Timestamp(h * _HOUR_NS, tz="UTC") for h in (cover[0], cover[0] + len(cover[1]) - 1))
+            warnings.warn(
+                f"weather.file: the forecast at '{site}' reaches from {first:%Y-%m-%dT%H:%MZ} to "
+                f"{last:%Y-%m-%dT%H:%MZ}, no hour of the period; the climate stands in for it; give a forecast of the "
+                "period, or model = 'record' for past years",
+                EqciWarning,
+                stacklevel=2,
+            )
+
+
+def _begin_h(scenario: Scenario) -> int:
+    return int(pd.Timestamp(scenario.start).as_unit("ns").value // _HOUR_NS)
+
+
+def _period_h(scenario: Scenario) -> int:
+    return int(np.ceil((scenario.end - scenario.start).total_seconds() / 3600))
+
+
+def _pasts(scenario: Scenario, covers: dict[str, tuple[int, np.ndarray]], number: int) -> np.ndarray:
+    """Hours by which to move a block of the period into the pasts that can stand for it."""
+    begin_h, period_h = _begin_h(scenario), _period_h(scenario)
+    first = begin_h + number * 24 * _BLOCK_DAYS
+    span = np.arange(first, first + min(24 * _BLOCK_DAYS, max(period_h - number * 24 * _BLOCK_DAYS, 0)) + 1)
+    shifts = _complete_shifts(covers, span, pd.Timestamp(scenario.start), scenario.weather.shift_day)
+    if len(shifts) < _FEWEST_WORLDS:
+        raise DataError(
+            f"weather.file: {len(shifts)} complete pasts for the {_BLOCK_DAYS} days from "
+            f"{pd.Timestamp(int(first) * _HOUR_NS, tz='UTC'):%Y-%m-%d}; expected at least {_FEWEST_WORLDS}: give "
+            f"more years, fill the gaps, or raise shift_day; the file holds {_spans(covers)}"
+        )
+    return shifts
+
+
+def _spans(covers: dict[str, tuple[int, np.ndarray]]) -> str:
+    """From when to when there is cover at each site, and how much is missing between."""
+    texts = []
+    for site, (first, values) in list(covers.items())[:_SHOWN]:
+        ends = (pd.Timestamp(h * _HOUR_NS, tz="UTC") for h in (first, first + len(values) - 1))
+        lost = int(np.isnan(values).sum())
+        gaps = f" without {lost} hours" if lost else ""
+        texts.append(f"'{site}' {' to '.join(f'{t:%Y-%m-%d}' for t in ends)}{gaps}")
+    return ", ".join(texts) + (", ..." if len(covers) > _SHOWN else "")
 
 
 def _complete_shifts(

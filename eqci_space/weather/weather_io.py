@@ -17,6 +17,7 @@ import pandas as pd
 
 from eqci_space.errors import BadRecordWarning, DataError, EqciWarning, TableError, TimeError
 from eqci_space.files.atomic import write_atomically
+from eqci_space.files.csv_text import csv_text
 from eqci_space.weather.content_io import PARTS, SHOWN, UNITS, RawWeather, ReadOptions, sniffed, unpacked
 
 __all__ = ["read_weather", "write_weather_csv"]
@@ -28,9 +29,9 @@ _USED = {
     "netcdf": ("sites", "unit", "variable"),
     "grib": ("sites", "unit", "variable"),
     "openmeteo": ("sites", "unit", "utc_offset_h", "variable"),
-    "metar": ("sites", "reference"),
+    "metar": ("sites", "utc_offset_h", "reference", "names"),
     "epw": ("sites", "reference"),
-    "csv": ("sites", "unit", "utc_offset_h", "variable"),
+    "csv": ("sites", "unit", "utc_offset_h", "variable", "names"),
 }
 
 
@@ -43,6 +44,7 @@ def read_weather(
     utc_offset_h: float | None = None,
     variable: str | None = None,
     reference: datetime | None = None,
+    names: Mapping[str, str] | None = None,
     on_gap: Literal["report", "raise"] = "report",
 ) -> pd.DataFrame:
     """Read cloud cover from a weather file.
@@ -50,9 +52,10 @@ def read_weather(
     Parameters
     ----------
     path : path
-        ERA5 and other netCDF (both layouts of the Climate Data Store, also inside a ZIP), GRIB, Open-Meteo JSON,
-        METAR reports one per line, EPW, or CSV with ``site, time, cloud_fraction`` (or ``cloud_percent``,
-        ``cloud_okta``, ``cloud_tenths``; layers and ``visibility_m`` likewise).
+        ERA5 and other netCDF (both layouts of the Climate Data Store, also inside a ZIP), GRIB, Open-Meteo JSON or
+        CSV, METAR reports (one per line, or as their services hand them out), EPW, or CSV with
+        ``site, time, cloud_fraction`` (or ``cloud_percent``, ``cloud_okta``, ``cloud_tenths``; layers and
+        ``visibility_m`` likewise).
     sites : mapping, optional
         Name to (latitude, longitude) [deg]. Grids need it and give the nearest cell, never an interpolation, which
         would smear the values away from 0 and 1. Open-Meteo and EPW files take their names from it. METAR and CSV
@@ -62,11 +65,15 @@ def read_weather(
     unit : str, optional
         Unit of the total cover, against what the file says. Of layers too, except in CSV.
     utc_offset_h : float, optional
-        Offset [h, east positive] of times without one, in CSV, and in Open-Meteo files that state none.
+        Offset [h, east positive] of times without one, in CSV, before METAR reports, and in Open-Meteo files that
+        state none.
     variable : str, optional
-        Name of the total cover in a grid, CSV or Open-Meteo file.
+        Name of the total cover in a grid, CSV or Open-Meteo file. In grids ``tcc[number=3]`` chooses along axes that
+        are neither time nor place, such as the members of an ensemble.
     reference : datetime, optional
         Aware. METAR: year and month of all reports. EPW: its year stands for those of the typical year.
+    names : mapping, optional
+        METAR and CSV: what the file calls a site of `sites`, such as ``{"GRAZ": "LOWG"}``; default the same.
     on_gap : {"report", "raise"}
         Whether missing times and unusable records give a warning or an error.
 
@@ -91,11 +98,11 @@ def read_weather(
     BadRecordWarning
         Times are missing or records had no cover.
     EqciWarning
-        An Open-Meteo file is in local time.
+        An Open-Meteo file is in local time, or an ensemble's; or something in a file was passed over.
     """
     if on_gap not in ("report", "raise"):
         raise DataError(f"read_weather: on_gap '{on_gap}'; expected 'report' or 'raise'")
-    options = _checked(ReadOptions(_checked_sites(sites), unit, utc_offset_h, variable, reference))
+    options = _checked(ReadOptions(_checked_sites(sites), unit, utc_offset_h, variable, reference, dict(names or {})))
     path = Path(path)
     if not path.is_file():
         raise DataError(f"read_weather: no file '{path}'")
@@ -133,7 +140,7 @@ def write_weather_csv(table: pd.DataFrame, path: str | Path) -> None:
     if not isinstance(table["time"].dtype, pd.DatetimeTZDtype):
         raise TimeError("write_weather_csv: the times have no zone; use tz_localize")
     times = [t.isoformat().replace("+00:00", "Z") for t in table["time"].dt.tz_convert("UTC")]
-    text = table[_COLUMNS].assign(time=times).to_csv(index=False, lineterminator="\n")
+    text = csv_text(table[_COLUMNS].assign(time=times), index=False)
     write_atomically(Path(path), text.encode())
 
 
@@ -171,8 +178,8 @@ def _reader(kind: str, options: ReadOptions) -> Callable[[Path, str, ReadOptions
     """The reader of a form, if all options have a meaning there."""
     if kind not in _USED:
         raise DataError(f"read_weather: kind '{kind}'; expected one of {', '.join(_USED)}")
-    for option in ("sites", "unit", "utc_offset_h", "variable", "reference"):
-        if getattr(options, option) is not None and option not in _USED[kind]:
+    for option in ("sites", "unit", "utc_offset_h", "variable", "reference", "names"):
+        if getattr(options, option) not in (None, {}) and option not in _USED[kind]:
             raise DataError(f"read_weather: {option} has no meaning for {kind} files; leave it out")
     from eqci_space.weather import csv_io, grib_io, json_io, metar_io, netcdf_io
 
@@ -194,7 +201,8 @@ def _canonical(
 ) -> tuple[pd.DataFrame, list[tuple[str, pd.Timestamp, pd.Timestamp]]]:
     """The table of `read_weather` and its gaps."""
     if raw.rows.empty:
-        raise DataError(f"{name}: no record found; expected at least one {raw.record}")
+        bad = f" with its station and time; {raw.bad[0]}" if raw.bad else ""
+        raise DataError(f"{name}: no record found; expected at least one {raw.record}{bad}")
     rows = _picked(raw, name, kind, options).reset_index(drop=True)
     rows["time"] = _utc(rows, raw, name)
     _check_order(rows, raw, name)
@@ -225,11 +233,16 @@ def _picked(raw: RawWeather, name: str, kind: str, options: ReadOptions) -> pd.D
     if options.sites is None or kind not in ("metar", "csv"):
         return raw.rows
     present = set(raw.rows["site"])
-    missing = [s for s in options.sites if s not in present]
+    asked = {site: options.names.get(site, site) for site in options.sites}
+    missing = [own for own in asked.values() if own not in present]
     if missing:
         shown = ", ".join(sorted(present)[:SHOWN])
-        raise DataError(f"{name}: has no site '{missing[0]}'; it has {shown}")
-    return raw.rows[raw.rows["site"].isin(list(options.sites))]
+        raise DataError(
+            f"{name}: has no site '{missing[0]}'; it has {shown}; say which of them stands for it, such as "
+            f"names = {{ '{next(s for s, own in asked.items() if own == missing[0])}' = '{min(present)}' }} under "
+            "[weather] in a scenario"
+        )
+    return pd.concat([raw.rows[raw.rows["site"] == own].assign(site=site) for site, own in asked.items()])
 
 
 def _utc(rows: pd.DataFrame, raw: RawWeather, name: str) -> pd.Series:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -148,3 +148,143 @@ def test_check_names_satellites_that_never_see_two_stations(eqci, parsed, tmp_pa
     overlay.write_text(DUAL.replace("terminals = 2", "terminals = 1"), encoding="utf-8")
     done = eqci("check", "quant-gpicz", "--with", overlay)
     assert (done.exit_code, "terminals = 1" in done.stderr) == (2, True)
+
+
+OWN_NETWORK = {
+    "nodes.csv": "node,name,country,latitude_deg,longitude_deg,domain,role,trust,operator\n"
+    "A,Alpha,ES,40.4,-3.7,d,hub,trusted,o\nB,Beta,ES,39.5,-0.4,d,hub,trusted,o\nC,Gamma,ES,41.4,2.2,d,hub,trusted,o\n",
+    "links.csv": "link,a,b,length_km,loss_db,medium,listed_sites,status,confidence\n"
+    "A-B,A,B,60,12,terrestrial,1,planned,assumed\nB-C,B,C,300,60,terrestrial,1,planned,assumed\n",
+}
+OWN = """
+start = 2027-03-01T12:00:00Z
+end = 2027-03-02T12:00:00Z
+name = "own"
+[[satellite]]
+name = "S"
+terminal = "eagle1-like-nominal"
+orbit = { kind = "sun_synchronous", altitude_km = 500, ltan_h = 22.5, epoch = 2027-03-01T12:00:00Z }
+[stations]
+receiver = "ogs-80cm-snspd"
+use = ["MATERA", "MINE"]
+[station.MATERA]
+name = "My own"
+country = "IT"
+latitude_deg = 40.65
+longitude_deg = 16.70
+height_ellipsoid_m = 536
+height_msl_m = 490
+status_class = "planned"
+node = "B"
+attach = "colocated"
+[station.MINE]
+name = "Mine"
+country = "ES"
+latitude_deg = 40.4
+longitude_deg = -3.7
+height_ellipsoid_m = 700
+height_msl_m = 650
+status_class = "planned"
+node = "A"
+attach = "none"
+[fiber]
+network = "./net"
+device = "apd-1ghz"
+reach_db = 24
+beyond_reach = "dead"
+commissioning_factor = 0.2
+[[demand]]
+name = "AB"
+between = ["A", "B"]
+keys_256_per_day = 100
+[[demand]]
+name = "AC"
+between = ["A", "C"]
+keys_256_per_day = 100
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A scenario with a network and stations of its own, some lines replaced."""
+    (tmp_path / "net").mkdir()
+    for name, text in OWN_NETWORK.items():
+        (tmp_path / "net" / name).write_text(text, encoding="utf-8")
+
+    def write(*changes):
+        text = OWN
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "own.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_check_names_dead_spans_and_stations_off_the_network(eqci, parsed, own):
+    said = eqci("check", own()).stdout
+    assert "  dead span: B-C: 60.0 dB exceed the reach of 24 dB\n" in said
+    assert '  off the network: MINE; their key serves no demand (attach = "none")\n' in said
+    assert "  AC: no path: " in said
+    document = parsed("check", own())
+    assert document["dead_spans"] == {"B-C": "60.0 dB exceed the reach of 24 dB"}
+    assert document["stations_off_network"] == ["MINE"]
+    assert list(document["unreachable_reasons"]) == ["AC"]
+    shipped = parsed("check", "quant-gpicz")
+    assert (shipped["dead_spans"], shipped["stations_off_network"]) == ({}, [])
+
+
+def test_stations_that_nobody_asked_for_are_one_problem_with_its_cure(eqci, parsed, own):
+    path = own(('use = ["MATERA", "MINE"]\n', ""))
+    document = parsed("check", path, exit_code=2)
+    (problem,) = document["problems"]
+    assert problem["path"] == "stations.use"
+    assert 'use = ["MATERA", "MINE"]' in problem["message"]
+    apart = ('use = ["MATERA", "MINE"]', 'unconnected = "none"\ncountries = ["ES", "IT"]')
+    assert eqci("check", own(apart)).exit_code == 0
+    # In March Svalbard has dark hours with passes, and no cloud climate.
+    done = eqci("check", own((apart[0], 'unconnected = "none"')))
+    assert (done.exit_code, "station 'SVALBARD': " in done.stderr) == (2, True)
+
+
+def test_a_station_written_out_whole_keeps_nothing_of_the_catalogue(own):
+    station = load_scenario(own()).stations["MATERA"]
+    assert station.name == "My own"
+    assert station.receiver.aperture_diameter_m == 0.8  # of the preset; the catalogue's telescope has 1.5 m
+    assert (station.status, station.status_class) == ("", "planned")
+    changed = load_scenario(own(("height_msl_m = 490\n", "")))
+    assert changed.stations["MATERA"].receiver.aperture_diameter_m == 1.5
+
+
+def weather(text):
+    return ("[fiber]\n", f"[weather]\n{text}\n[fiber]\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("longitude_deg = -3.7", "longitude_deg = -73.7"), "station 'MINE': .*no cloud climate.*by_month"),
+        (weather('model = "record"\nfile = "clouds.csv"'), "complete pasts .*the file holds 'MATERA' 2020-03-01"),
+        (weather('model = "record"\nfile = "means.csv"'), "a value every 24 h at .*cloud_fraction_by_month"),
+        (weather('model = "record"\nfile = "other.csv"'), "has no site 'MATERA'; it has LICR; say which .*names ="),
+        (weather('model = "forecast"\nfile = "naive.csv"'), "has no time zone; .*utc_offset_h"),
+    ],
+)  # fmt: skip
+def test_what_the_weather_lacks_is_told_by_check_as_by_run(eqci, parsed, own, tmp_path, change, message):
+    path = own(change)
+    for name, site, step, zone in (
+        ("clouds", None, 1, "Z"), ("means", None, 24, "Z"), ("other", "LICR", 1, "Z"), ("naive", None, 1, "")
+    ):  # fmt: skip
+        times = [datetime(2020, 3, 1, tzinfo=UTC) + timedelta(hours=step * k) for k in range(60)]
+        rows = [f"{s},{t:%Y-%m-%dT%H:%M}{zone},0.5" for s in ([site] if site else ["MATERA", "MINE"]) for t in times]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["site,time,cloud_fraction", *rows]), encoding="utf-8")
+    for command in (("check", path), ("run", path, "--out", tmp_path / "out")):
+        done = eqci(*command)
+        assert done.exit_code == 2
+        assert re.search(message, " ".join(done.stderr.split()))
+    assert not (tmp_path / "out").exists()
+    document = parsed("check", path, exit_code=2)
+    assert document["valid"] is False
+    assert re.search(message, document["problems"][0]["message"])

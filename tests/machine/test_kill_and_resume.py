@@ -13,6 +13,7 @@ import psutil
 import pytest
 from distributed import Client, LocalCluster
 
+from eqci_space.errors import DataError
 from eqci_space.machine.parallel import ChunkError, run_chunks
 from eqci_space.scenario import load_scenario
 from eqci_space.studies.batch import BATCH_TABLES, load_batch, run_batch
@@ -32,6 +33,17 @@ if __name__ == "__main__":
     scenario = load_scenario("quant-gpicz")
     scenario = scenario.model_copy(update={"end": scenario.start + timedelta(days=4)})
     run_batch(scenario, out, chunk_day=0.2, jobs=int(jobs))
+"""
+CLUSTER = """
+import os, sys, time
+from distributed import LocalCluster
+if __name__ == "__main__":
+    one = dict(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, host="tcp://127.0.0.1")
+    with LocalCluster(**one) as cluster:
+        with open(sys.argv[1] + ".part", "w") as stream:
+            stream.write(cluster.scheduler_address)
+        os.rename(sys.argv[1] + ".part", sys.argv[1])
+        time.sleep(120)
 """
 
 
@@ -148,6 +160,34 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_bytes(four_days, thro
     run_batch(four_days, tmp_path, chunk_day=CHUNK_DAY, executor=client, progress=kill_one)
     assert len(killed) == CHUNKS
     assert files(tmp_path) == through
+
+
+def test_a_dask_scheduler_that_dies_is_told_within_half_a_minute_and_chunks_are_kept(tmp_path):
+    """Its client gives up its futures without ending them: whoever waits for them would wait for ever."""
+    cluster = [sys.executable, "-c", CLUSTER, str(tmp_path / "address")]
+    with subprocess.Popen(cluster, stderr=subprocess.DEVNULL, start_new_session=True) as scheduler:
+        try:
+            limit = time.monotonic() + 60
+            while not (tmp_path / "address").exists():
+                assert time.monotonic() < limit
+                time.sleep(0.05)
+            client = Client((tmp_path / "address").read_text(), timeout=10, set_as_default=False)
+            died = []
+
+            def kill(_):
+                if not died:
+                    died.append(time.monotonic())
+                    os.killpg(scheduler.pid, signal.SIGKILL)
+
+            chunks = [cf.Numbered(i) for i in range(500)]
+            with pytest.raises(DataError, match=r"the dask scheduler no longer answers; .* are kept"):
+                run_chunks(cf.number, chunks, executor=client, checkpoint=tmp_path / "kept", progress=kill)
+            assert time.monotonic() - died[0] < 30
+        finally:
+            if scheduler.poll() is None:
+                os.killpg(scheduler.pid, signal.SIGKILL)
+    kept = len(list((tmp_path / "kept").glob("*.json")))
+    assert 1 <= kept < 500
 
 
 def test_a_chunk_that_kills_dask_workers_is_reported(client):

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import ndtri
 
-from eqci_space.errors import DataError, EqciWarning, ImplausibleInputWarning, ScenarioError, TableError
+from eqci_space.errors import DataError, EqciWarning, ScenarioError, TableError, TimeError
 from eqci_space.scenario import Weather, load_scenario
 from eqci_space.study import Study
 from eqci_space.weather.climatology import cloud_cover
@@ -14,7 +14,14 @@ from eqci_space.weather.field import SkyModel, sample_latent, spatial_factors
 from eqci_space.weather.forecast import cloud_quantile
 from eqci_space.weather.line_of_sight import cloud_free_probability
 from eqci_space.weather.outlook import clear_probability, outlook
-from eqci_space.weather.records import at_hours, hourly_cover, record_sites, station_covers, zenith_cover
+from eqci_space.weather.records import (
+    at_hours,
+    check_weather_file,
+    hourly_cover,
+    record_sites,
+    station_covers,
+    zenith_cover,
+)
 from eqci_space.weather.skies import sample_sky
 
 MODEL = 'model = "climatology"'
@@ -70,12 +77,6 @@ def test_probability_of_a_window_is_the_mean_over_the_years(record, study):
     for window_id, part in list(samples.groupby("window_id"))[:5]:
         free = cloud_free_probability(years[:, None], part["elevation_deg"].to_numpy(), seen_from="space").mean(axis=0)
         assert_allclose(p_clear[window_id], np.average(free, weights=part["weight_s"]), rtol=1e-9)
-
-
-@pytest.mark.parametrize(("step", "shown"), [("7h", "7 h"), ("1D", "1 days"), ("MS", "31 days")])
-def test_means_of_days_and_months_are_warned_of(record, step, shown):
-    with pytest.warns(ImplausibleInputWarning, match=rf"clouds\.csv: its values are {shown} apart; means over so long"):
-        station_covers(record(step=step, first="2020-01-01", last="2021-12-31"))
 
 
 def test_values_of_every_six_hours_are_taken_as_they_are(record):
@@ -326,3 +327,75 @@ def test_a_station_that_moves_has_the_record_of_each_of_its_places(tmp_path, sce
 def test_an_unknown_station_is_named(scenario):
     with pytest.raises(TableError, match="station 'NOWHERE' is not in the scenario"):
         outlook(np.array(["NOWHERE"]), pd.DatetimeIndex(["2027-03-03T21:00Z"]), scenario)
+
+
+# What a scenario says of its file, and whether the file serves the period.
+
+
+def monthly(first="2012-01-01", last="2024-12-31"):
+    return {"first": first, "last": last, "step": "MS", "cover": lambda _, times: (times.month / 20).to_numpy()}
+
+
+@pytest.mark.parametrize("model", ["record", "forecast"])
+def test_means_of_months_are_no_record_of_hours(record, model):
+    means = record(f'model = "{model}"\nfile = "clouds.csv"', **monthly())
+    months = r"cloud_fraction_by_month = \[0.05, 0.10, .*0.60\]"
+    message = rf"'clouds.csv' has a value every 74\d h at '.*': .*at most 6 h.*{months}"
+    with pytest.raises(DataError, match=message):
+        check_weather_file(means)
+
+
+@pytest.mark.parametrize(("step", "fits"), [("6h", True), ("12h", False), ("24h", False)])
+def test_steps_of_some_hours_are_the_longest(record, step, fits):
+    scenario = record(step=step)
+    if fits:
+        return check_weather_file(scenario)
+    with pytest.raises(DataError, match=rf"a value every {step[:-1]} h at .*cloud_fraction_by_month"):
+        check_weather_file(scenario)
+
+
+def test_a_short_record_is_told_before_the_run(record):
+    with pytest.raises(DataError, match=r"1 complete pasts .*the file holds '.*' 2023-02-01 to 2023-03-31"):
+        check_weather_file(
+            record('model = "record"\nfile = "clouds.csv"\nshift_day = 0', first="2023-02-01", last="2023-03-31")
+        )
+
+
+def test_a_forecast_of_another_week_is_told_before_the_run(forecast):
+    with pytest.warns(
+        EqciWarning, match=r"the forecast at '.*' reaches from 2027-03-01T00:00Z to 2027-03-01T03:00Z, no"
+    ):
+        check_weather_file(forecast(lambda _, times: times.hour / 24, last="2027-03-01T03:00"))
+
+
+def test_what_a_file_leaves_open_is_said_in_the_scenario(edited, tmp_path, scenario):
+    names = {name: f"S{i}" for i, name in enumerate(scenario.stations)}
+    times = pd.date_range("2016-01-01", "2019-12-31T23:00", freq="3h")
+    rows = [f"{name},{t:%Y-%m-%dT%H:%M},4" for name in names.values() for t in times]
+    (tmp_path / "clouds.csv").write_text("\n".join(["site,time,N", *rows]))
+    said = 'model = "record"\nfile = "clouds.csv"\n'
+    keys = [
+        ('variable = "N"', "no column of total cover.*name it by variable="),
+        ('unit = "okta"', "unit of column 'N' is unknown; say unit="),
+        (
+            f"names = {{ {', '.join(f'{k!r} = {v!r}' for k, v in names.items())} }}",
+            r"has no site .*; say which .*names =",
+        ),
+        ("utc_offset_h = 0", "has no time zone"),
+    ]
+    for missing, message in keys:
+        rest = "\n".join(key for key, _ in keys if key != missing)
+        with pytest.raises((DataError, TimeError), match=message):
+            check_weather_file(load_scenario(edited((MODEL, said + rest))))
+    check_weather_file(load_scenario(edited((MODEL, said + "\n".join(key for key, _ in keys)))))
+    wrong = said + 'variable = "N"\nunit = "okta"\nutc_offset_h = 0\nnames = { GRATZ = "S0" }'
+    with pytest.raises(DataError, match=r"weather.names: no station 'GRATZ'; did you mean 'GRAZ'"):
+        check_weather_file(load_scenario(edited((MODEL, wrong))))
+
+
+@pytest.mark.parametrize(
+    "key", ['unit = "okta"', 'variable = "tcc"', "utc_offset_h = 1", "reference = 2027-03-01T00:00:00Z"]
+)
+def test_what_is_said_of_a_file_needs_one(edited, key):
+    with pytest.raises(ScenarioError, match=f"{key.split()[0]} says something of a file; give file too"):
+        load_scenario(edited((MODEL, f"{MODEL}\n{key}")))

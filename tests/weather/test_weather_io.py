@@ -410,7 +410,9 @@ def test_unknown_variables_units_and_members_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"y.nc: tcc has units 'furlong'; say unit="):
         read_weather(path, sites=SITES)
     assert len(read_weather(path, sites=SITES, unit="fraction")) == 10
-    with pytest.raises(DataError, match=r"z.nc: tcc has the further dimensions \{'number': 3\}; select one member"):
+    with pytest.raises(
+        DataError, match=r"z.nc: tcc has the further dimensions \{'number': 3\}; choose one of each, such"
+    ):
         read_weather(new_netcdf(tmp_path / "z.nc", number=3), sites=SITES)
 
 

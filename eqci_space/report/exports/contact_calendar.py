@@ -11,9 +11,16 @@ from typing import Any
 import pandas as pd
 from icalendar import Alarm, Calendar, Event, vCalAddress
 
-from eqci_space.errors import DataError
 from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
+from eqci_space.report.exports.earlier_calendar import (
+    OGS,
+    OGS_B,
+    SATELLITE,
+    EarlierEvent,
+    public_event,
+    read_calendar,
+)
 from eqci_space.report.release import Released
 from eqci_space.schedule.diff import match_contacts
 from eqci_space.words import joined, whole_seconds
@@ -23,8 +30,8 @@ __all__ = ["CANCELLED_FILE", "write_calendar"]
 CANCELLED_FILE = "contacts-cancelled.ics"
 """Beside the calendar of a re-plan, for programs that take cancellations only as METHOD:CANCEL."""
 _ALARM_BEFORE = timedelta(minutes=30)
-_SATELLITE, _OGS, _OGS_B = "X-EQCI-SATELLITE", "X-EQCI-OGS", "X-EQCI-OGS-B"
-_COMPARED = ("dtstart", "dtend", "status", "summary", "description")
+_DROPPED = "No longer in the plan."
+_COMPARED = ("status", "summary", "description")
 
 
 @dataclass(frozen=True)
@@ -56,14 +63,17 @@ def write_calendar(released: Released, path: Path, *, earlier: Path | None = Non
         Directory of the earlier run whose calendar this one replaces. A contact that overlaps one of the same satellite
         and station there keeps its UID, and its SEQUENCE rises if anything about it changed. What was planned to start
         in the new period and is in the plan no longer stays as STATUS:CANCELLED, and stands in `CANCELLED_FILE`
-        beside `path` under METHOD:CANCEL as well.
+        beside `path` under METHOD:CANCEL as well. A public release takes of it what a public release may say: times in
+        whole minutes, in UIDs as well, and none of its words.
 
     Raises
     ------
     DataError
         The earlier directory has no calendar, or it is not one of ours.
     """
-    before = [] if earlier is None else _read(earlier / path.name)
+    before = [] if earlier is None else read_calendar(earlier / path.name)
+    if released.level == "public":
+        before = _told_apart([public_event(e) for e in before])
     now = [_entry(str(i), row, released) for i, row in released.tables["contacts"].iterrows()]
     entries = _updated(now, before, released)
     dropped = [e for e in entries if str(e.event["status"]) == "CANCELLED"]
@@ -72,27 +82,7 @@ def write_calendar(released: Released, path: Path, *, earlier: Path | None = Non
         write_atomically(path.parent / CANCELLED_FILE, _calendar(dropped, "CANCEL", released))
 
 
-def _read(path: Path) -> list[_Entry]:
-    if not path.is_file():
-        raise DataError(
-            f"write_calendar: no {path.name} in the earlier run '{path.parent.name}'; give a run's directory"
-        )
-    try:
-        events = Calendar.from_ical(path.read_bytes()).walk("VEVENT")
-        return [
-            _Entry(
-                str(e["uid"]), int(e.get("sequence", 0)), str(e[_SATELLITE]), str(e[_OGS]), str(e.get(_OGS_B, "")),
-                e.decoded("dtstart"), e.decoded("dtend"), e,
-            )
-            for e in events
-        ]  # fmt: skip
-    except (KeyError, ValueError) as error:
-        raise DataError(
-            f"write_calendar: {path.name} of '{path.parent.name}' is no calendar of this tool ({error}); run again"
-        ) from error
-
-
-def _updated(now: list[_Entry], before: list[_Entry], released: Released) -> list[_Entry]:
+def _updated(now: list[_Entry], before: list[EarlierEvent], released: Released) -> list[_Entry]:
     """The new events under the UIDs of those they replace, and the cancelled ones, in order of time."""
     pairs = dict(match_contacts(_frame(now), _frame(before)))
     taken = {before[j].uid for j in pairs.values()}
@@ -100,14 +90,10 @@ def _updated(now: list[_Entry], before: list[_Entry], released: Released) -> lis
     for i, entry in enumerate(now):
         old = before[pairs[i]] if i in pairs else None
         if old is None:
-            uid, rank = entry.uid, 1
-            while uid in taken:
-                rank += 1
-                uid = entry.uid.replace("@", f"/{rank}@", 1)
-            taken.add(uid)
-            entries.append(replace(entry, uid=uid))
+            entries.append(replace(entry, uid=_new_uid(entry.uid, taken)))
         else:
-            changed = any(entry.event.decoded(k) != old.event.decoded(k) for k in _COMPARED)
+            shown = [str(entry.event[k]) for k in _COMPARED]
+            changed = [entry.start, entry.end, *shown] != [old.start, old.end, *(getattr(old, k) for k in _COMPARED)]
             entries.append(replace(entry, uid=old.uid, sequence=old.sequence + changed))
     gone = [e for j, e in enumerate(before) if j not in set(pairs.values())]
     start, end = released.start.to_pydatetime(), released.end.to_pydatetime()
@@ -115,19 +101,37 @@ def _updated(now: list[_Entry], before: list[_Entry], released: Released) -> lis
     return sorted(entries, key=lambda e: (e.start, e.uid))
 
 
-def _cancelled(entry: _Entry, released: Released) -> _Entry:
+def _new_uid(wanted: str, taken: set[str]) -> str:
+    """A UID that no other event has, and from now on is taken."""
+    uid, rank = wanted, 1
+    while uid in taken:
+        rank += 1
+        uid = f"/{rank}@".join(wanted.rsplit("@", 1))
+    taken.add(uid)
+    return uid
+
+
+def _told_apart(events: list[EarlierEvent]) -> list[EarlierEvent]:
+    taken: set[str] = set()
+    return [replace(e, uid=_new_uid(e.uid, taken)) for e in events]
+
+
+def _cancelled(old: EarlierEvent, released: Released) -> _Entry:
     """The event of a dropped contact; one that was cancelled before stays as it is."""
-    old = entry.event
-    again = str(old.get("status")) == "CANCELLED"
-    event = _event(released, entry.satellite, (entry.ogs, entry.ogs_b), entry.start, entry.end)
-    event.add("summary", str(old["summary"]) if again else f"Cancelled: {old['summary']}")
+    again = old.status == "CANCELLED"
+    summary, description = old.summary, old.description
+    if released.level == "public":
+        summary = ("Cancelled: " if again else "") + f"QKD {old.satellite} – {joined(old.ogs, old.ogs_b)}"
+        description = _DROPPED
+    event = _event(released, old.satellite, (old.ogs, old.ogs_b), old.start, old.end)
+    event.add("summary", summary if again else f"Cancelled: {summary}")
     event.add("status", "CANCELLED")
     event.add("transp", "TRANSPARENT")
-    event.add("description", str(old["description"]) if again else "No longer in the plan.")
-    return replace(entry, sequence=entry.sequence + (not again), event=event)
+    event.add("description", description if again else _DROPPED)
+    return _Entry(old.uid, old.sequence + (not again), old.satellite, old.ogs, old.ogs_b, old.start, old.end, event)
 
 
-def _frame(entries: Iterable[_Entry]) -> pd.DataFrame:
+def _frame(entries: Iterable[_Entry | EarlierEvent]) -> pd.DataFrame:
     rows = [(e.satellite, e.ogs, e.ogs_b, e.start, e.end) for e in entries]
     table = pd.DataFrame(rows, columns=["satellite", "ogs", "ogs_b", "start", "end"])
     return table.assign(start=pd.to_datetime(table["start"], utc=True), end=pd.to_datetime(table["end"], utc=True))
@@ -159,10 +163,10 @@ def _event(released: Released, satellite: str, ogs: tuple[str, str], start: date
     event.add("dtstamp", released.start.to_pydatetime())
     event.add("dtstart", start)
     event.add("dtend", end)
-    event.add(_SATELLITE, satellite)
-    event.add(_OGS, ogs[0])
+    event.add(SATELLITE, satellite)
+    event.add(OGS, ogs[0])
     if ogs[1]:
-        event.add(_OGS_B, ogs[1])
+        event.add(OGS_B, ogs[1])
     return event
 
 

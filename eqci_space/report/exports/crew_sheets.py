@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from eqci_space.files.atomic import write_atomically
+from eqci_space.files.csv_text import csv_text
 from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.exports.file_names import file_stems
 from eqci_space.report.release import Released
@@ -38,7 +39,7 @@ def write_crew_sheets(released: Released, directory: Path) -> list[Path]:
     for ogs, stem in stems.items():
         table = crew[crew["ogs"] == ogs]
         csv, html = directory / f"crew-{stem}.csv", directory / f"crew-{stem}.html"
-        write_atomically(csv, _sheet_table(table).to_csv(index=False, lineterminator="\n"))
+        write_atomically(csv, csv_text(_sheet_table(table), index=False))
         write_atomically(html, _page(ogs, table, released))
         paths += [csv, html]
     return paths

@@ -10,14 +10,33 @@ from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.exports.contact_calendar import write_calendar
 from eqci_space.report.exports.crew_sheets import write_crew_sheets
 from eqci_space.report.exports.czml import write_czml
+from eqci_space.report.exports.earlier_calendar import read_calendar
 from eqci_space.report.exports.orbit_files import write_ephemerides
 from eqci_space.report.exports.qkdn_snapshots import write_snapshots
 from eqci_space.report.exports.tables import write_contact_list, write_geopackage, write_parquet
 from eqci_space.report.exports.workbook import write_workbook
 from eqci_space.report.page.public import write_public_report
 from eqci_space.report.release import Released
+from eqci_space.report.run_io import Run, load_run
 
-__all__ = ["write_exports"]
+__all__ = ["load_earlier", "write_exports"]
+
+_CALENDAR = "contacts.ics"
+
+
+def load_earlier(directory: Path) -> Run:
+    """The run that another re-plans, with all that the other will take of it, so that nothing fails when it is made.
+
+    Raises
+    ------
+    DataError
+        The directory is no run, its calendar is not one of ours, or a file is missing or damaged.
+    TableError
+        A table does not fulfil its contract.
+    """
+    run = load_run(directory)
+    read_calendar(directory / _CALENDAR)
+    return run
 
 
 @once_named(folder="directory")
@@ -41,7 +60,7 @@ def write_exports(released: Released, directory: str | Path, *, earlier: str | P
     directory = Path(directory)
     write_parquet(released, directory)
     write_contact_list(released, directory / "contacts.csv")
-    write_calendar(released, directory / "contacts.ics", earlier=None if earlier is None else Path(earlier))
+    write_calendar(released, directory / _CALENDAR, earlier=None if earlier is None else Path(earlier))
     write_workbook(released, directory / "tables.xlsx")
     write_crew_sheets(released, directory)
     write_geopackage(released, directory / "network.gpkg")

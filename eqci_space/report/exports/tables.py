@@ -11,6 +11,7 @@ import pyogrio
 
 from eqci_space.errors import DataError
 from eqci_space.files.atomic import replaced_file, write_atomically
+from eqci_space.files.csv_text import csv_text
 from eqci_space.machine.deprecation import once_first, once_named
 from eqci_space.report.release import Released
 from eqci_space.report.run_io import TABLE_NAMES
@@ -45,7 +46,7 @@ def write_contact_list(released: Released, path: Path) -> None:
     for column in ("skl_bit", "expected_skl_bit"):
         table[column] = table[column].round(0).astype("int64")
     table["p_clear"] = table["p_clear"].round(4)
-    write_atomically(path, table.to_csv(lineterminator="\n"))
+    write_atomically(path, csv_text(table, index=True))
 
 
 @once_first("path")
