@@ -24,17 +24,7 @@ docs:           ## the documentation, offline, warnings are errors
 bench:          ## full-size benchmarks beside the peers; compare with --compare OLD NEW
 	$(BIN)/pip install -q -e ".[bench]" && $(BIN)/python -m benchmarks all --json out/benchmarks.json
 audit:          ## dependencies with known vulnerabilities; needs the package registry
-	@mkdir -p out && rm -f out/audit.json && $(PYTHON) -m venv out/audit
-	@out/audit/bin/pip install -q pip-audit 2> out/audit.log || \
-	  { echo "audit: cannot install pip-audit (out/audit.log); nothing was audited"; exit 2; }
-	@out/audit/bin/pip-audit --progress-spinner off --timeout 20 -f json -o out/audit.json 2> out/audit.log \
-	  --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || test -s out/audit.json || \
-	  { echo "audit: no list of vulnerabilities can be reached (out/audit.log); nothing was audited"; exit 2; }
-	@$(BIN)/python -c 'import json; ps = json.load(open("out/audit.json"))["dependencies"]; \
-	  known = [p for p in ps if "skip_reason" not in p]; \
-	  found = [(p["name"], p["version"], v["id"], v["fix_versions"]) for p in known for v in p["vulns"]]; \
-	  print(*found, f"audit: {len(known)} of {len(ps)} packages audited, {len(found)} known vulnerabilities", sep="\n"); \
-	  raise SystemExit(1 if found else 0 if 2 * len(known) > len(ps) else "audit: the registry knows too few of them")'
+	$(BIN)/python -m tests.audit
 notebooks:      ## regenerate the notebooks from their sources
 	for n in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb "$$n"; done
 check: test static

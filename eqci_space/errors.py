@@ -137,7 +137,7 @@ class StaleElementsWarning(EqciWarning):
 
 
 class LostOrbitWarning(EqciWarning):
-    """Passes of a satellite end, as asked, where its states are no orbit any more."""
+    """A satellite has no passes in a part of the period: its states end, as asked, or its file has none."""
 
 
 class ModelValidityWarning(EqciWarning):

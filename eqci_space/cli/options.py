@@ -149,14 +149,12 @@ def check_inputs(scenario: Scenario) -> Network:
     from eqci_space.errors import LostOrbitWarning
     from eqci_space.fiber.network import build_network
     from eqci_space.orbits.elements import propagator
-    from eqci_space.orbits.ephemeris import check_states, satellite_elements, satellite_segments, tabulated_ephemeris
+    from eqci_space.orbits.ephemeris import check_states, satellite_elements
     from eqci_space.schedule.partners import lonely_satellites
     from eqci_space.weather.records import check_weather_file
 
     for satellite in scenario.satellites:
-        if satellite.ephemeris is not None:
-            tabulated_ephemeris(satellite_segments(satellite, scenario), scenario.start, scenario.end)
-        elif satellite.orbit is not None:
+        if satellite.orbit is not None:
             propagator(satellite_elements(satellite, scenario))
         else:
             lost = check_states(satellite, scenario)

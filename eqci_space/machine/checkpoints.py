@@ -137,7 +137,7 @@ class Checkpoints:
         }  # fmt: skip
         write_atomically(self.folder / f"{name}.json", json.dumps(note))
 
-    def has(self, name: str, record: str | None = None) -> bool:
+    def has(self, name: str, *, record: str | None = None) -> bool:
         """Whether a result is there and whole; one damaged, or of another record, code or function, is missing."""
         note = self._note(name)
         return note is not None and (record is None or note["record"] == record)

@@ -184,7 +184,7 @@ class _Shelf:
         """Tasks of which no result is there yet."""
         if self._store is None:
             return self._tasks
-        left = [t for t in self._tasks if not self._store.has(self._store.name(t.record), t.record)]
+        left = [t for t in self._tasks if not self._store.has(self._store.name(t.record), record=t.record)]
         if self._progress and len(left) < len(self._tasks):
             self._progress(len(self._tasks) - len(left))
         return left

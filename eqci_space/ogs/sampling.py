@@ -11,7 +11,7 @@ from eqci_space.errors import TableError
 from eqci_space.linkbudget.extinction import apparent_elevation_deg, standard_pressure_pa
 from eqci_space.ogs.windows import separation_rad
 from eqci_space.orbits.earth import seconds_from, station_frame, times_from
-from eqci_space.orbits.ephemeris import Ephemeris, ephemerides, motion
+from eqci_space.orbits.ephemeris import Trajectory, ephemerides, motion
 from eqci_space.orbits.sky import Sky, make_sky
 from eqci_space.scenario import Scenario, Station, placed, unknown_pair
 from eqci_space.tables import check_table, empty_table
@@ -109,7 +109,7 @@ def _gauss(starts: np.ndarray, ends: np.ndarray, nodes: int) -> tuple[np.ndarray
     return np.repeat(np.arange(len(starts)), nodes), seconds.ravel(), (half * w).ravel()
 
 
-def _geometry(orbit: Ephemeris, station: Station, sky: Sky, seconds: np.ndarray) -> dict[str, np.ndarray]:
+def _geometry(orbit: Trajectory, station: Station, sky: Sky, seconds: np.ndarray) -> dict[str, np.ndarray]:
     """Columns of SAMPLES that follow from positions at `seconds`."""
     position, rotation = station_frame(station.latitude_deg, station.longitude_deg, station.height_ellipsoid_m)
     satellite, velocity = motion(orbit, seconds)

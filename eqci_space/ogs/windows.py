@@ -11,7 +11,7 @@ import pandas as pd
 from eqci_space.errors import TableError
 from eqci_space.ogs.intervals import Condition, holding_intervals, intersection, without
 from eqci_space.orbits.earth import seconds_from, station_frame, times_from
-from eqci_space.orbits.ephemeris import Ephemeris, ephemerides, positions_m
+from eqci_space.orbits.ephemeris import Trajectory, ephemerides, positions_m
 from eqci_space.orbits.sky import Sky, make_sky
 from eqci_space.scenario import Scenario, Station, dated_stations, unknown_pair
 from eqci_space.tables import check_table
@@ -110,7 +110,7 @@ def _open_intervals(sky: Sky, station: Station, first: datetime, last: datetime)
 
 
 def _windows(
-    passes: pd.DataFrame, station: Station, orbit: Ephemeris | None, sky: Sky, open_s: np.ndarray, first: datetime
+    passes: pd.DataFrame, station: Station, orbit: Trajectory | None, sky: Sky, open_s: np.ndarray, first: datetime
 ) -> list[tuple[str, str, str, str, float, float, bool]]:
     """Rows of WINDOWS of one satellite over one station in one place."""
     aos, los = seconds_from(first, passes["aos"]), seconds_from(first, passes["los"])
@@ -134,7 +134,7 @@ def _windows(
 
 
 def _in_free_sky(
-    owner: np.ndarray, parts: np.ndarray, station: Station, orbit: Ephemeris, sky: Sky
+    owner: np.ndarray, parts: np.ndarray, station: Station, orbit: Trajectory, sky: Sky
 ) -> tuple[np.ndarray, np.ndarray]:
     """Parts of intervals in which the satellite stands above the mask and away from Sun and Moon."""
     position, rotation = station_frame(station.latitude_deg, station.longitude_deg, station.height_ellipsoid_m)

@@ -75,17 +75,25 @@ def julian_date(start: datetime, seconds: np.ndarray) -> tuple[np.ndarray, np.nd
     return whole + extra, fraction - extra
 
 
+@lru_cache(maxsize=1)
+def _leap_days() -> np.ndarray:
+    """Julian dates of the midnights that begin a day of 86,401 s."""
+    later = [x for x in erfa.leap_seconds.get() if (x["year"], x["month"]) > (1972, 1)]
+    return np.array([sum(erfa.cal2jd(x["year"], x["month"], 1)) - 1.0 for x in later])
+
+
 def utc_to_tai(jd: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """TAI as (whole day, fraction) of a UTC Julian date; the leap seconds known today are taken to stay.
 
     ERFA calls years beyond its own table dubious at every call; how far the table of Earth orientation reaches is told
-    once.
+    once. It also counts fractions of a day that ends in a leap second in 86,401 s; ours are of 86,400 s.
 
     Raises
     ------
     TimeError
         A date lies before the calendar that ERFA knows.
     """
+    fraction = np.where(np.isin(jd, _leap_days()), fraction * (86400.0 / 86401.0), fraction)
     day, part, status = erfa.ufunc.utctai(jd, fraction)
     if np.any(np.asarray(status) < 0):
         raise TimeError(f"utc_to_tai: Julian date {float(np.min(jd)):.1f} is no date that ERFA knows; use a later one")

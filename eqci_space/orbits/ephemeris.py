@@ -18,6 +18,7 @@ from eqci_space.orbits.interpolation import NODES
 from eqci_space.orbits.motion import (
     LONGEST_STEP_S,
     Ephemeris,
+    Trajectory,
     check_period,
     covered_s,
     finest_step_s,
@@ -28,12 +29,13 @@ from eqci_space.orbits.motion import (
 )
 from eqci_space.orbits.selection import Catalogue, catalogue, select_from
 from eqci_space.orbits.soundness import Doubt, believed_span, doubt_on_the_way
-from eqci_space.orbits.tabulated import orbit_of, satellite_segments, tabulated_ephemeris
+from eqci_space.orbits.tabulated import orbit_of, satellite_segments, tabulated_ephemeris, tabulated_trajectory
 from eqci_space.scenario import Satellite, Scenario
 from eqci_space.units import EARTH_GM_M3_S2
 
 __all__ = [
     "Ephemeris",
+    "Trajectory",
     "believed_ephemerides",
     "check_states",
     "covered_s",
@@ -47,9 +49,11 @@ __all__ = [
     "satellite_elements",
     "satellite_segments",
     "tabulated_ephemeris",
+    "tabulated_trajectory",
 ]
 
 _STEP_GRAIN_S = 5.0
+_GAPS = "no states {}; it has no passes then"
 
 
 def satellite_elements(satellite: Satellite, scenario: Scenario) -> ElementSet:
@@ -195,33 +199,36 @@ def _grid_frame(start: datetime, step: float, count: int) -> tuple[np.ndarray, .
     return jd, fraction, np.cos(angle), np.sin(angle)
 
 
-def ephemerides(scenario: Scenario, start: datetime, end: datetime) -> dict[str, Ephemeris]:
-    """One `Ephemeris` per satellite of the scenario.
+def ephemerides(scenario: Scenario, start: datetime, end: datetime) -> dict[str, Trajectory]:
+    """One `Trajectory` per satellite of the scenario.
 
-    With ``bad_states = "end"`` one may end before the period does, or be left out, where SGP4's states are no orbit.
+    One may cover only parts of the period, or be left out: where SGP4's states are no orbit, with
+    ``bad_states = "end"``, and where a file has no states.
     """
     return believed_ephemerides(scenario, start, end)[0]
 
 
 def believed_ephemerides(
     scenario: Scenario, start: datetime, end: datetime
-) -> tuple[dict[str, Ephemeris], dict[str, str]]:
-    """`ephemerides`, and by satellite why one of them ends inside the period or is left out.
+) -> tuple[dict[str, Trajectory], dict[str, str]]:
+    """`ephemerides`, and by satellite why one of them does not cover the whole period or is left out.
 
     Raises
     ------
     ElementsError
-        States of a satellite are no orbit that may not end so, or its file is malformed.
+        States of a satellite are no orbit that may not end so, or its file is malformed or says nothing of the period.
     """
-    found: dict[str, Ephemeris] = {}
+    found: dict[str, Trajectory] = {}
     lost: dict[str, str] = {}
     for satellite in scenario.satellites:
+        file = _file_of(satellite)
         if satellite.ephemeris is not None:
             segments = satellite_segments(satellite, scenario)
-            found[satellite.name] = tabulated_ephemeris(segments, start, end, name=satellite.name)
+            found[satellite.name], gaps = tabulated_trajectory(segments, start, end, name=satellite.name)
+            if gaps:
+                lost[satellite.name] = f"satellite '{satellite.name}'{file}: {_GAPS.format(gaps)}"
             continue
         elements = satellite_elements(satellite, scenario)
-        file = f" in {Path(satellite.elements).name}" if satellite.elements else ""
         try:
             part, doubts = _propagated(elements, start, end, satellite.name)
         except ElementsError as error:
@@ -231,28 +238,48 @@ def believed_ephemerides(
             problem = _refusal(elements, doubts, some_left=some_left)
             raise ElementsError(f"satellite '{satellite.name}'{file}: {problem}")
         if part is not None:
-            found[satellite.name] = part
+            found[satellite.name] = _one_arc(part, (end - start).total_seconds())
         if doubts:
             lost[satellite.name] = f"satellite '{satellite.name}'{file}: {_loss(elements, doubts, some_left=some_left)}"
     return found, lost
 
 
+def _one_arc(arc: Ephemeris, length_s: float) -> Trajectory:
+    """The trajectory of a propagated arc.
+
+    Where it ends inside the period a step is left: grids of other parts of the period may end earlier.
+    """
+    first, last = covered_s(arc)
+    begin = first + arc.step_s if first > 0 else 0.0
+    finish = last - arc.step_s if last < length_s else length_s
+    return Trajectory(arc.satellite, arc.start, (arc,), ((begin, finish),))
+
+
+def _file_of(satellite: Satellite) -> str:
+    """The file that a satellite's orbit is from, as messages say it."""
+    file = satellite.elements or satellite.ephemeris
+    return f" in {Path(file).name}" if file else ""
+
+
 def check_states(satellite: Satellite, scenario: Scenario) -> str:
-    """What a satellite with elements loses of the scenario's period because its states are no orbit, by samples.
+    """What a satellite loses of the scenario's period: SGP4's states are no orbit, by samples, or a file has none.
 
     Empty if nothing is found. It takes milliseconds; leaps are left to the search of passes.
 
     Raises
     ------
     ElementsError
-        States are no orbit that may not end so, or the file is malformed.
+        States are no orbit that may not end so, or the file is malformed or says nothing of the period.
     """
+    where = f"satellite '{satellite.name}'{_file_of(satellite)}"
+    if satellite.ephemeris is not None:
+        _, gaps = tabulated_trajectory(satellite_segments(satellite, scenario), scenario.start, scenario.end)
+        return f"{where}: {_GAPS.format(gaps)}" if gaps else ""
     elements = satellite_elements(satellite, scenario)
     begin_s, end_s = ((t - elements.epoch).total_seconds() for t in (scenario.start, scenario.end))
     doubt = doubt_on_the_way(elements, begin_s, end_s, whole=True)
     if doubt is None:
         return ""
-    where = f"satellite '{satellite.name}'" + (f" in {Path(satellite.elements).name}" if satellite.elements else "")
     some_left = doubt.at_s > begin_s if doubt.at_s >= 0 else doubt.at_s < end_s
     if not _may_end(satellite):
         raise ElementsError(f"{where}: {_refusal(elements, [doubt], some_left=some_left)}")

@@ -19,6 +19,7 @@ from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M, EARTH_ROTATION_RAD_
 __all__ = [
     "LONGEST_STEP_S",
     "Ephemeris",
+    "Trajectory",
     "check_period",
     "covered_s",
     "finest_step_s",
@@ -60,15 +61,55 @@ class Ephemeris:
     perigee_radius_m: float
 
 
-def positions_m(ephemeris: Ephemeris, seconds: np.ndarray) -> np.ndarray:
-    """Earth-fixed positions (n, 3) [m] at `seconds` after ``ephemeris.start``.
+@dataclass(frozen=True)
+class Trajectory:
+    """What is known of one satellite's motion in a period: unbroken arcs in order of time.
+
+    Attributes
+    ----------
+    satellite : str
+    start : datetime
+        Origin of the time axis of all arcs.
+    arcs : tuple of Ephemeris
+    spans_s : tuple of (float, float)
+        The part of each arc [s after `start`] in which passes are looked for. Spans do not overlap; two may meet, where
+        one arc takes over from another, and nothing is known between others.
+    """
+
+    satellite: str
+    start: datetime
+    arcs: tuple[Ephemeris, ...]
+    spans_s: tuple[tuple[float, float], ...]
+
+    @property
+    def known_s(self) -> list[tuple[float, float]]:
+        """The spans, those that meet made one."""
+        joined = [self.spans_s[0]]
+        for first, last in self.spans_s[1:]:
+            meets = first - joined[-1][1] <= _ROUNDING_S
+            joined[-1:] = [(joined[-1][0], last)] if meets else [joined[-1], (first, last)]
+        return joined
+
+    @property
+    def speed_bound_m_s(self) -> float:
+        """Bound of the speed on all arcs [m/s]."""
+        return max(arc.speed_bound_m_s for arc in self.arcs)
+
+    @property
+    def perigee_radius_m(self) -> float:
+        """Bound of the radius on all arcs [m], from below."""
+        return min(arc.perigee_radius_m for arc in self.arcs)
+
+
+def positions_m(orbit: Ephemeris | Trajectory, seconds: np.ndarray) -> np.ndarray:
+    """Earth-fixed positions (n, 3) [m] at `seconds` after ``orbit.start``.
 
     Raises
     ------
     ElementsError
-        A time lies outside the grid.
+        A time lies where nothing is known.
     """
-    return motion(ephemeris, seconds)[0]
+    return motion(orbit, seconds)[0]
 
 
 def covered_s(ephemeris: Ephemeris) -> tuple[float, float]:
@@ -76,42 +117,71 @@ def covered_s(ephemeris: Ephemeris) -> tuple[float, float]:
     return ephemeris.first_s, ephemeris.first_s + (ephemeris.grid_m.shape[1] - 1) * ephemeris.step_s
 
 
-def sample_times(ephemeris: Ephemeris, start: datetime, length_s: float, step_s: float, *, fewest: int) -> np.ndarray:
-    """Even times [s after `start`], at most `step_s` apart, over a length as far as an ephemeris covers it.
+def sample_times(
+    orbit: Trajectory, start: datetime, length_s: float, step_s: float, *, fewest: int
+) -> list[np.ndarray]:
+    """Even times [s after `start`], at most `step_s` apart, over a length as far as each arc covers it.
 
     Parameters
     ----------
-    ephemeris : Ephemeris
+    orbit : Trajectory
     start : datetime
     length_s, step_s : float
         [s]
     fewest : int
-        Number of times that there are at least.
+        Number of times that there are at least in an arc.
+
+    Returns
+    -------
+    list of arrays
+        One per arc that covers some of the length.
     """
-    first, last = (s - (start - ephemeris.start).total_seconds() for s in covered_s(ephemeris))
-    begin, end = max(0.0, first), min(length_s, last)
-    return np.linspace(begin, end, max(fewest, int(np.ceil((end - begin) / step_s)) + 1))
+    offset_s = (start - orbit.start).total_seconds()
+    found = []
+    for first, last in orbit.spans_s:
+        begin, end = max(0.0, first - offset_s), min(length_s, last - offset_s)
+        if begin < end:
+            found.append(np.linspace(begin, end, max(fewest, int(np.ceil((end - begin) / step_s)) + 1)))
+    return found
 
 
-def motion(ephemeris: Ephemeris, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Earth-fixed positions (n, 3) [m] and velocities (n, 3) [m/s] at `seconds` after ``ephemeris.start``.
+def motion(orbit: Ephemeris | Trajectory, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Earth-fixed positions (n, 3) [m] and velocities (n, 3) [m/s] at `seconds` after ``orbit.start``.
 
-    The velocity is the derivative of the position in the rotating frame.
+    The velocity is the derivative of the position in the rotating frame. Where one arc takes over from another, the
+    later one holds.
 
     Raises
     ------
     ElementsError
-        A time lies outside the grid.
+        A time lies where nothing is known.
     """
     seconds = np.ascontiguousarray(seconds, dtype=float)
-    last = ephemeris.first_s + (ephemeris.grid_m.shape[1] - 1) * ephemeris.step_s
-    if seconds.size and (seconds.min() < ephemeris.first_s - _ROUNDING_S or seconds.max() > last + _ROUNDING_S):
+    if isinstance(orbit, Ephemeris) or len(orbit.arcs) == 1:
+        arc = orbit if isinstance(orbit, Ephemeris) else orbit.arcs[0]
+        _check_covered(arc, seconds)
+        both = states(arc.grid_m, arc.first_s, arc.step_s, seconds)
+        return both[:, :3], both[:, 3:]
+    both = np.full((seconds.size, 6), np.nan)
+    for arc, (first, last) in zip(orbit.arcs, orbit.spans_s, strict=True):
+        inside = (seconds >= first - _ROUNDING_S) & (seconds <= last + _ROUNDING_S)
+        both[inside] = states(arc.grid_m, arc.first_s, arc.step_s, seconds[inside])
+    unknown = np.isnan(both[:, 0])
+    if unknown.any():
         raise ElementsError(
-            f"motion: times {seconds.min():.1f}..{seconds.max():.1f} s; the ephemeris of "
-            f"'{ephemeris.satellite}' covers {ephemeris.first_s:.1f}..{last:.1f} s"
+            f"motion: {seconds[unknown][0]:.1f} s after {orbit.start:%Y-%m-%dT%H:%M:%SZ}; nothing is known of "
+            f"'{orbit.satellite}' then"
         )
-    both = states(ephemeris.grid_m, ephemeris.first_s, ephemeris.step_s, seconds)
     return both[:, :3], both[:, 3:]
+
+
+def _check_covered(arc: Ephemeris, seconds: np.ndarray) -> None:
+    first, last = covered_s(arc)
+    if seconds.size and (seconds.min() < first - _ROUNDING_S or seconds.max() > last + _ROUNDING_S):
+        raise ElementsError(
+            f"motion: times {seconds.min():.1f}..{seconds.max():.1f} s; the ephemeris of '{arc.satellite}' covers "
+            f"{first:.1f}..{last:.1f} s"
+        )
 
 
 def check_period(where: str, start: datetime, end: datetime) -> None:

@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from eqci_space.errors import ElementsError
 from eqci_space.files.csv_rows import CsvError, csv_records
 from eqci_space.files.csv_text import safe_cell
 from eqci_space.orbits.elements import BadRecord, ElementSet, build_elements
+from eqci_space.orbits.xml_walk import walk_xml
 
 __all__ = [
     "format_csv",
@@ -201,17 +201,9 @@ def parse_xml(text: str, source: str) -> Parsed:
     """``omm`` elements of an XML document of any prefix, alone or combined; document types and entities are refused."""
     records: list[tuple[str, dict[str, str], str | None]] = []
     inside = False
-    words: list[str] = []
-    parser = expat.ParserCreate()
 
-    def refuse(*_: object) -> None:
-        raise ElementsError(f"{source} line {parser.CurrentLineNumber}: a document type or entity; remove it")
-
-    def begin(tag: str, attributes: dict[str, str]) -> None:
+    def begin(tag: str, attributes: dict[str, str], where: str) -> None:
         nonlocal inside
-        tag = _local(tag)
-        words.clear()
-        where = f"{source} line {parser.CurrentLineNumber}"
         if tag == "omm":
             records.append((where, {}, None))
             inside = True
@@ -219,34 +211,20 @@ def parse_xml(text: str, source: str) -> Parsed:
             place, record, problem = records[-1]
             records[-1] = (place, record, problem or _wrong_unit(tag, attributes["units"], where))
 
-    def finish(tag: str) -> None:
+    def finish(tag: str, content: str, where: str) -> None:
         nonlocal inside
-        tag = _local(tag)
-        content = "".join(words).strip()
-        words.clear()
         if tag == "omm":
             inside = False
         if not inside or not content:
             return
         place, record, problem = records[-1]
         if tag in record and (tag in _FIELDS or tag == "NORAD_CAT_ID"):
-            twice = f"{source} line {parser.CurrentLineNumber}: {tag} is given twice"
-            records[-1] = (place, record, problem or twice)
+            records[-1] = (place, record, problem or f"{where}: {tag} is given twice")
         record[tag] = content
 
-    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, finish, words.append
-    try:
-        parser.Parse(text.encode("utf-8"), True)
-    except (expat.ExpatError, LookupError, ValueError) as error:
-        raise ElementsError(f"{source}: not valid XML: {error}") from error
+    walk_xml(text, source, begin, finish)
     for where, record, problem in records:
         yield _attempt(record, where, problem)
-
-
-def _local(tag: str) -> str:
-    """A tag without the prefix of its namespace."""
-    return tag.rpartition(":")[2]
 
 
 def _record(elements: ElementSet) -> dict[str, str]:

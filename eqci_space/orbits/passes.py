@@ -17,7 +17,7 @@ import pandas as pd
 
 from eqci_space.errors import LostOrbitWarning, TableError, TimeError
 from eqci_space.orbits.earth import station_frame, times_from
-from eqci_space.orbits.ephemeris import Ephemeris, believed_ephemerides, covered_s
+from eqci_space.orbits.ephemeris import Ephemeris, Trajectory, believed_ephemerides, covered_s
 from eqci_space.orbits.pass_kernels import AOS, CLOSEST, COLUMNS, LOS, RANGE, SINE, SITE, TCA, search_rows
 from eqci_space.scenario import Scenario, dated_stations
 from eqci_space.tables import check_table
@@ -26,6 +26,7 @@ __all__ = ["find_passes", "search_passes"]
 
 _ROUNDING_S = 1e-6
 _SATELLITE, _TRUNCATED = COLUMNS, COLUMNS + 1
+_CUT_AOS, _CUT_LOS = COLUMNS, COLUMNS + 1
 _STAMP_DIGITS = [0, 1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 14, 15, 17, 18]  # of YYYY-MM-DDTHH:MM:SS
 
 
@@ -110,12 +111,15 @@ def find_passes(
     TableError
         `min_elevation_deg` is out of range.
     ElementsError
-        The states of a satellite are no orbit (decayed, diverged, a leap) that has no ``bad_states = "end"``.
+        The states of a satellite are no orbit (decayed, diverged, a leap) that has no ``bad_states = "end"``, or its
+        file says nothing of the period.
 
     Warns
     -----
     LostOrbitWarning
-        The passes of a satellite that has it end where its states are no orbit any more.
+        A satellite has no passes in a part of the period: its states are no orbit there, or its file has none.
+    ImplausibleInputWarning
+        States of a file can hardly be right (`eqci_space.orbits.oem_spans`).
     """
     if min_elevation_deg is not None and not 0 <= min_elevation_deg < 90:
         raise TableError(f"find_passes: min_elevation_deg={min_elevation_deg}; expected 0 to 90 degrees")
@@ -134,23 +138,40 @@ def find_passes(
     return check_table(table, "PASSES", "find_passes")
 
 
-def _passes_of(number: int, ephemeris: Ephemeris, sites: _Sites) -> np.ndarray:
-    """Rows of the passes of satellite `number`, which two columns more hold: its number, and whether one is cut.
+def _passes_of(number: int, orbit: Trajectory, sites: _Sites) -> np.ndarray:
+    """Rows of the passes of satellite `number`, which two columns more hold: its number, and whether one is cut."""
+    found = []
+    for arc, (first, last) in zip(orbit.arcs, orbit.spans_s, strict=True):
+        begin_s, end_s = np.maximum(sites.begin_s, first), np.minimum(sites.end_s, last)
+        kept = np.flatnonzero(begin_s < end_s)
+        rows = search_passes(
+            arc, sites.positions_m[kept], sites.zeniths[kept], sites.min_elevation_deg[kept], begin_s[kept], end_s[kept]
+        )
+        rows[:, SITE] = kept[rows[:, SITE].astype(int)]
+        ogs = rows[:, SITE].astype(int)
+        cut = [rows[:, AOS] <= begin_s[ogs], rows[:, LOS] >= end_s[ogs]]
+        found.append(np.column_stack([rows, *cut]))
+    rows = found[0] if len(found) == 1 else _joined(np.concatenate(found))
+    truncated = rows[:, COLUMNS:].any(axis=1)
+    return np.column_stack([rows[:, :COLUMNS], np.full(len(rows), number), truncated])
 
-    Where the orbit is lost inside the period, a step is left: grids of other parts of the period may end earlier.
-    """
-    e = ephemeris
-    _, last_s = covered_s(e)
-    begin_s = np.maximum(sites.begin_s, e.first_s + e.step_s if e.first_s > 0 else 0.0)
-    end_s = np.minimum(sites.end_s, last_s - e.step_s if last_s < sites.end_s.max() else last_s)
-    kept = np.flatnonzero(begin_s < end_s)
-    rows = search_passes(
-        e, sites.positions_m[kept], sites.zeniths[kept], sites.min_elevation_deg[kept], begin_s[kept], end_s[kept]
-    )
-    rows[:, SITE] = kept[rows[:, SITE].astype(int)]
-    ogs = rows[:, SITE].astype(int)
-    truncated = (rows[:, AOS] <= begin_s[ogs]) | (rows[:, LOS] >= end_s[ogs])
-    return np.column_stack([rows, np.full(len(rows), number), truncated])
+
+def _joined(rows: np.ndarray) -> np.ndarray:
+    """Passes whose parts meet where one arc takes over from another, made whole; rows end in cut at AOS, cut at LOS."""
+    rows = rows[np.lexsort((rows[:, AOS], rows[:, SITE]))]
+    joined: list[np.ndarray] = []
+    for row in rows:
+        before = joined[-1] if joined else None
+        meets = before is not None and before[SITE] == row[SITE] and row[AOS] - before[LOS] <= _ROUNDING_S
+        if before is None or not (meets and before[_CUT_LOS] and row[_CUT_AOS]):
+            joined.append(row.copy())
+            continue
+        if row[SINE] > before[SINE]:
+            before[[TCA, SINE]] = row[[TCA, SINE]]
+        if row[RANGE] < before[RANGE]:
+            before[[CLOSEST, RANGE]] = row[[CLOSEST, RANGE]]
+        before[[LOS, _CUT_LOS]] = row[[LOS, _CUT_LOS]]
+    return np.array(joined).reshape(-1, rows.shape[1])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,13 +12,26 @@ import numpy as np
 from eqci_space.errors import AssumedObjectWarning, ElementsError, close_names
 from eqci_space.orbits.earth import julian_date, to_earth_fixed
 from eqci_space.orbits.interpolation import NODES
-from eqci_space.orbits.motion import LONGEST_STEP_S, Ephemeris, check_period, finest_step_s, motion_bounds
-from eqci_space.orbits.oem_io import OemSegment, interpolated_km, read_oem
+from eqci_space.orbits.motion import (
+    LONGEST_STEP_S,
+    Ephemeris,
+    Trajectory,
+    check_period,
+    finest_step_s,
+    motion_bounds,
+)
+from eqci_space.orbits.oem_io import read_oem
+from eqci_space.orbits.oem_segment import OemSegment, interpolated_km
+from eqci_space.orbits.oem_spans import gap_words, unbroken_parts
+from eqci_space.orbits.time_scales import leap_instants, leaps_s
 from eqci_space.scenario import Satellite, Scenario
 from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M, EARTH_ROTATION_RAD_S
 from eqci_space.words import short_list
 
-__all__ = ["orbit_of", "satellite_segments", "tabulated_ephemeris"]
+__all__ = ["orbit_of", "satellite_segments", "tabulated_ephemeris", "tabulated_trajectory"]
+
+_SHORTEST = timedelta(seconds=1)
+_MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
 def satellite_segments(satellite: Satellite, scenario: Scenario) -> list[OemSegment]:
@@ -68,38 +81,85 @@ def _segments_of(path: Path, stamp: int) -> list[OemSegment]:
     return read_oem(path)
 
 
-def tabulated_ephemeris(
+def tabulated_trajectory(
     segments: list[OemSegment], start: datetime, end: datetime, *, name: str | None = None
-) -> Ephemeris:
-    """Earth-fixed grid of an OEM over a period that lies in the useable span of one of its segments.
+) -> tuple[Trajectory, str]:
+    """Arcs of an object's segments over a period, and where in it they say nothing (empty if nowhere).
 
     Raises
     ------
     ElementsError
-        No segment covers the period, or the states are no orbit around the Earth.
+        No segment covers any of the period, or the states are no orbit around the Earth.
+    TimeError
+        A time is naive.
+
+    Warns
+    -----
+    ImplausibleInputWarning
+        As `unbroken_parts`.
+    """
+    check_period("tabulated_trajectory", start, end)
+    parts = unbroken_parts(segments)
+    arcs, spans = [], []
+    for part in parts:
+        begin, finish = max(start, part.useable_start), min(end, part.useable_stop)
+        if finish - begin >= _SHORTEST or (begin, finish) == (start, end):
+            arcs.append(_arc(part, start, begin, finish, name))
+            spans.append(((begin - start).total_seconds(), (finish - start).total_seconds()))
+    if not arcs:
+        raise ElementsError(
+            f"ephemeris of '{segments[0].object_name}' has states for {_spans(parts)}; none covers the period "
+            f"{start:{_MINUTE}} to {end:{_MINUTE}} or a part of it; give the file of the period"
+        )
+    return Trajectory(name or segments[0].object_name, start, tuple(arcs), tuple(spans)), gap_words(parts, start, end)
+
+
+def tabulated_ephemeris(
+    segments: list[OemSegment], start: datetime, end: datetime, *, name: str | None = None
+) -> Ephemeris:
+    """Earth-fixed grid of an OEM over a period that lies in one unbroken part of it.
+
+    Raises
+    ------
+    ElementsError
+        No part covers the whole period, or the states are no orbit around the Earth.
     TimeError
         A time is naive.
     """
     check_period("tabulated_ephemeris", start, end)
-    segment = next((s for s in segments if s.useable_start <= start and end <= s.useable_stop), None)
-    if segment is None:
-        spans = ", ".join(f"{s.useable_start:%Y-%m-%dT%H:%MZ} to {s.useable_stop:%Y-%m-%dT%H:%MZ}" for s in segments)
+    parts = unbroken_parts(segments)
+    part = next((p for p in parts if p.useable_start <= start and end <= p.useable_stop), None)
+    if part is None:
         raise ElementsError(
-            f"ephemeris of '{segments[0].object_name}' has segments {spans}; none covers the period "
-            f"{start:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ}; shorten the period"
+            f"ephemeris of '{segments[0].object_name}' has states for {_spans(parts)}; none covers the period "
+            f"{start:{_MINUTE}} to {end:{_MINUTE}}; shorten the period"
         )
+    return _arc(part, start, start, end, name)
+
+
+def _spans(parts: list[OemSegment]) -> str:
+    return short_list([f"{p.useable_start:{_MINUTE}} to {p.useable_stop:{_MINUTE}}" for p in parts], 10) or "no time"
+
+
+def _arc(segment: OemSegment, origin: datetime, begin: datetime, end: datetime, name: str | None) -> Ephemeris:
+    """Grid of a part of a period, with a margin as far as the segment reaches; its axis counts from `origin`."""
     perigee, apogee, semi_major, eccentricity, rate = orbit_of(segment)
-    length = (end - start).total_seconds()
+    length = (end - begin).total_seconds()
     intervals = max(NODES - 1, int(np.ceil(length / min(finest_step_s(rate, eccentricity), LONGEST_STEP_S))))
     step = length / intervals
-    before = min(NODES, int((start - segment.useable_start).total_seconds() / step))
+    before = min(NODES, int((begin - segment.useable_start).total_seconds() / step))
     after = min(NODES, int((segment.useable_stop - end).total_seconds() / step))
-    seconds = np.arange(-before, intervals + after + 1) * step
-    places_km = interpolated_km(segment, seconds + (start - segment.start).total_seconds())
-    grid = np.einsum("nij,nj->in", to_earth_fixed(segment.frame, *julian_date(start, seconds)), places_km * 1e3)
+    seconds = (begin - origin).total_seconds() + np.arange(-before, intervals + after + 1) * step
+    # A last node at a midnight that a leap second goes before belongs to the day that ends, as all the others do.
+    leaps = leaps_s(segment.start, np.array([(begin - segment.start).total_seconds()]))
+    places_km = interpolated_km(segment, seconds + (origin - segment.start).total_seconds(), leaps=leaps)
+    jd, fraction = julian_date(origin, seconds)
+    if leap_instants(begin, end + _SHORTEST):
+        jd[-1], fraction[-1] = jd[-1] - 1.0, fraction[-1] + 1.0
+    grid = np.einsum("nij,nj->in", to_earth_fixed(segment.frame, jd, fraction), places_km * 1e3)
     bounds = motion_bounds(perigee, apogee, semi_major)
-    first = float(seconds[0])
-    return Ephemeris(name or segment.object_name, start, first, step, np.ascontiguousarray(grid), *bounds)
+    whole = np.ascontiguousarray(grid)
+    return Ephemeris(name or segment.object_name, origin, float(seconds[0]), step, whole, *bounds)
 
 
 def orbit_of(segment: OemSegment) -> tuple[float, float, float, float, float]:

@@ -22,7 +22,7 @@ from eqci_space.fiber.network import Network, build_network, station_node
 from eqci_space.fiber.problem import bin_edges, demand_table
 from eqci_space.machine.deprecation import once_by_position, once_first
 from eqci_space.ogs.sites import station_table
-from eqci_space.orbits.ephemeris import Ephemeris, ephemerides
+from eqci_space.orbits.ephemeris import Trajectory, ephemerides
 from eqci_space.report.exports.crew import crew_table
 from eqci_space.report.local_time import station_zones
 from eqci_space.scenario import Scenario
@@ -72,7 +72,7 @@ class Material:
     tables : mapping of str to DataFrame
         The tables of a run by their lower-case names, and sites, satellites, nodes, links, demands, bins, crew, prices.
     manifest : mapping
-    orbits : mapping of str to Ephemeris
+    orbits : mapping of str to Trajectory
         By satellite.
     """
 
@@ -81,7 +81,7 @@ class Material:
     end: pd.Timestamp
     tables: Mapping[str, pd.DataFrame]
     manifest: Mapping[str, Any]
-    orbits: Mapping[str, Ephemeris]
+    orbits: Mapping[str, Trajectory]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Released:
     end: pd.Timestamp
     tables: Mapping[str, pd.DataFrame]
     manifest: Mapping[str, Any]
-    orbits: Mapping[str, Ephemeris] = field(default_factory=dict)
+    orbits: Mapping[str, Trajectory] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
 
 

@@ -185,7 +185,7 @@ class Satellite(Record):
     name: Name
     orbit: Orbit | None = None
     elements: str | None = Field(None, description="file of element sets (OMM or TLE), relative to the scenario")
-    ephemeris: str | None = Field(None, description="CCSDS OEM file (KVN), relative to the scenario")
+    ephemeris: str | None = Field(None, description="CCSDS OEM file (KVN or XML), relative to the scenario")
     object_name: str | None = Field(None, description="which object of the file; default: the satellite's name")
     catalogue_number: Annotated[int, Field(ge=0, le=999_999_999)] | None = Field(
         None, description="which object of the element file, instead of its name"

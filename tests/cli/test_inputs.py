@@ -152,7 +152,7 @@ def test_check_names_satellites_that_never_see_two_stations(eqci, parsed, tmp_pa
 
 OWN_NETWORK = {
     "nodes.csv": "node,name,country,latitude_deg,longitude_deg,domain,role,trust,operator\n"
-    "A,Alpha,ES,40.4,-3.7,d,hub,trusted,o\nB,Beta,ES,39.5,-0.4,d,hub,trusted,o\nC,Gamma,ES,41.4,2.2,d,hub,trusted,o\n",
+    "A,Alpha,ES,40.4,-3.7,d,hub,trusted,o\nB,Beta,ES,40.2,-3.1,d,hub,trusted,o\nC,Gamma,ES,41.0,-0.2,d,hub,trusted,o\n",
     "links.csv": "link,a,b,length_km,loss_db,medium,listed_sites,status,confidence\n"
     "A-B,A,B,60,12,terrestrial,1,planned,assumed\nB-C,B,C,300,60,terrestrial,1,planned,assumed\n",
 }

@@ -35,10 +35,15 @@ def fresh_warning():
     earth._warn_beyond_table.cache_clear()
 
 
+# Days after the leap seconds in the years that are tested. Astropy and ERFA count fractions of a day of 86,401 s in it.
+LEAP_MJD = np.array([48_257, 53_736, 54_832, 56_109, 57_204, 57_754])
+
+
 def _ut1_difference_s(start, days, ut1_of):
     """Largest difference [s] of UT1 seen through GMST 1982 and through the Earth rotation angle."""
     jd, fraction = julian_date(start, np.linspace(0.0, days * 86400.0, 2001))
-    first, second = ut1_of(jd, fraction)
+    leap_day = np.isin(jd, 2_400_000.5 + LEAP_MJD - 1)
+    first, second = ut1_of(jd, np.where(leap_day, fraction * 86_400 / 86_401, fraction))
     angles = (
         sidereal_rad(jd, fraction) - erfa.gmst82(first, second),
         earth_rotation_rad(jd, fraction) - erfa.era00(first, second),
@@ -81,6 +86,13 @@ def test_ut1_stays_within_a_fifth_of_a_millisecond_of_the_final_values(astropy_o
         return time.jd1, time.jd2
 
     assert _ut1_difference_s(datetime(2005, 1, 1, tzinfo=UTC), 21 * 365, ut1_of) < 2e-4
+
+
+@pytest.mark.parametrize("utc", ["2016-12-31T12:00:00", "2016-12-31T23:59:30", "2017-01-01T00:00:00"])
+def test_ut1_of_a_day_with_a_leap_second_is_astropys(utc):
+    expected = Time(utc, scale="utc").ut1
+    angle = sidereal_rad(*julian_date(datetime.fromisoformat(f"{utc}+00:00"), np.zeros(1)))[0]
+    assert angle == pytest.approx(erfa.gmst82(expected.jd1, expected.jd2), abs=1e-3 * RAD_PER_UT1_S)
 
 
 def test_sidereal_time_equals_skyfield(timescale):

@@ -412,7 +412,7 @@ def test_a_scenario_takes_a_satellite_by_catalogue_number_and_skips_bad_records(
     assert (found.name, found.catalogue_number) == (wanted["OBJECT_NAME"], wanted["NORAD_CAT_ID"])
     assert list(orbits) == ["EAGLE1-LIKE"]
     direct = make_ephemeris(found, scenario.start, scenario.start + timedelta(days=1))
-    assert np.array_equal(orbits["EAGLE1-LIKE"].grid_m, direct.grid_m)
+    assert np.array_equal(orbits["EAGLE1-LIKE"].arcs[0].grid_m, direct.grid_m)
 
 
 def test_a_scenario_refuses_bad_records_unless_told_to_skip_them(with_satellite, mixed_file):

@@ -144,7 +144,8 @@ def test_a_scenario_gives_one_ephemeris_a_satellite(scenario):
     expected = make_ephemeris(elements, scenario.start, scenario.end, name="EAGLE1-LIKE")
     found = orbits["EAGLE1-LIKE"]
     assert (found.satellite, found.start) == ("EAGLE1-LIKE", scenario.start)
-    assert (found.grid_m == expected.grid_m).all()
+    assert (found.arcs[0].grid_m == expected.grid_m).all()
+    assert found.known_s == [(0.0, (scenario.end - scenario.start).total_seconds())]
 
 
 def test_a_scenario_reads_elements_beside_its_file(scenario, tmp_path, synthetic_sets):

@@ -172,5 +172,5 @@ def test_packed_and_wide_files_are_named(read):
 
 def test_a_page_instead_of_an_ephemeris_is_named_too(tmp_path):
     (tmp_path / "x.oem").write_text("<html><title>Log in</title></html>", encoding="utf-8")
-    with pytest.raises(ElementsError, match=r"^x\.oem: no data found; it is a web page titled 'Log in', not data"):
+    with pytest.raises(ElementsError, match=r"^x\.oem: no OEM found; it is a web page titled 'Log in', not data"):
         read_oem(tmp_path / "x.oem")

@@ -235,7 +235,9 @@ def test_a_year_is_sampled_for_a_month(small, with_contacts, material, tmp_path)
     assert sampled_end(long) == last
     assert sampled_end(small) == small.end
     rows = ({"satellite": "EAGLE1-LIKE"}, {"satellite": "EAGLE1-LIKE", "start": last, "end": last})
-    orbits = {"EAGLE1-LIKE": replace(material.orbits["EAGLE1-LIKE"], step_s=2000.0)}
+    orbit = material.orbits["EAGLE1-LIKE"]
+    stretched = replace(orbit, arcs=(replace(orbit.arcs[0], step_s=2000.0),), spans_s=((0.0, 32 * 86400.0),))
+    orbits = {"EAGLE1-LIKE": stretched}
     write_czml(replace(with_contacts(long, *rows), orbits=orbits), tmp_path / "s.czml", step_s=3600.0)
     packets = json.loads((tmp_path / "s.czml").read_text(encoding="utf-8"))
     check_czml(packets)

@@ -33,7 +33,7 @@ from eqci_space.errors import EqciError
 from eqci_space.files.csv_rows import keyed_rows
 from eqci_space.files.parquet_io import read_table
 from eqci_space.machine.checkpoints import Checkpoints
-from eqci_space.orbits.elements_io import read_elements
+from eqci_space.orbits.elements_io import read_elements, write_omm
 from eqci_space.orbits.oem_io import read_oem, write_oem
 from eqci_space.report.compare import compare_runs
 from eqci_space.report.coverage_io import read_coverage, write_coverage
@@ -42,7 +42,9 @@ from eqci_space.report.release import Released
 from eqci_space.report.run_io import SCHEMA_VERSION, load_run
 from eqci_space.report.summary import demand_lines, summary_line
 from eqci_space.scenario import load_scenario
+from eqci_space.scenario.calendars_io import read_maintenance
 from eqci_space.scenario.horizons_io import read_horizon_mask
+from eqci_space.scenario.networks_io import read_network_rows
 from eqci_space.studies import batch
 from eqci_space.studies.batch import load_batch
 from eqci_space.tables import empty_table
@@ -50,6 +52,30 @@ from eqci_space.weather.weather_io import read_weather
 
 START, END = pd.Timestamp("2027-03-01T12:00Z"), pd.Timestamp("2027-03-02T12:00Z")
 LONGEST_S, LARGEST_MB = 5.0, 500.0
+NETWORK = Path(__file__).parents[1] / "cases" / "field" / "network-weather" / "iberia"
+CLOSURES = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//x//y//EN
+X-WR-TIMEZONE:Europe/Vienna
+BEGIN:VEVENT
+UID:weekly
+SUMMARY:mirror
+DTSTART;TZID=Europe/Vienna:20270201T200000
+DTEND;TZID=Europe/Vienna:20270201T220000
+RRULE:FREQ=WEEKLY;BYDAY=MO,TH;UNTIL=20270401T000000Z
+EXDATE;TZID=Europe/Vienna:20270301T200000
+END:VEVENT
+BEGIN:VEVENT
+UID:weekly
+RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Vienna:20270301T200000
+DTSTART:20270301T210000
+DURATION:PT3H
+END:VEVENT
+BEGIN:VFREEBUSY
+FREEBUSY;FBTYPE=BUSY:20270301T180000Z/PT1H,20270302T000000Z/20270302T010000Z
+END:VFREEBUSY
+END:VCALENDAR
+"""
 
 
 @dataclass(frozen=True)
@@ -197,11 +223,18 @@ def _foreign(folder):
     (folder / "z.zip").write_bytes(packed.getvalue())
     seconds = np.arange(12) * 60.0
     turn = np.stack([np.cos(seconds / 900), np.sin(seconds / 900), 0 * seconds], axis=1)
-    write_oem("X", datetime(2027, 3, 1, tzinfo=UTC), seconds, 7e6 * turn, 7.5e3 * turn[:, [1, 0, 2]], folder / "x.oem")
+    speeds = 7e6 / 900 * turn[:, [1, 0, 2]] * [-1, 1, 0]
+    for name in ("x.oem", "oem.xml"):
+        write_oem("X", datetime(2027, 3, 1, tzinfo=UTC), seconds, 7e6 * turn, speeds, folder / name)
     omm = data_path("orbits", "synthetic_constellations.omm.json").read_text(encoding="utf-8")
     (folder / "o.json").write_text(json.dumps(json.loads(omm)[:3], indent=1), encoding="utf-8")
     tle = data_path("orbits", "synthetic_constellations.tle").read_text(encoding="utf-8")
     (folder / "o.tle").write_text("".join(tle.splitlines(keepends=True)[:9]), encoding="utf-8")
+    write_omm(read_elements(folder / "o.json"), folder / "o.xml")
+    (folder / "closures.ics").write_text(CLOSURES.replace("\n", "\r\n"), encoding="utf-8")
+    (folder / "net").mkdir()
+    for name in ("nodes.csv", "links.csv"):
+        (folder / "net" / name).write_bytes((NETWORK / name).read_bytes())
     (folder / "s.toml").write_text(SHIPPED, encoding="utf-8")
     (folder / "sites.csv").write_text(data_path("sites", "euroqci.csv").read_text(encoding="utf-8"), encoding="utf-8")
     mask = "azimuth_deg,elevation_deg\n" + "".join(f"{a},{10 + a % 7}\n" for a in range(0, 360, 20))
@@ -211,7 +244,12 @@ def _foreign(folder):
         "zip": Reader(folder / "z.zip", lambda p: read_weather(p, sites=sites), False),
         "weather csv": Reader(folder / "c.csv", read_weather),
         "oem": Reader(folder / "x.oem", read_oem),
+        "oem in xml": Reader(folder / "oem.xml", read_oem),
         "omm": Reader(folder / "o.json", read_elements),
+        "omm in xml": Reader(folder / "o.xml", read_elements),
+        "closures": Reader(folder / "closures.ics", lambda p: read_maintenance(p, START, END)),
+        "nodes": Reader(folder / "net" / "nodes.csv", lambda p: read_network_rows(p.parent)),
+        "links": Reader(folder / "net" / "links.csv", lambda p: read_network_rows(p.parent)),
         "tle": Reader(folder / "o.tle", read_elements),
         "scenario": Reader(folder / "s.toml", load_scenario),
         "sites": Reader(folder / "sites.csv", lambda p: keyed_rows(p, "ogs")),

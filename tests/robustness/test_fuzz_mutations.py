@@ -12,7 +12,7 @@ from fuzz import LARGEST_MB, LONGEST_S, fuzz, readers
 NAMES = (
     "run.json", "contacts.parquet", "delivery.parquet", "previous calendar", "check-point value", "check-point note",
     "check-point table", "batch.json", "windows.parquet", "parquet", "geopackage", "netcdf", "zip", "weather csv",
-    "oem", "omm", "tle", "scenario", "sites", "horizon mask",
+    "oem", "oem in xml", "omm", "omm in xml", "closures", "nodes", "links", "tle", "scenario", "sites", "horizon mask",
 )  # fmt: skip
 FEW, MANY = 40, 2000
 

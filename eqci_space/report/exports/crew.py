@@ -9,7 +9,7 @@ import pandas as pd
 
 from eqci_space.errors import TableError
 from eqci_space.orbits.earth import seconds_from, station_frame
-from eqci_space.orbits.ephemeris import Ephemeris, positions_m
+from eqci_space.orbits.ephemeris import Trajectory, positions_m
 from eqci_space.report.local_time import StationZone
 from eqci_space.scenario import Scenario, Station, placed, unknown_pair
 from eqci_space.schedule.dual_skies import sky_legs
@@ -52,7 +52,7 @@ CREW_COLUMNS = {
 def crew_table(
     contacts: pd.DataFrame,
     scenario: Scenario,
-    orbits: Mapping[str, Ephemeris],
+    orbits: Mapping[str, Trajectory],
     *,
     passes: pd.DataFrame | None,
     zones: Mapping[str, StationZone],
@@ -130,7 +130,7 @@ def _rise(row: pd.Series, mine: pd.DataFrame | None) -> pd.Timestamp:
 
 
 def _pointing(
-    row: pd.Series, rise: pd.Timestamp, acquisition: pd.Timestamp, scenario: Scenario, orbits: Mapping[str, Ephemeris]
+    row: pd.Series, rise: pd.Timestamp, acquisition: pd.Timestamp, scenario: Scenario, orbits: Mapping[str, Trajectory]
 ) -> dict[str, object]:
     if row["satellite"] not in orbits or row["ogs"] not in scenario.stations:
         raise TableError(f"crew_table: {unknown_pair(row['satellite'], row['ogs'], scenario)}")
@@ -153,7 +153,7 @@ def _pointing(
     }  # fmt: skip
 
 
-def _look_deg(orbit: Ephemeris, place: Station, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _look_deg(orbit: Trajectory, place: Station, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Azimuth and geometric elevation [deg]."""
     position, rotation = station_frame(place.latitude_deg, place.longitude_deg, place.height_ellipsoid_m)
     local = (positions_m(orbit, seconds) - position) @ rotation.T

@@ -16,7 +16,7 @@ import pandas as pd
 
 from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
-from eqci_space.orbits.ephemeris import Ephemeris, positions_m, sample_times
+from eqci_space.orbits.ephemeris import Trajectory, positions_m, sample_times
 from eqci_space.report.exports.orbit_files import sampled_end
 from eqci_space.report.release import Released
 from eqci_space.tables import by_station
@@ -82,18 +82,23 @@ def _marker(name: str, colour: list[int], size: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _satellite(name: str, orbit: Ephemeris, released: Released, step_s: float) -> dict[str, Any]:
+def _satellite(name: str, orbit: Trajectory, released: Released, step_s: float) -> dict[str, Any]:
     length_s = (released.end - released.start).total_seconds()
-    seconds = sample_times(orbit, released.start.to_pydatetime(), length_s, step_s, fewest=_DEGREE + 1)
-    begin, end = (released.start + pd.Timedelta(seconds=float(s)) for s in seconds[[0, -1]])
-    places = positions_m(orbit, seconds + (released.start.to_pydatetime() - orbit.start).total_seconds())
-    samples = np.column_stack([seconds, places]).round(3).ravel().tolist()
-    return {
-        "id": f"satellite/{name}", "name": name, "availability": _interval(begin, end),
-        "position": {
+    start = released.start.to_pydatetime()
+    shift_s = (start - orbit.start).total_seconds()
+    spans, positions = [], []
+    for seconds in sample_times(orbit, start, length_s, step_s, fewest=_DEGREE + 1):
+        begin, end = (released.start + pd.Timedelta(seconds=float(s)) for s in seconds[[0, -1]])
+        spans.append(_interval(begin, end))
+        places = positions_m(orbit, seconds + shift_s)
+        positions.append({
             "referenceFrame": "FIXED", "epoch": _iso(released.start), "interpolationAlgorithm": "LAGRANGE",
-            "interpolationDegree": _DEGREE, "cartesian": samples,
-        },
+            "interpolationDegree": _DEGREE, "cartesian": np.column_stack([seconds, places]).round(3).ravel().tolist(),
+        })  # fmt: skip
+    whole = len(spans) == 1
+    return {
+        "id": f"satellite/{name}", "name": name, "availability": spans[0] if whole else spans,
+        "position": positions[0] if whole else [{"interval": s, **p} for s, p in zip(spans, positions, strict=True)],
         "path": {
             "leadTime": 0, "trailTime": _TRAIL_S, "resolution": 30, "width": 1,
             "material": {"solidColor": {"color": {"rgba": _ORANGE}}},

@@ -15,7 +15,7 @@ from pyproj import Geod, Transformer
 
 from eqci_space.errors import TableError, near_matches
 from eqci_space.orbits.earth import seconds_from, station_frame
-from eqci_space.orbits.ephemeris import covered_s, ephemerides, positions_m
+from eqci_space.orbits.ephemeris import ephemerides, positions_m
 from eqci_space.orbits.sky import make_sky
 from eqci_space.report.plots.labels import station_label
 from eqci_space.report.plots.maps import CRS, frame_map
@@ -203,11 +203,12 @@ def ground_track(windows: pd.DataFrame, scenario: Scenario, *, ax: Axes | None =
         rank = satellites.index(window.satellite)
         colour, dashes = _TRACKS[rank % len(_TRACKS)], _DASHES[rank // len(_TRACKS) % len(_DASHES)]
         start, end = seconds_from(first, pd.DatetimeIndex([window.start, window.end]))
+        orbit = orbits[window.satellite]
         for low, high, width in ((start - _APPROACH_S, end + _APPROACH_S, 0.7), (start, end, 2.4)):
-            covered = covered_s(orbits[window.satellite])
-            begin, finish = max(low, 0.0, covered[0]), min(high, covered[1])
+            known = next(s for s in orbit.known_s if s[0] <= (start + end) / 2 <= s[1])
+            begin, finish = max(low, 0.0, known[0]), min(high, known[1])
             seconds = np.append(np.arange(begin, finish, _TRACK_STEP_S), finish)
-            longitude, latitude, _ = erfa.gc2gd(1, positions_m(orbits[window.satellite], seconds))
+            longitude, latitude, _ = erfa.gc2gd(1, positions_m(orbit, seconds))
             x, y = project(np.degrees(longitude), np.degrees(latitude))
             ax.plot(x, y, color=colour, linewidth=width, linestyle=dashes, zorder=4)
         if window.start - labelled.get(window.satellite, window.start - 2 * _CROSSING) < _CROSSING:
@@ -217,7 +218,8 @@ def ground_track(windows: pd.DataFrame, scenario: Scenario, *, ax: Axes | None =
             f"{window.start:%H:%M}", (x[0], y[0]), fontsize=7, color=colour, zorder=6, xytext=(4, 2),
             textcoords="offset points", bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4},
         )  # fmt: skip
-    height_m = float(np.linalg.norm(orbits[satellites[0]].grid_m, axis=0).mean()) - EARTH_RADIUS_M
+    grid_m = np.concatenate([arc.grid_m for arc in orbits[satellites[0]].arcs], axis=1)
+    height_m = float(np.linalg.norm(grid_m, axis=0).mean()) - EARTH_RADIUS_M
     corners = _station_circles(ax, scenario, height_m, project)
     frame_map(ax, corners)
     handles = [
