@@ -150,6 +150,7 @@ def check_inputs(scenario: Scenario) -> Network:
     from eqci_space.fiber.network import build_network
     from eqci_space.orbits.elements import propagator
     from eqci_space.orbits.ephemeris import check_states, satellite_elements
+    from eqci_space.report.local_time import station_zones
     from eqci_space.schedule.partners import lonely_satellites
     from eqci_space.weather.records import check_weather_file
 
@@ -160,6 +161,7 @@ def check_inputs(scenario: Scenario) -> Network:
             lost = check_states(satellite, scenario)
             if lost:
                 warnings.warn(lost, LostOrbitWarning, stacklevel=2)
+    station_zones(scenario, {})
     check_weather_file(scenario)
     _check_climate(scenario)
     network = build_network(scenario)

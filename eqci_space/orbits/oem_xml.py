@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from xml.sax.saxutils import escape, quoteattr
 
 from eqci_space.errors import ElementsError
-from eqci_space.orbits.xml_walk import walk_xml
+from eqci_space.files.xml_walk import walk_xml
 
 __all__ = ["STATE_KEYS", "Draft", "format_oem_xml", "parse_oem_xml"]
 
@@ -86,7 +86,7 @@ def parse_oem_xml(text: str, source: str) -> list[Draft]:
                 raise ElementsError(f"{where}: a state lacks {', '.join(missing)}; mend the file")
             drafts[-1].rows.append((where, [state[key] for key in STATE_KEYS]))
 
-    walk_xml(text, source, begin, finish)
+    walk_xml(text, source, begin, finish, refusal=ElementsError)
     return drafts
 
 

@@ -18,8 +18,8 @@ from xml.sax.saxutils import escape
 from eqci_space.errors import ElementsError
 from eqci_space.files.csv_rows import CsvError, csv_records
 from eqci_space.files.csv_text import safe_cell
+from eqci_space.files.xml_walk import walk_xml
 from eqci_space.orbits.elements import BadRecord, ElementSet, build_elements
-from eqci_space.orbits.xml_walk import walk_xml
 
 __all__ = [
     "format_csv",
@@ -222,7 +222,7 @@ def parse_xml(text: str, source: str) -> Parsed:
             records[-1] = (place, record, problem or f"{where}: {tag} is given twice")
         record[tag] = content
 
-    walk_xml(text, source, begin, finish)
+    walk_xml(text, source, begin, finish, refusal=ElementsError)
     for where, record, problem in records:
         yield _attempt(record, where, problem)
 

@@ -27,7 +27,7 @@ class StationZone:
 
 
 def station_zones(scenario: Scenario, given: Mapping[str, str]) -> dict[str, StationZone]:
-    """Zone of each station: the one given, else one of its country.
+    """Zone of each station: the one given, else that of the scenario, else one of its country.
 
     Of a country's zones that stands whose reference point is nearest to the station, unless its clock agrees with the
     country's first zone all through the period and the year around it; then the first one stands.
@@ -46,12 +46,15 @@ def station_zones(scenario: Scenario, given: Mapping[str, str]) -> dict[str, Sta
             _zone_info(given[ogs], f"timezone of station '{ogs}'")
             zones[ogs] = StationZone(given[ogs], "given")
             continue
+        if station.time_zone is not None:
+            zones[ogs] = StationZone(station.time_zone, "stated by the scenario")
+            continue
         place = dated_stations(station)[0]
         name = _country_zone(station.country, place.latitude_deg, place.longitude_deg, scenario.start)
         if name is None:
             raise DataError(
-                f"station '{ogs}': the zone data know no zone of country '{station.country}'; "
-                f"give one: timezone = {{'{ogs}': 'Europe/Berlin'}}"
+                f"station.{ogs}.time_zone: the zone data know no zone of country '{station.country}', and crew sheets "
+                f'show local times; add such as time_zone = "Europe/Belgrade" under [station.{ogs}]'
             )
         zones[ogs] = StationZone(name, f"derived from country {station.country}")
     return zones

@@ -161,7 +161,8 @@ class Station(Record):
         tuple[EventName, ...], Field(description="events of the calendar that cannot be read and close nothing")
     ] = ()
     time_zone: Annotated[
-        TimeZone | None, Field(description="IANA zone of calendar times without zone, such as Europe/Berlin")
+        TimeZone | None,
+        Field(description="IANA zone of the crew and of calendar times without zone, such as Europe/Berlin"),
     ] = None
     cloud_fraction_by_month: tuple[Fraction, ...] = ()
     status_class: StatusClass

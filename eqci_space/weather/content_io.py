@@ -157,6 +157,8 @@ def sniffed(path: Path, name: str) -> str:
             return kind
     text = head.decode("utf-8-sig", errors="replace").lstrip()
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if re.search(r"<METAR\b|<data_source name=.metars", text):
+        return "metar"
     if text[:1] in ("{", "["):
         return "metar" if _REPORT_KEY.search(text) else "openmeteo"
     if lines and _OPEN_METEO.search(lines[0][:200]):

@@ -3,7 +3,7 @@
 Understood are reports one a line, with or without a time in front; OGIMET (text with a time of twelve digits and
 broken lines, and ``station,year,month,day,hour,minute,report``); the weather service of the United States (a line with
 the date over each report; global hourly data with reports among the remarks); the Iowa Environmental Mesonet (tables
-with `valid` and `metar`, or `skyc1` to `skyc4`); the Aviation Weather Center (JSON, and tables below a preamble).
+with `valid` and `metar`, or `skyc1` to `skyc4`); the Aviation Weather Center (JSON, XML and tables).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from eqci_space.errors import DataError, TimeError
 from eqci_space.files.foreign import foreign_text
+from eqci_space.files.xml_walk import walk_xml
 
 __all__ = ["REPORT", "FoundReport", "found_reports", "report_table_header"]
 
@@ -80,6 +81,8 @@ def found_reports(text: str, name: str, *, utc_offset_h: float | None = None) ->
     problem = foreign_text(text) if text.lstrip().startswith("<") else ""
     if problem:
         raise DataError(f"{name}: is {problem}")
+    if text.lstrip().startswith("<"):
+        return _of_xml(text, name), []
     if text.lstrip()[:1] in ("{", "["):
         return list(_of_json(text, name)), []
     lines = text.splitlines()
@@ -238,6 +241,32 @@ def _of_json(text: str, name: str) -> Iterator[FoundReport]:
         yield FoundReport(
             number, match[0] if match else "", _of_entry(entry, where), station if isinstance(station, str) else ""
         )
+
+
+def _of_xml(text: str, name: str) -> list[FoundReport]:
+    """Reports of ``METAR`` elements, each with its raw text and time."""
+    found: list[FoundReport] = []
+    entry: dict[str, str] = {}
+
+    def begin(tag: str, _: dict[str, str], where: str) -> None:
+        if tag == "METAR":
+            entry.clear()
+
+    def finish(tag: str, content: str, where: str) -> None:
+        entry[tag] = content
+        if tag != "METAR":
+            return
+        missing = [k for k in ("raw_text", "observation_time") if not entry.get(k)]
+        if missing:
+            raise DataError(f"{where}: a METAR lacks {' and '.join(missing)}; download the file again")
+        match = _IN_REMARK.search(entry["raw_text"][:_MAX_LINE])
+        stamp = _of_iso(entry["observation_time"], where, 0.0)
+        found.append(FoundReport(len(found) + 1, match[0] if match else "", stamp, entry.get("station_id", "")))
+
+    walk_xml(text, name, begin, finish)
+    if not found:
+        raise DataError(f"{name}: XML without a METAR; expected that of the Aviation Weather Center; give another file")
+    return found
 
 
 def _of_entry(entry: dict[str, Any], where: str) -> datetime:

@@ -288,3 +288,17 @@ def test_what_the_weather_lacks_is_told_by_check_as_by_run(eqci, parsed, own, tm
     document = parsed("check", path, exit_code=2)
     assert document["valid"] is False
     assert re.search(message, document["problems"][0]["message"])
+
+
+def test_a_zone_that_no_country_gives_is_asked_for_by_check_as_by_run(eqci, own, tmp_path):
+    # Kosovo has a country code and no line in the zone table.
+    path = own(('name = "Mine"\ncountry = "ES"', 'name = "Mine"\ncountry = "XK"'))
+    for command in (("check", path), ("run", path, "--out", tmp_path / "out")):
+        done = eqci(*command)
+        assert done.exit_code == 2
+        assert re.search(r"station\.MINE\.time_zone: .*no zone of country 'XK'.*add such as time_zone", done.stderr)
+    stated = own(
+        ('name = "Mine"\ncountry = "ES"', 'name = "Mine"\ncountry = "XK"\ntime_zone = "Europe/Belgrade"'),
+        ("latitude_deg = 40.4\nlongitude_deg = -3.7", "latitude_deg = 42.6\nlongitude_deg = 21.1"),
+    )
+    assert eqci("check", stated).exit_code == 0

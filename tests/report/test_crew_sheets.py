@@ -171,6 +171,9 @@ def test_zone_follows_country_and_place(scenario, country, latitude_deg, longitu
 
 def test_a_given_zone_stands_and_wrong_ones_are_refused(scenario):
     assert station_zones(scenario, {"GRAZ": "UTC"})["GRAZ"].source == "given"
+    stated = scenario.stations["GRAZ"].model_copy(update={"time_zone": "Europe/Warsaw"})
+    found = station_zones(scenario.model_copy(update={"stations": {"GRAZ": stated}}), {})["GRAZ"]
+    assert (found.name, found.source) == ("Europe/Warsaw", "stated by the scenario")
     with pytest.raises(DataError, match="unknown zone 'Europe/Wien'"):
         station_zones(scenario, {"GRAZ": "Europe/Wien"})
     with pytest.raises(DataError, match="no station 'GRATZ'; did you mean 'GRAZ'"):

@@ -45,6 +45,17 @@ def awc_json():
     return json.dumps(entries[::-1])
 
 
+def awc_xml():
+    """The same as XML, newest first, sky conditions as empty elements."""
+    rows = [
+        f"<METAR><raw_text>METAR {b}</raw_text><station_id>EPWA</station_id>"
+        f"<observation_time>{t:%Y-%m-%dT%H:%M:%SZ}</observation_time><sky_condition sky_cover='SCT'/></METAR>"
+        for t, b in zip(HOURS, BODIES, strict=True)
+    ]
+    head = '<?xml version="1.0" encoding="UTF-8"?><response version="1.3"><data_source name="metars"/><errors/>'
+    return f"{head}<data num_results='4'>{''.join(rows[::-1])}</data></response>"
+
+
 def noaa_hourly():
     """Global hourly data: quoted cells, reports among the remarks, rows of other kinds between."""
     rows = [
@@ -89,6 +100,7 @@ REPORTS = {
     ),
     "AWC table": awc_table(),
     "AWC JSON": awc_json(),
+    "AWC XML": awc_xml(),
 }  # fmt: skip
 
 
@@ -130,6 +142,7 @@ def test_rows_of_other_kinds_are_passed_over_with_a_word(file):
         ("IEM, sky columns", "6.21,SCT", "6.21,M"),
         ("AWC table", f"METAR {BODIES[1]}", ""),
         ("AWC JSON", f"METAR {BODIES[1]}", "lost"),
+        ("AWC XML", f"METAR {BODIES[1]}", "lost"),
     ],
 )
 def test_a_missing_report_is_a_gap(file, old, new, problem):
@@ -180,6 +193,10 @@ def test_a_site_may_have_another_name_in_the_file(file):
         ('[{"icaoId": "EPWA", "rawOb": 5}]', DataError, "report 1: has no text rawOb"),
         ('[{"icaoId": "EPWA", "rawOb": "x", "obsTime": 1e99}]', DataError, "report 1: '1e.99' is no ISO 8601 time"),
         (f'[{{"icaoId": "EPWA", "rawOb": "x", "obsTime": {10**30}}}]', DataError, "is no time in seconds since 1970"),
+        (awc_xml()[:-30], DataError, "not valid XML"),
+        (awc_xml().replace("raw_text", "raw"), DataError, "line 1: a METAR lacks raw_text; download"),
+        ('<response><data_source name="metars"/></response>', DataError, "XML without a METAR"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><METAR/>', DataError, "a document type or entity"),
         ("<html><title>403 Forbidden</title></html>", DataError, "is a web page titled '403 Forbidden'"),
     ],
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from xml.parsers import expat
 
-from eqci_space.errors import ElementsError
+from eqci_space.errors import DataError, EqciError
 
 __all__ = ["walk_xml"]
 
@@ -15,6 +15,8 @@ def walk_xml(
     source: str,
     begin: Callable[[str, dict[str, str], str], None],
     finish: Callable[[str, str, str], None],
+    *,
+    refusal: type[EqciError] = DataError,
 ) -> None:
     """Call `begin` with tag, attributes and place of every element, and `finish` with tag, content and place.
 
@@ -24,10 +26,12 @@ def walk_xml(
         The document, and its name in messages.
     begin, finish : callables
         Tags come without prefix. The content is the text since the last tag, blanks around it taken off.
+    refusal : type
+        What is raised.
 
     Raises
     ------
-    ElementsError
+    EqciError
         It is no well-formed XML, or declares a document type or an entity.
     """
     words: list[str] = []
@@ -37,7 +41,7 @@ def walk_xml(
         return f"{source} line {parser.CurrentLineNumber}"
 
     def refuse(*_: object) -> None:
-        raise ElementsError(f"{place()}: a document type or entity; remove it")
+        raise refusal(f"{place()}: a document type or entity; remove it")
 
     def opened(tag: str, attributes: dict[str, str]) -> None:
         words.clear()
@@ -53,4 +57,4 @@ def walk_xml(
     try:
         parser.Parse(text.encode("utf-8"), True)
     except (expat.ExpatError, LookupError, ValueError) as error:
-        raise ElementsError(f"{source}: not valid XML: {error}") from error
+        raise refusal(f"{source}: not valid XML: {error}") from error
