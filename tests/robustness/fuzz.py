@@ -52,7 +52,7 @@ from eqci_space.weather.weather_io import read_weather
 
 START, END = pd.Timestamp("2027-03-01T12:00Z"), pd.Timestamp("2027-03-02T12:00Z")
 LONGEST_S, LARGEST_MB = 5.0, 500.0
-NETWORK = Path(__file__).parents[1] / "cases" / "field" / "network-weather" / "iberia"
+NETWORK = Path(__file__).parents[1] / "field" / "network-weather" / "iberia"
 CLOSURES = """BEGIN:VCALENDAR
 VERSION:2.0
 PRODID:-//x//y//EN

@@ -1,7 +1,7 @@
 """Inputs as people have them, each with the value that is right: planned, or refused with words that lead on.
 
 The values come from other codes (Skyfield, sgp4), from the standards (RFC 5545, CCSDS 502.0-B-3) and by hand; the
-files stand beside this one in ``field``.
+files stand beside this one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from eqci_space.scenario.calendars_io import read_maintenance
 from eqci_space.scenario.horizons_io import read_horizon_mask
 from eqci_space.scenario.networks_io import read_network_rows
 
-FIELD = Path(__file__).parent / "field"
+FIELD = Path(__file__).parent
 ORBITS, NETWORKS, ROBUST = FIELD / "orbits-stations", FIELD / "network-weather", FIELD / "robustness"
 MARCH = datetime(2027, 3, 1, 12, tzinfo=UTC), datetime(2027, 4, 8, 12, tzinfo=UTC)
 
