@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from eqci_space.cli import inputs, installation, questions, runs, simulation, stages, studies
+from eqci_space.cli import flown, inputs, installation, questions, runs, simulation, stages, studies
 from eqci_space.cli.output import INVALID, show_what_can_be_shown, unwritten
 
 __all__ = ["app", "main"]
@@ -28,7 +28,7 @@ app = typer.Typer(
 _data = typer.Typer(help="What is known of the data that plans rest on.", no_args_is_help=True)
 
 _PANELS = {
-    "Plan": (runs.run, runs.report, simulation.simulate, studies.sweep, studies.coverage),
+    "Plan": (runs.run, runs.report, simulation.simulate, studies.sweep, studies.coverage, flown.validate),
     "Ask": (inputs.check, questions.explain, questions.whatif, questions.compare),
     "One stage each": (
         stages.passes, stages.windows, stages.budget, stages.keys, stages.schedule, stages.relay,

@@ -137,6 +137,12 @@ def build_network(scenario: Scenario) -> Network:
                 link = f"LM-{ogs}" if len(places) == 1 else f"LM-{ogs}/{number}"
                 link_rows.append(_last_mile(link, own, place, scenario))
     link_rows += [_agreed_edge(h, scenario) for h in scenario.handovers if h.nodes is not None]
+    if not link_rows:
+        problem = (
+            "no link is left: those of the network end at stations that take no part, or whose key goes otherwise; "
+            'use them with attach = "fibre", or give such nodes another role'
+        )
+        raise ScenarioError(scenario.file or scenario.name, [("fiber.network", problem)])
     network = _tables(node_rows, link_rows, scenario)
     _require_spans(network, scenario)
     return network

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from eqci_space.linkbudget.pointing import Axes, axes, mean_pointing_loss_db
 from eqci_space.linkbudget.ranges import in_range
 from eqci_space.linkbudget.scintillation import aperture_averaged_variance
-from eqci_space.linkbudget.terms import Link, divergence_rad, station_layers
+from eqci_space.linkbudget.terms import Link, divergence_rad, pointing_jitter_rad, station_layers
 
 __all__ = ["fade_loss_db", "joint_fade_loss_db", "pointing_loss_survival"]
 
@@ -116,9 +116,13 @@ def fade_loss_db(elevation_deg: np.ndarray, link: Link, exceeded_probability: fl
         station_layers(link.station, link.atmosphere), wavelength_m=terminal.wavelength_m, elevation_deg=nodes,
         aperture_diameter_m=receiver.aperture_diameter_m, obscuration_ratio=receiver.obscuration_ratio,
     )  # fmt: skip
-    pointing = _pointing_quantiles_db(theta, terminal.jitter_rad, terminal.bias_rad)
-    loss = [_joint_quantile(pointing, float(v), exceeded_probability) for v in variance]
-    mean = mean_pointing_loss_db(
-        divergence_half_angle_rad=theta, jitter_rad=terminal.jitter_rad, bias_rad=terminal.bias_rad
-    )
-    return np.interp(elevation, nodes, loss) - mean
+    jitter = pointing_jitter_rad(terminal, nodes)
+    bias = terminal.bias_rad
+    same = _pointing_quantiles_db(theta, terminal.jitter_rad, bias)
+    grows = bool(terminal.jitter_growth_rad)
+    loss = [
+        _joint_quantile(_pointing_quantiles_db(theta, j, bias) if grows else same, float(v), exceeded_probability)
+        for j, v in zip(jitter, variance, strict=True)
+    ]
+    mean = mean_pointing_loss_db(divergence_half_angle_rad=theta, jitter_rad=jitter, bias_rad=bias)
+    return np.interp(elevation, nodes, loss - mean)

@@ -13,7 +13,7 @@ from eqci_space.linkbudget.beam import intensity_per_sr
 from eqci_space.linkbudget.ranges import Range, in_range
 from eqci_space.units import db_from_ratio
 
-Axes = tuple[float, float] | float
+Axes = tuple[float, float] | float | np.ndarray
 
 __all__ = [
     "Axes",
@@ -34,14 +34,14 @@ def axes(jitter_rad: Axes, bias_rad: Axes) -> tuple[np.ndarray, np.ndarray]:
 
     Parameters
     ----------
-    jitter_rad : float or pair
-        Standard deviation per axis [rad], >= 0.
+    jitter_rad : float, pair or (n, 2) array
+        Standard deviation per axis [rad], >= 0; of each sample, if it is an array.
     bias_rad : float or pair
         Static offset [rad], any; one number is the radial offset, laid along the first axis.
 
     Returns
     -------
-    tuple of two (2,) arrays
+    tuple of (2,) or (n, 2), and (2,) arrays
         Jitter and bias by axis [rad].
 
     Examples
@@ -49,7 +49,8 @@ def axes(jitter_rad: Axes, bias_rad: Axes) -> tuple[np.ndarray, np.ndarray]:
     >>> [x.tolist() for x in axes(1e-6, 3e-6)]
     [[1e-06, 1e-06], [3e-06, 0.0]]
     """
-    sigma = np.broadcast_to(np.asarray(jitter_rad, dtype=float), (2,))
+    sigma = np.asarray(jitter_rad, dtype=float)
+    sigma = sigma if sigma.ndim == 2 else np.broadcast_to(sigma, (2,))
     bias = np.asarray(bias_rad if np.ndim(bias_rad) else (bias_rad, 0.0), dtype=float)
     return sigma, bias
 

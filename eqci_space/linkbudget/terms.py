@@ -35,7 +35,7 @@ from eqci_space.linkbudget.extinction import (
     tabulated_extinction_loss_db,
 )
 from eqci_space.linkbudget.gas import gas_absorption
-from eqci_space.linkbudget.pointing import mean_pointing_loss_db, mean_pointing_transmittance
+from eqci_space.linkbudget.pointing import axes, mean_pointing_loss_db, mean_pointing_transmittance
 from eqci_space.linkbudget.turbulence import Layers, fried_parameter_m, hufnagel_valley_layers
 from eqci_space.linkbudget.winds import bufton_wind_m_s, greenwood_frequency_hz
 from eqci_space.scenario import Atmosphere, Station, Terminal
@@ -51,6 +51,7 @@ __all__ = [
     "divergence_rad",
     "known_gas",
     "neighbour_ratio",
+    "pointing_jitter_rad",
     "station_layers",
 ]
 
@@ -117,11 +118,19 @@ def _wavefront(part: Columns, link: Link) -> np.ndarray:
 
 
 def _pointing(part: Columns, link: Link) -> np.ndarray:
-    t = link.terminal
-    loss = mean_pointing_loss_db(
-        divergence_half_angle_rad=divergence_rad(t), jitter_rad=t.jitter_rad, bias_rad=t.bias_rad
-    )
-    return _constant(part, float(loss))
+    t, elevation = link.terminal, np.asarray(part["elevation_deg"])
+    jitter = pointing_jitter_rad(t, elevation) if t.jitter_growth_rad else t.jitter_rad
+    loss = mean_pointing_loss_db(divergence_half_angle_rad=divergence_rad(t), jitter_rad=jitter, bias_rad=t.bias_rad)
+    return np.broadcast_to(loss, elevation.shape)
+
+
+def pointing_jitter_rad(terminal: Terminal, elevation_deg: np.ndarray) -> np.ndarray:
+    """Jitter of a terminal by axis (n, 2) [rad] at elevations (n,) [deg].
+
+    It grows by `jitter_growth_rad` from the zenith to the horizon, in proportion to the zenith angle (assumed).
+    """
+    growth = terminal.jitter_growth_rad * (90.0 - np.asarray(elevation_deg, dtype=float)) / 90.0
+    return axes(terminal.jitter_rad, 0.0)[0] + np.maximum(growth, 0.0)[:, None]
 
 
 def _airmass(part: Columns) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ def sample_windows(
     step_s: float = 1.0,
     nodes: int | None = None,
     refraction: Literal["none", "standard"] = "none",
+    orbits: Mapping[str, Trajectory] | None = None,
 ) -> pd.DataFrame:
     """Geometry of windows in equal slots, or at the nodes of a quadrature.
 
@@ -42,6 +44,8 @@ def sample_windows(
     refraction : {"none", "standard"}
         "standard" adds `apparent_elevation_deg`, refracted by a standard atmosphere at the station's height
         (Saemundsson 1986).
+    orbits : mapping of str to Trajectory, optional
+        By satellite; default those of the scenario.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def sample_windows(
         return empty_table("SAMPLES")
     first, last = windows["start"].min().to_pydatetime(), windows["end"].max().to_pydatetime()
     sky = make_sky(first, last)
-    orbits = ephemerides(scenario, first, last)
+    orbits = ephemerides(scenario, first, last) if orbits is None else orbits
     parts = []
     for (satellite, ogs), same_pair in windows.groupby(["satellite", "ogs"], sort=True):
         if satellite not in orbits or ogs not in scenario.stations:
@@ -79,11 +83,12 @@ def sample_windows(
             if group.empty:
                 continue
             starts, ends = seconds_from(first, group["start"]), seconds_from(first, group["end"])
+            since_s = (first - orbits[satellite].start).total_seconds()
             number, seconds, weight = _slots(starts, ends, step_s) if nodes is None else _gauss(starts, ends, nodes)
             table = pd.DataFrame({
                 "window_id": pd.Series(group.index.to_numpy()[number], dtype=str), "satellite": satellite, "ogs": ogs,
                 "time": times_from(first, seconds), "weight_s": weight,
-                **_geometry(orbits[satellite], station, sky, seconds),
+                **_geometry(orbits[satellite], station, sky, seconds, since_s),
             })  # fmt: skip
             if refraction == "standard":
                 pressure = float(standard_pressure_pa(station.height_msl_m))
@@ -109,10 +114,12 @@ def _gauss(starts: np.ndarray, ends: np.ndarray, nodes: int) -> tuple[np.ndarray
     return np.repeat(np.arange(len(starts)), nodes), seconds.ravel(), (half * w).ravel()
 
 
-def _geometry(orbit: Trajectory, station: Station, sky: Sky, seconds: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of SAMPLES that follow from positions at `seconds`."""
+def _geometry(
+    orbit: Trajectory, station: Station, sky: Sky, seconds: np.ndarray, since_s: float
+) -> dict[str, np.ndarray]:
+    """Columns of SAMPLES that follow from positions at `seconds` of the sky, which starts `since_s` after the orbit."""
     position, rotation = station_frame(station.latitude_deg, station.longitude_deg, station.height_ellipsoid_m)
-    satellite, velocity = motion(orbit, seconds)
+    satellite, velocity = motion(orbit, seconds + since_s)
     line = satellite - position
     distance = np.linalg.norm(line, axis=1)
     direction = line / distance[:, None]

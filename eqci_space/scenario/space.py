@@ -147,6 +147,9 @@ class Terminal(Record):
     beam_quality: Annotated[float, Field(ge=1, le=20)] = 1.0
     wavefront_error_waves: Annotated[float, Field(ge=0, le=0.25)] = 0.0
     jitter_rad: Jitter | tuple[Jitter, Jitter]
+    jitter_growth_rad: Annotated[
+        Jitter, Field(description="what both axes gain from the zenith to the horizon, linear in the zenith angle")
+    ] = 0.0
     bias_rad: Jitter | tuple[Offset, Offset] = 0.0
     pulse_rate_hz: Annotated[float, Field(gt=0, le=1e11)]
     intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]

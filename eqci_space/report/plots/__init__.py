@@ -5,6 +5,7 @@ from __future__ import annotations
 from eqci_space.report.plots.bottlenecks import bottleneck_map
 from eqci_space.report.plots.budgets import loss_profile, waterfall
 from eqci_space.report.plots.coverage import coverage_difference_map, coverage_map
+from eqci_space.report.plots.flown import flown_passes
 from eqci_space.report.plots.keys import aggregation_gain, key_profile, key_response
 from eqci_space.report.plots.labels import station_label
 from eqci_space.report.plots.maps import network_map
@@ -43,6 +44,7 @@ __all__ = [
     "exposure_chart",
     "exposure_frontier_plot",
     "failure_ranking",
+    "flown_passes",
     "gantt",
     "gantt_by_satellite",
     "gantt_by_station",
