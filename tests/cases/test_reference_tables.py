@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from anchors import ANCHORS, GAPS, verdict
+from anchors import ANCHORS, GAPS, anchor_verdict
+from chains import chain_verdict
 from scipy.optimize import minimize_scalar
 
 from eqci_space.fiber.rates import fibre_key_rate_bit_s
@@ -370,9 +371,24 @@ def judge_tno_finite_anomaly(text):
 def judge_validation_set(row):
     """Published anchors are reported in the documentation's validation table; here they must only have a value."""
     if row["id"] in ANCHORS and row["id"] not in GAPS:
-        value, _ = verdict(row["id"])
+        value, _ = anchor_verdict(row["id"])
         assert np.isfinite(value)
         assert value > 0
+
+
+def judge_validation_set_more(row):
+    """The same of other columns; ``measured_chains`` holds what the package can compute of them."""
+    assert row["quantity"]
+    assert row["source"]
+    assert None not in row, f"more fields than columns: {row[None]}"
+
+
+def judge_measured_chains(row):
+    """Reported in the validation table as well; the row holds its verdict, which a changed model must not flip."""
+    value, found = chain_verdict(row)
+    assert found.word == row["verdict"], found.text
+    assert (value is None) == (found.word == "gap")
+    assert value is None or np.isfinite(value)
 
 
 def judge_missions(row):
@@ -392,6 +408,8 @@ JUDGES = {
     "tno_asymptotic": judge_tno_asymptotic,
     "tno_finite_anomaly": judge_tno_finite_anomaly,
     "validation_set": judge_validation_set,
+    "validation_set_more": judge_validation_set_more,
+    "measured_chains": judge_measured_chains,
     "missions": judge_missions,
 }
 
