@@ -19,10 +19,10 @@ from eqci_space.qkd.security import SecurityParameters
 
 ROWS = {row["id"]: row for row in chain_rows()}
 HELD = {
-    "reproduced": "B154 B156 B158 B159 E193 E194 E195 E196 E197 E198 E199 E200 E201 V8 V9 V9,all V11 V13 V14 V15 V16",
-    "missed": "B155 B157 M210 M211 M212 M213 M214 M215 V9,rigorous",
-    "bound respected": "M217 V17",
-    "bound violated": "M216",
+    "reproduced": "B154 B156 B158 B159 E193 E194 E195 E196 E197 E198 E199 E200 E201 V8 V9 V9,all V11 V13 V14 V15 V16 "
+    "M210 M211 M212 M214 M215",
+    "missed": "B155 B157 M213 V9,rigorous",
+    "bound respected": "M216 M217 V17",
     "unverified": "V1 V2 V3 V4 V5 V6",
 }
 NOT_COUNTED = (
