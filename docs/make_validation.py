@@ -96,7 +96,7 @@ NO_MODEL = {
 }
 MISSED_BECAUSE = {
     "published_night_sky_radiance": "another model of scattered moonlight there, and extinction assumed here",
-    "published_micius_link_loss": "the printed atmosphere, 3 to 8 dB, is read as the span of a pass; see the page on flown passes",
+    "published_micius_link_loss": "the printed 3 to 8 dB of the atmosphere are read as the span of a pass",
     "published_micius_budget_loss": "less than the printed terms add up to",
 }
 INTRO = {

@@ -45,6 +45,11 @@ def test_the_validation_page_is_up_to_date():
     assert (DOCS / "validation.md").read_text(encoding="utf-8") == text
 
 
+def test_the_page_of_flown_passes_is_up_to_date():
+    made = loaded(DOCS / "make_flown.py")
+    assert (DOCS / "flown.md").read_text(encoding="utf-8") == made.flown_text(*made.replayed())
+
+
 def test_the_nomenclature_page_is_up_to_date_and_says_where_each_table_comes_from():
     module = loaded(DOCS / "make_nomenclature.py")
     assert (DOCS / "nomenclature.md").read_text(encoding="utf-8") == module.nomenclature_text()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from eqci_space.cli.options import AsJson, command, load
@@ -38,11 +38,10 @@ def validate(
 
     table = file or data_path("flown", "micius.csv")
     loaded = load(scenario or str(data_path("flown", "micius.toml")))
-    passes, left_out = read_flown_passes(table)
+    passes = read_flown_passes(table)
     with output.progress(len(passes)) as advance:
         replay = replay_passes(passes, loaded, progress=lambda done: advance("passes", done))
-    problems = [*left_out, *replay.problems]
-    for problem in problems:
+    for problem in replay.problems:
         output.warn(problem)
     if out is not None:
         from eqci_space.report.plots.flown import save_flown
@@ -50,7 +49,7 @@ def validate(
         save_flown(replay, out)
     if as_json:
         output.document(
-            "validate", loaded, file=table.name, problems=problems, skill=replay.skill,
+            "validate", loaded, file=table.name, problems=list(replay.problems), skill=replay.skill,
             rows=rows_of(replay.passes),
         )  # fmt: skip
         return
@@ -81,8 +80,8 @@ def _lines(replay: Replay) -> list[str]:
 
 
 def _kbit(bit: float) -> str:
-    return "–" if np.isnan(bit) else f"{bit / 1e3:.0f}"
+    return "–" if isnan(bit) else f"{bit / 1e3:.0f}"
 
 
 def _percent(share: float) -> str:
-    return "–" if np.isnan(share) else f"{100 * share:.2f} %"
+    return "–" if isnan(share) else f"{100 * share:.2f} %"

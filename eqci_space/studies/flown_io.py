@@ -8,12 +8,13 @@ TLE, beside the table) with `object_name` or `catalogue_number`. Optional: `star
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from eqci_space.errors import EqciError
+from eqci_space.errors import BadRecordWarning, EqciError
 from eqci_space.files.csv_rows import csv_records, sound_text
 from eqci_space.orbits.elements import BadRecord, ElementSet
 from eqci_space.orbits.elements_io import read_elements
@@ -66,13 +67,19 @@ class FlownPass:
     source: str
 
 
-def read_flown_passes(path: str | Path) -> tuple[list[FlownPass], list[str]]:
-    """Passes of a table, and what is wrong with the rows that are left out, each named by its line.
+def read_flown_passes(path: str | Path) -> list[FlownPass]:
+    """Passes of a table that can be judged.
 
     Raises
     ------
     CsvError
-        The file is no table, or lacks a column.
+        The file is no table.
+
+    Warns
+    -----
+    BadRecordWarning
+        Rows were left out: no element set, one more than three days from the pass, counts that no exchange gives, a
+        time without zone; each is named by its line.
     """
     path = Path(path)
     text = sound_text(path)
@@ -88,7 +95,9 @@ def read_flown_passes(path: str | Path) -> tuple[list[FlownPass], list[str]]:
             problems.append(f"{where}: {error}; this row is left out")
     twice = [p.id for i, p in enumerate(passes) if p.id in {q.id for q in passes[:i]}]
     problems += [f"{path.name}: id '{name}' stands twice; both rows are judged" for name in dict.fromkeys(twice)]
-    return passes, problems
+    if problems:
+        warnings.warn("\n".join(problems), BadRecordWarning, stacklevel=2)
+    return passes
 
 
 def _flown_pass(row: Mapping[str, str], folder: Path) -> FlownPass:

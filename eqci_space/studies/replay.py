@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,7 +28,7 @@ from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.slots import WindowSlots, window_slots
 from eqci_space.qkd.window_keys import best_decoy, light_of
 from eqci_space.scenario import Scenario, Uncertainty
-from eqci_space.studies.flown_io import COUNTED_GRADES, FlownPass, read_flown_passes
+from eqci_space.studies.flown_io import COUNTED_GRADES, FlownPass
 
 __all__ = ["Replay", "replay_passes", "skill_sentences"]
 
@@ -68,16 +67,16 @@ class Replay:
     problems: tuple[str, ...]
 
 
-@notebook_bar("passes", total=lambda table, *_, **__: 0 if isinstance(table, str | Path) else len(table))
+@notebook_bar("passes", total=lambda flown, *_, **__: len(flown))
 def replay_passes(
-    table: str | Path | Sequence[FlownPass], scenario: Scenario, *, progress: Callable[[int], None] | None = None
+    flown: Sequence[FlownPass], scenario: Scenario, *, progress: Callable[[int], None] | None = None
 ) -> Replay:
     """Predict passes that flew, and hold them against what was reported.
 
     Parameters
     ----------
-    table : path, or sequence of FlownPass
-        A file as `eqci_space.studies.flown_io` describes it, or what `read_flown_passes` gives.
+    flown : sequence of FlownPass
+        As `read_flown_passes` gives them.
     scenario : Scenario
         Its first satellite's terminal, its stations, air, protocol and uncertainty of the link loss. A protocol without
         free parameters is taken as it is, over the whole exchange; otherwise each key is optimised.
@@ -90,23 +89,21 @@ def replay_passes(
         There is no pass, or the scenario has no satellite.
     """
     rows: list[dict[str, object]] = []
-    flown_passes, problems = read_flown_passes(table) if isinstance(table, str | Path) else (list(table), [])
+    problems: list[str] = []
     if not scenario.satellites:
         raise DataError("replay_passes: no satellite in the scenario; expected one, whose terminal sends")
-    for flown in sorted(flown_passes, key=lambda p: (p.culmination, p.id)):
+    for one in sorted(flown, key=lambda p: (p.culmination, p.id)):
         try:
-            rows.append(_row(flown, scenario))
+            rows.append(_row(one, scenario))
         except EqciError as error:
-            problems.append(f"'{flown.id}': {error}; it is not judged")
+            problems.append(f"'{one.id}': {error}; it is not judged")
         if progress:
             progress(1)
     if not rows:
         raise DataError("replay_passes: no pass can be judged\n" + "\n".join(problems))
     passes = pd.DataFrame(rows).set_index("id")
-    passes["held_back"] = False
-    for column in ("counts", "counts_qber"):
-        number = passes[column].cumsum() - 1
-        passes["held_back"] |= passes[column] & (number % 2 == 1)
+    judges = passes["counts"] | passes["counts_qber"]
+    passes["held_back"] = judges & (judges.cumsum() % 2 == 0)
     return Replay(passes, _skill(passes), tuple(problems))
 
 
