@@ -18,7 +18,23 @@ from eqci_space.scenario.changes import with_values
 from eqci_space.study import STAGES, Study
 
 ROOT = Path(__file__).parents[1]
+# The files that take longest, in this order: workers begin with them, so that none ends with one alone.
+LONGEST = (
+    "qkd/test_optimiser.py", "test_notebooks.py", "robustness/test_fuzz_mutations.py", "test_benchmarks.py",
+    "mutants/test_mutants.py", "weather/test_outlook.py", "cli/test_processes.py", "machine/test_kill_and_resume.py",
+    "schedule/test_edits_and_diff.py", "studies/test_sweeps.py", "schedule/test_simulate.py", "fiber/test_last_mile.py",
+    "studies/test_batch.py", "cli/test_runs.py", "test_docs.py", "qkd/test_decoy.py", "orbits/test_oem.py",
+    "orbits/test_passes.py", "robustness/test_saved_files.py", "schedule/test_blocks.py", "report/test_dual_outputs.py",
+    "fiber/test_resilience.py", "test_formulas.py", "weather/test_field.py", "weather/test_analysis.py",
+    "report/test_outputs.py", "linkbudget/test_case_runner.py", "studies/test_replay.py",
+)  # fmt: skip
 FAST = 'plan_for = "expected_key"\nspare_tolerance = 0.0\n'
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first."""
+    rank = {str(ROOT / "tests" / name): i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(str(item.path), len(rank)))
 
 
 @pytest.fixture(scope="session")

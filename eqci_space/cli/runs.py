@@ -141,6 +141,7 @@ def _checked_study(output: Output, scenario: str, overlays: list[Path] | None, s
 def _say(output: Output, result: Run, out: Path) -> None:
     """The result in words, the first line fit for the subject of a mail."""
     from eqci_space.report.summary import demand_lines, summary_line
+    from eqci_space.scenario.proven import unproven_sentence
     from eqci_space.words import format_bits
 
     output.result(summary_line(result))
@@ -151,6 +152,9 @@ def _say(output: Output, result: Run, out: Path) -> None:
     if worlds:
         bits = [format_bits(worlds[f"space_{c}_bit"]) for c in ("exceeded_90pct", "median", "exceeded_10pct")]
         output.result(f"  key from space in 90 / 50 / 10 % of {worlds['trials']} worlds exceeds {' / '.join(bits)}")
+    unproven = unproven_sentence(result.manifest.get("unproven_links", []))
+    if unproven:
+        output.result(f"  {unproven}")
     counts = result.manifest["counts"]
     output.result(f"  {counts['passes']} passes, {counts['windows']} windows, {counts['candidates']} candidates")
     took = f" (stages {sum(result.manifest['wall_s'].values()):.1f} s)" if "wall_s" in result.manifest else ""
@@ -167,6 +171,7 @@ def _document(output: Output, scenario: Scenario, result: Run, out: Path) -> Non
         "plan",
         "unreachable_demands",
         "unreachable_reasons",
+        "unproven_links",
         "simulation",
         "versions",
         "wall_s",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["budget", "give_table", "keys", "passes", "relay", "schedule", "windows"]
 
 _UP_TO_BUDGET = ("passes", "windows", "samples", "budget")
+_SHOW_KEY = ("budget", "keys", "schedule", "relay")
 _UP_TO_PLAN = (*_UP_TO_BUDGET, "keys", "candidates", "network", "plan")
 
 
@@ -92,9 +93,13 @@ def _stage(function: Callable[..., Answer]) -> Callable[..., None]:
         overlays: Overlays = None,
         **own: Any,
     ) -> None:
+        from eqci_space.scenario.proven import unproven_links, unproven_sentence
+
         chosen, loaded = chosen_format(out, form, as_json), load(scenario, overlays)
         table, more = function(output, loaded, **own)
         name = function.__name__
+        if name in _SHOW_KEY and (names := unproven_links(loaded)):
+            output.note(unproven_sentence(names))
         give_table(output, name, table, loaded, out=out, form=chosen, fail_on_empty=fail_on_empty, **more)
 
     *shared, _ = inspect.signature(call, eval_str=True).parameters.values()

@@ -17,6 +17,7 @@ from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
 from eqci_space.report.input_ages import age_records, input_ages
 from eqci_space.report.run_io import SCHEMA_VERSION
 from eqci_space.scenario import Scenario
+from eqci_space.scenario.proven import unproven_links
 from eqci_space.schedule.contacts import Plan
 from eqci_space.schedule.simulate import Simulation
 from eqci_space.tables import planned_contacts
@@ -94,6 +95,7 @@ def run_manifest(
             "passes": len(passes), "windows": len(windows), "candidates": len(candidates),
             "contacts": len(planned_contacts(plan.contacts)),
         },
+        "unproven_links": unproven_links(scenario),
         "unreachable_demands": list(relay.unreachable),
         "failure_probability": _probabilities(relay, plan, scenario),
         "unreachable_reasons": unreachable_reasons(relay.network, scenario),

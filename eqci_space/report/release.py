@@ -53,7 +53,7 @@ PUBLIC_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Columns of each table that may be published; nodes are those at which demands end."""
 _PUBLIC_MANIFEST = (
-    "schema_version", "earth_orientation_until", "plan", "counts", "unreachable_demands", "versions",
+    "schema_version", "earth_orientation_until", "plan", "counts", "unreachable_demands", "unproven_links", "versions",
 )  # fmt: skip
 _PUBLIC_SCENARIO = ("name", "start", "end")
 _NM_PER_M = 1e9

@@ -156,6 +156,7 @@ class Terminal(Record):
     frame_rotation_rad: Annotated[float, Field(ge=0, le=0.8)] = 0.0
     interferometer_delay_s: Annotated[float, Field(ge=0, le=1e-6)] = 0.0
     doppler_compensated_share: Fraction = 1.0
+    flown: Annotated[str, Field(description="flights that the link was held against; empty: link unproven")] = ""
 
     @model_validator(mode="after")
     def _one_beam(self) -> Terminal:

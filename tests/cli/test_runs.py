@@ -119,6 +119,8 @@ def test_a_run_with_trials_reports_the_band(parsed, short, tmp_path):
         assert 0 <= found["all_in_mean_bit"] <= found["asked_bit"] + 1
         assert name.startswith("government") or found["all_in_mean_bit"] <= bound + 1
     assert document["input_ages"][0]["kind"] == "design"
+    assert document["unproven_links"] == ["EAGLE1-LIKE"]
+    assert "Link unproven: the losses of EAGLE1-LIKE" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert any("20 trials" in warning for warning in document["warnings"])
     assert "Over 20 sampled worlds" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert load_run(tmp_path / "run").manifest["simulation"] == document["simulation"]

@@ -19,6 +19,7 @@ from eqci_space.linkbudget.terms import pointing_jitter_rad
 from eqci_space.orbits.elements_io import write_omm
 from eqci_space.report.plots.flown import save_flown
 from eqci_space.scenario import load_scenario
+from eqci_space.scenario.proven import unproven_links, unproven_sentence
 from eqci_space.studies.flown_io import read_flown_passes
 from eqci_space.studies.replay import replay_passes, skill_sentences
 
@@ -242,3 +243,17 @@ def test_the_picture_is_the_same_for_the_same_passes(shipped, tmp_path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     axes = eq.plot.flown_passes(shipped)
     assert axes.get_xlabel().startswith("greatest elevation")
+
+
+def test_a_link_that_has_not_flown_is_called_unproven(micius):
+    shipped = load_scenario("quant-gpicz")
+    assert unproven_links(shipped) == ["EAGLE1-LIKE"]
+    assert unproven_links(micius) == []
+    assert unproven_sentence([]) == ""
+    assert unproven_sentence(unproven_links(shipped)).startswith(
+        "link unproven: the losses of EAGLE1-LIKE are those of"
+    )
+    for scenario, says in (("quant-gpicz", True), (str(data_path("flown", "micius.toml")), False)):
+        done = CliRunner().invoke(app, ["keys", scenario])
+        assert done.exit_code == 0
+        assert ("link unproven" in done.stderr) == says

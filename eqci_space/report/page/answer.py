@@ -8,6 +8,7 @@ import pandas as pd
 from eqci_space.report.page.findings import Findings, Table
 from eqci_space.report.plots.labels import station_label
 from eqci_space.scenario import Scenario
+from eqci_space.scenario.proven import unproven_links, unproven_sentence
 from eqci_space.schedule.simulate import Simulation
 from eqci_space.units import KEY_BIT
 from eqci_space.words import SERVED_IN_FULL, format_bits, percent, short_list, such_periods
@@ -129,7 +130,8 @@ def _proof(f: Findings) -> list[str]:
     proof = f"The plan is proven within {percent(f.plan.gap, 2)} of the best possible"
     if f.plan.skies:
         proof += f" in the {f.plan.skies} sampled skies that it was made for; the worlds above are others"
-    notes = [f"{note[:1].upper()}{note[1:]}." for note in f.plan.notes]
+    said = [*f.plan.notes, *filter(None, [unproven_sentence(unproven_links(f.scenario))])]
+    notes = [f"{note[:1].upper()}{note[1:]}." for note in said]
     return [proof + ".", *notes]
 
 
