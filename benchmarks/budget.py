@@ -35,7 +35,7 @@ def run(size: str) -> list[Row]:
     scenario = eq.load_scenario("quant-gpicz")
     modelled = _modelled(scenario)
     many = many_samples(scenario, count)
-    where = {c: many[c].to_numpy() for c in ("elevation_deg", "range_m", "angular_rate_rad_s")}
+    where = _where(many)
     plain, lagging = _lookup(scenario), _lookup(modelled)
     times = alternating_s(
         {
@@ -66,13 +66,19 @@ def many_samples(scenario: eq.Scenario, count: int) -> pd.DataFrame:
     return pd.concat([samples] * (count // len(samples) + 1), ignore_index=True).iloc[:count]
 
 
+def _where(samples: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Arguments of the lookup."""
+    columns = {c: samples[c].to_numpy() for c in ("elevation_deg", "range_m", "angular_rate_rad_s")}
+    return columns | {"time": samples["time"].dt.tz_convert(None).to_numpy()}
+
+
 def _lookup(scenario: eq.Scenario) -> LossLookup:
     return make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere))
 
 
 def _gap_db(samples: pd.DataFrame, scenario: eq.Scenario, lookup: LossLookup) -> float:
     graz = samples[samples["ogs"] == "GRAZ"]
-    where = {c: graz[c].to_numpy() for c in ("elevation_deg", "range_m", "angular_rate_rad_s")}
+    where = _where(graz)
     exact = eq.link_budget(graz, scenario)["total_loss_db"].to_numpy()
     return float(np.abs(lookup_loss_db(lookup, **where) - exact).max())
 

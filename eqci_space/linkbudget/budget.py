@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.errors import ModelValidityWarning, TableError
+from eqci_space.linkbudget.aerosol import year_share
 from eqci_space.linkbudget.background import (
     light_pollution_radiance_w_m2_sr_m,
     moonlight_luminance_cd_m2,
@@ -16,6 +17,7 @@ from eqci_space.linkbudget.background import (
     moonset_share,
     night_radiance_w_m2_sr_m,
 )
+from eqci_space.linkbudget.clear_air import aerosol_model
 from eqci_space.linkbudget.detector import extraneous_probability
 from eqci_space.linkbudget.fades import fade_loss_db
 from eqci_space.linkbudget.ranges import Range
@@ -99,6 +101,7 @@ def link_budget(
     columns = [*losses, "background_hz", "extraneous_probability", "neighbour_ratio", "intrinsic_error", "valid"]
     values = np.full((len(samples), len(columns)), np.nan)
     used = {c: samples[c].to_numpy() for c in samples.columns if samples[c].dtype.kind in "fib"}
+    used["year_share"] = year_share(samples["time"].dt.tz_convert(None).to_numpy())
     for (satellite, ogs), rows in samples.groupby(["satellite", "ogs"], sort=True).indices.items():
         if satellite not in terminals or ogs not in scenario.stations:
             raise TableError(f"link_budget: {unknown_pair(satellite, ogs, scenario)}")
@@ -189,6 +192,8 @@ def budget_terms() -> pd.DataFrame:
 def waterfall_table(budget: pd.DataFrame, scenario: Scenario, window_id: str) -> pd.DataFrame:
     """The terms of a window at its culmination, each with its loss, validity, model and source; the total last.
 
+    The model of the extinction says which aerosol stands above this station.
+
     Parameters
     ----------
     budget : DataFrame
@@ -220,7 +225,9 @@ def waterfall_table(budget: pd.DataFrame, scenario: Scenario, window_id: str) ->
     columns = {name: top[name].to_numpy() for name in _SAMPLE_RANGES}
     faded = "fade_loss_db" in top.columns
     flags = term_validity(columns, Link(terminals[satellite], station, scenario.atmosphere), fades=faded)
-    rows = [(c, t.label, top[c].iloc[0], flags[c][0], t.model, t.source) for c, t in TERMS.items()]
+    grounds = {c: (t.model, t.source) for c, t in TERMS.items()}
+    grounds["extinction_loss_db"] = aerosol_model(station, scenario.atmosphere)
+    rows = [(c, t.label, top[c].iloc[0], flags[c][0], *grounds[c]) for c, t in TERMS.items()]
     if faded:
         rows.append(("fade_loss_db", "fade", top["fade_loss_db"].iloc[0], flags["fade_loss_db"][0], *_FADE))
     rows.append(("total_loss_db", "total", top["total_loss_db"].iloc[0], top["valid"].iloc[0], "sum", ""))

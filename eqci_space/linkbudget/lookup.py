@@ -1,4 +1,7 @@
-"""A tabulated budget for batch work: a function of range plus one of elevation, and of the slew where optics lag."""
+"""A tabulated budget for batch work: a function of range plus one of elevation, and of the slew where optics lag.
+
+Where the aerosol has months, its course of the year is added on top.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline, RectBivariateSpline
 
+from eqci_space.linkbudget.aerosol import optical_depth_in_year, year_share
+from eqci_space.linkbudget.clear_air import monthly_optical_depth
+from eqci_space.linkbudget.extinction import DB_PER_NEPER, aerosol_optical_depth
 from eqci_space.linkbudget.ranges import Range, within
-from eqci_space.linkbudget.terms import TERMS, Link, coupling_lags
+from eqci_space.linkbudget.terms import TERMS, Link, airmass_of, coupling_lags
 
 __all__ = ["LossLookup", "lookup_loss_db", "make_lookup"]
 
@@ -22,6 +28,19 @@ _FASTEST_SLEW_RAD_S = 0.03  # 8 km/s overhead at 270 km
 
 
 @dataclass(frozen=True)
+class _Year:
+    """Aerosol by month: the airmass over the logarithm of sin elevation, and zenith losses [dB] of the months."""
+
+    airmass: CubicSpline
+    zenith_loss_db: np.ndarray
+
+    def since_new_year_db(self, log_sine: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """Loss beyond that of the first moment of a year, at which the rest is tabulated."""
+        first, now = (optical_depth_in_year(s, by_month=self.zenith_loss_db) for s in (np.zeros(()), year_share(time)))
+        return self.airmass(log_sine) * (now - first)
+
+
+@dataclass(frozen=True)
 class LossLookup:
     """Splines of one terminal and station: over the logarithm of range, and over the logarithm of sin elevation.
 
@@ -31,6 +50,7 @@ class LossLookup:
     by_range: CubicSpline
     by_elevation: CubicSpline | RectBivariateSpline
     lowest_elevation_deg: float
+    year: _Year | None = None
 
 
 def make_lookup(link: Link, *, lowest_elevation_deg: float = 5.0) -> LossLookup:
@@ -60,7 +80,20 @@ def make_lookup(link: Link, *, lowest_elevation_deg: float = 5.0) -> LossLookup:
         near = RectBivariateSpline(np.log(sine), slew, surface.reshape(_ELEVATION_NODES, _SLEW_NODES))
     else:
         near = CubicSpline(np.log(sine), _total_db(link, rest, elevation, 1e6, 0.0))
-    return LossLookup(CubicSpline(np.log(distance), far), near, lowest_elevation_deg)
+    return LossLookup(
+        CubicSpline(np.log(distance), far), near, lowest_elevation_deg, _year(link, np.log(sine), elevation)
+    )
+
+
+def _year(link: Link, log_sine: np.ndarray, elevation_deg: np.ndarray) -> _Year | None:
+    months = monthly_optical_depth(link.station, link.atmosphere)
+    if months is None or link.atmosphere.extinction_table:
+        return None
+    depth = aerosol_optical_depth(
+        wavelength_m=link.terminal.wavelength_m, optical_depth_500nm=months,
+        angstrom_exponent=link.atmosphere.angstrom_exponent,
+    )  # fmt: skip
+    return _Year(CubicSpline(log_sine, airmass_of({"elevation_deg": elevation_deg})), DB_PER_NEPER * depth)
 
 
 def _total_db(
@@ -68,12 +101,20 @@ def _total_db(
 ) -> np.ndarray:
     """Sum of some terms of the budget; arguments broadcast."""
     elevation, distance, slew = np.broadcast_arrays(elevation_deg, range_m, slew_rad_s)
-    columns = {"elevation_deg": elevation, "range_m": distance, "angular_rate_rad_s": slew}
+    columns = {
+        "elevation_deg": elevation, "range_m": distance, "angular_rate_rad_s": slew,
+        "year_share": np.zeros(elevation.shape),
+    }  # fmt: skip
     return np.sum([TERMS[name].loss_db(columns, link) for name in names], axis=0)
 
 
 def lookup_loss_db(
-    lookup: LossLookup, *, elevation_deg: np.ndarray, range_m: np.ndarray, angular_rate_rad_s: np.ndarray | None = None
+    lookup: LossLookup,
+    *,
+    elevation_deg: np.ndarray,
+    range_m: np.ndarray,
+    angular_rate_rad_s: np.ndarray | None = None,
+    time: np.ndarray | None = None,
 ) -> np.ndarray:
     """Total mean loss [dB] within 0.005 dB of `link_budget`; shapes broadcast.
 
@@ -84,18 +125,28 @@ def lookup_loss_db(
         Within the table [deg], [m].
     angular_rate_rad_s : array, optional
         Of the line of sight [rad/s]; needed behind adaptive optics of finite bandwidth, without effect elsewhere.
+    time : array of datetime64, optional
+        UTC, without zone; needed where the aerosol has months, without effect elsewhere.
 
     Raises
     ------
     ValueError
-        An argument lies outside the table, or the rate is needed and missing.
+        An argument lies outside the table, or the rate or the time is needed and missing.
     """
     elevation, distance = np.asarray(elevation_deg, dtype=float), np.asarray(range_m, dtype=float)
     within("lookup_loss_db", "elevation_deg", elevation, Range(lookup.lowest_elevation_deg, 90, "deg"))
     within("lookup_loss_db", "range_m", distance, Range(_SHORTEST_M, _LONGEST_M, "m"))
     sine = np.log(np.sin(np.radians(elevation)))
+    far = lookup.by_range(np.log(distance))
+    if lookup.year is not None:
+        if time is None:
+            raise ValueError(
+                "lookup_loss_db: time is missing; the aerosol of this station has months, expected SAMPLES.time as "
+                "datetime64 in UTC"
+            )
+        far = far + lookup.year.since_new_year_db(sine, time)
     if isinstance(lookup.by_elevation, CubicSpline):
-        return lookup.by_range(np.log(distance)) + lookup.by_elevation(sine)
+        return far + lookup.by_elevation(sine)
     if angular_rate_rad_s is None:
         raise ValueError(
             "lookup_loss_db: angular_rate_rad_s is missing; adaptive optics of finite bandwidth lag with the slew of "
@@ -103,4 +154,4 @@ def lookup_loss_db(
         )
     slew = np.asarray(angular_rate_rad_s, dtype=float)
     within("lookup_loss_db", "angular_rate_rad_s", slew, Range(0, _FASTEST_SLEW_RAD_S, "rad/s"))
-    return lookup.by_range(np.log(distance)) + lookup.by_elevation.ev(sine, slew)
+    return far + lookup.by_elevation.ev(sine, slew)

@@ -10,7 +10,9 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from eqci_space.linkbudget.adaptive_optics import adaptive_optics_residual_rad2
+from eqci_space.linkbudget.aerosol import optical_depth_in_year
 from eqci_space.linkbudget.beam import diffraction_loss_db, equivalent_divergence_half_angle_rad
+from eqci_space.linkbudget.clear_air import USUAL_VISIBILITY_KM, monthly_optical_depth
 from eqci_space.linkbudget.closed_forms import divergence_half_angle_rad, gaussian_bucket_loss_db, wavefront_loss_db
 from eqci_space.linkbudget.coupling import (
     TipTilt,
@@ -46,6 +48,7 @@ __all__ = [
     "Columns",
     "Link",
     "Term",
+    "airmass_of",
     "coupling_lags",
     "coupling_valid",
     "divergence_rad",
@@ -55,7 +58,6 @@ __all__ = [
     "station_layers",
 ]
 
-_USUAL_VISIBILITY_KM = 23.0
 _TIP_TILT_ONLY = 3
 _FASTEST_SLEW_RAD_S = 0.1
 _CLOSED_GATE = 1e-30
@@ -133,7 +135,8 @@ def pointing_jitter_rad(terminal: Terminal, elevation_deg: np.ndarray) -> np.nda
     return axes(terminal.jitter_rad, 0.0)[0] + np.maximum(growth, 0.0)[:, None]
 
 
-def _airmass(part: Columns) -> np.ndarray:
+def airmass_of(part: Columns) -> np.ndarray:
+    """Relative airmass of samples, by their refracted elevation."""
     return airmass_kasten_young(apparent_elevation_deg(np.asarray(part["elevation_deg"])))
 
 
@@ -144,12 +147,16 @@ def _extinction(part: Columns, link: Link) -> np.ndarray:
         return tabulated_extinction_loss_db(
             np.asarray(part["elevation_deg"]), table_elevation_deg=elevation, table_loss_db=loss
         )
+    months = monthly_optical_depth(link.station, air)
     visibility = air.visibility_km
-    if visibility is None and air.optical_depth_500nm is None:
-        visibility = _USUAL_VISIBILITY_KM
+    depth: np.ndarray | float | None = air.optical_depth_500nm
+    if months is not None:
+        visibility, depth = None, optical_depth_in_year(part["year_share"], by_month=months)
+    elif visibility is None and depth is None:
+        visibility = USUAL_VISIBILITY_KM
     return clear_sky_loss_db(
-        airmass=_airmass(part), wavelength_m=link.terminal.wavelength_m, visibility_km=visibility,
-        optical_depth_500nm=air.optical_depth_500nm, angstrom_exponent=air.angstrom_exponent,
+        airmass=airmass_of(part), wavelength_m=link.terminal.wavelength_m, visibility_km=visibility,
+        optical_depth_500nm=depth, angstrom_exponent=air.angstrom_exponent,
         aerosol_scale_height_m=air.aerosol_scale_height_m, pressure_pa=float(standard_pressure_pa(height)),
         height_msl_m=height,
     )  # fmt: skip
@@ -165,11 +172,11 @@ def known_gas(link: Link) -> tuple[float, float] | None:
 
 def _gas(part: Columns, link: Link) -> np.ndarray:
     loss, exponent = known_gas(link) or (0.0, 1.0)
-    return gas_loss_db(_airmass(part), zenith_loss_db=loss, airmass_exponent=exponent)
+    return gas_loss_db(airmass_of(part), zenith_loss_db=loss, airmass_exponent=exponent)
 
 
 def _cirrus(part: Columns, link: Link) -> np.ndarray:
-    return cirrus_loss_db(_airmass(part), optical_depth=link.atmosphere.cirrus_optical_depth)
+    return cirrus_loss_db(airmass_of(part), optical_depth=link.atmosphere.cirrus_optical_depth)
 
 
 def _optics(part: Columns, link: Link) -> np.ndarray:
@@ -318,8 +325,8 @@ TERMS: dict[str, Term] = {
     "wavefront_loss_db": Term("wavefront of the terminal", _wavefront, "Strehl ratio", "Mahajan 1983"),
     "pointing_loss_db": Term("pointing (mean)", _pointing, "Beckmann, equivalent Gaussian", "Farid, Hranilovic 2007"),
     "extinction_loss_db": Term(
-        "clear-sky extinction", _extinction, "Rayleigh and one aerosol column; or tabulated",
-        "Hansen, Travis 1974; Kim 2001; scenario",
+        "clear-sky extinction", _extinction, "Rayleigh and one aerosol column, stated or by month; or tabulated",
+        "Hansen, Travis 1974; Kim 2001; Kasten 1996; scenario",
     ),
     "gas_loss_db": Term(
         "gas absorption", _gas, "power of the airmass; tabulated by wavelength, or stated",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from eqci_space.linkbudget.aerosol import year_share
 from eqci_space.linkbudget.detector import extraneous_probability
 from eqci_space.linkbudget.pass_geometry import point_ahead_from_rate_rad
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db
@@ -100,6 +101,7 @@ def uplink_budget(samples: pd.DataFrame, uplink: Uplink, station: Station, atmos
     """
     check_table(samples, "SAMPLES", "uplink_budget")
     part = {c: samples[c].to_numpy() for c in samples.columns if samples[c].dtype.kind in "fib"}
+    part["year_share"] = year_share(samples["time"].dt.tz_convert(None).to_numpy())
     receiver, transmitter = uplink.receiver, uplink.transmitter
     link = Link(transmitter, station.model_copy(update={"receiver": receiver}), atmosphere)
     terms = {name: term.loss_db(part, link) for name, term in TERMS.items()}

@@ -16,7 +16,7 @@ _FAR_FIELD = 2.5  # in D²/λ, ten times the range at which a beam of that diame
 
 VALID_WHERE = {
     "diffraction_loss_db": "range of at least 2.5 D²/λ",
-    "extinction_loss_db": "elevation of at least 10 deg, visibility above 1 km",
+    "extinction_loss_db": "elevation of at least 10 deg, visibility above 1 km where it is stated",
     "gas_loss_db": "785 to 850, 1060 to 1070 and 1530 to 1565 nm, or stated",
     "cirrus_loss_db": "elevation of at least 10 deg",
     "coupling_loss_db": "stated; or Rytov variance up to 1 and a residual up to 2 rad² behind adaptive optics",
@@ -31,12 +31,13 @@ def term_validity(part: Columns, link: Link, *, fades: bool = False) -> dict[str
     """
     elevation, distance = np.asarray(part["elevation_deg"]), np.asarray(part["range_m"])
     terminal, air = link.terminal, link.atmosphere
+    own_aerosol = bool(link.station.optical_depth_500nm_by_month)
     everywhere, high = np.ones(elevation.shape, dtype=bool), elevation >= _LOWEST_DEG
     modelled = link.station.receiver.coupling == "modelled"
     weak = _weak_turbulence(elevation, link) if modelled or fades else everywhere
     holds = {
         "diffraction_loss_db": distance >= _FAR_FIELD * terminal.aperture_diameter_m**2 / terminal.wavelength_m,
-        "extinction_loss_db": high & ((air.visibility_km or np.inf) > _FOG_VISIBILITY_KM),
+        "extinction_loss_db": high & (own_aerosol | ((air.visibility_km or np.inf) > _FOG_VISIBILITY_KM)),
         "gas_loss_db": everywhere & (known_gas(link) is not None),
         "cirrus_loss_db": high,
         "coupling_loss_db": weak & coupling_valid(part, link) if modelled else everywhere,

@@ -13,6 +13,7 @@ import pandas as pd
 
 from eqci_space.data import shipped_files
 from eqci_space.errors import StaleElementsWarning
+from eqci_space.linkbudget.turbidity_io import TURBIDITY_FILE
 from eqci_space.orbits.earth import orientation_end
 from eqci_space.orbits.elements import check_age
 from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
@@ -32,9 +33,9 @@ def input_ages(scenario: Scenario) -> pd.DataFrame:
     -------
     DataFrame
         One row per input: `input` in words, `kind` (elements, design, ephemeris, earth_orientation, record, forecast,
-        climatology, shipped), `file`, `date` (epoch of elements, issue of a forecast or table, else of the first
-        value; ISO 8601 UTC, empty where there is none), `until` (last value), `age_day` (from `date` to the start of
-        the period, negative if it is later, NaN where there is no date), `state` in words, and `stale`: element sets
+        climatology, aerosol, shipped), `file`, `date` (epoch of elements, issue of a forecast or table, else of the
+        first value; ISO 8601 UTC, empty where there is none), `until` (last value), `age_day` (from `date` to the start
+        of the period, negative if it is later, NaN where there is no date), `state` in words, and `stale`: element sets
         too far from the period, Earth orientation that ends before it does, shipped files that are changed or missing.
 
     Raises
@@ -42,7 +43,7 @@ def input_ages(scenario: Scenario) -> pd.DataFrame:
     DataError, ElementsError
         A file of the scenario cannot be read, or element sets are years away.
     """
-    rows = [*_orbits(scenario), _orientation(scenario), *_weather(scenario), _shipped()]
+    rows = [*_orbits(scenario), _orientation(scenario), *_weather(scenario), *_aerosol(scenario), _shipped()]
     return pd.DataFrame(rows, columns=_COLUMNS).astype({"age_day": float})
 
 
@@ -136,6 +137,16 @@ def _weather(scenario: Scenario) -> Iterator[dict[str, Any]]:
             yield _row("weather record", "record", model.file, "replayed over the period", date=begin, **known)
     if model.model in ("climatology", "forecast"):
         yield _row("cloud climate", "climatology", _CLIMATE_FILE, "long-term means, have no age")
+
+
+def _aerosol(scenario: Scenario) -> Iterator[dict[str, Any]]:
+    own = [name for name, s in scenario.stations.items() if s.optical_depth_500nm_by_month]
+    if scenario.atmosphere.aerosol == "climatology" and len(own) < len(scenario.stations):
+        yield _row("aerosol climate", "aerosol", TURBIDITY_FILE, "long-term means, have no age")
+    sources = {path: source for path, _, source in scenario.sources}
+    for name in own:
+        source = sources.get(f"station.{name}.optical_depth_500nm_by_month", "source not stated")
+        yield _row(f"aerosol of {name}", "aerosol", "", f"by month: {source}")
 
 
 def _shipped() -> dict[str, Any]:

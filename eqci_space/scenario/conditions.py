@@ -18,21 +18,27 @@ from eqci_space.scenario.fields import (
 
 __all__ = ["Atmosphere", "Weather"]
 
+_STATED_AEROSOL = ("visibility_km", "optical_depth_500nm", "extinction_table")
 _OF_FILE = ("unit", "variable", "reference", "utc_offset_h", "names")
 
 
 class Atmosphere(Record):
     """Clear air at all stations.
 
-    The aerosol is given by visibility at 550 nm and a scale height, or by its optical depth at 500 nm at the site and
+    The aerosol is stated, by visibility at 550 nm and a scale height, or by its optical depth at 500 nm at the site and
     the Ångström exponent; or `extinction_table` gives the whole loss of clear air from radiative transfer as rising
-    (elevation [deg], loss [dB]) pairs. Gas absorption goes with a power of the airmass, linear unless stated; without a
-    stated zenith loss it is that of a table at 785 to 850, 1060 to 1070 and 1530 to 1565 nm, and at other wavelengths
-    the budget is not valid. Turbulence is a Hufnagel-Valley profile over the station's ground, the telescope a little
-    above it. The colour factor of artificial light is its radiance over that in V; without one 0.3 counts below 1 µm
-    and 0.1 beyond (assumed).
+    (elevation [deg], loss [dB]) pairs. With ``aerosol = "climatology"`` each station and month has its own optical
+    depth, from a map of turbidity, the scale height and the Ångström exponent. A station's own
+    `optical_depth_500nm_by_month` goes before both. Gas absorption goes with a power of the airmass, linear unless
+    stated; without a stated zenith loss it is that of a table at 785 to 850, 1060 to 1070 and 1530 to 1565 nm, and at
+    other wavelengths the budget is not valid. Turbulence is a Hufnagel-Valley profile over the station's ground, the
+    telescope a little above it. The colour factor of artificial light is its radiance over that in V; without one 0.3
+    counts below 1 µm and 0.1 beyond (assumed).
     """
 
+    aerosol: Literal["stated", "climatology"] = Field(
+        "stated", description="stated for all stations below, or of each station and month from a map of turbidity"
+    )
     visibility_km: Annotated[float, Field(ge=0.05, le=300)] | None = None
     optical_depth_500nm: Annotated[float, Field(ge=0, le=5)] | None = None
     angstrom_exponent: Annotated[float, Field(ge=-1, le=4)] = 1.3
@@ -49,6 +55,12 @@ class Atmosphere(Record):
 
     @model_validator(mode="after")
     def _one_aerosol(self) -> Atmosphere:
+        stated = [key for key in _STATED_AEROSOL if getattr(self, key) not in (None, ())]
+        if self.aerosol == "climatology" and stated:
+            raise ValueError(
+                f"aerosol = 'climatology' and {' and '.join(stated)} describe the same aerosol; drop "
+                f"{' and '.join(stated)}, or write aerosol = 'stated'"
+            )
         if self.visibility_km is not None and self.optical_depth_500nm is not None:
             raise ValueError("visibility_km and optical_depth_500nm describe the same aerosol; give one of them")
         if self.gas_airmass_exponent is not None and self.gas_zenith_loss_db is None:

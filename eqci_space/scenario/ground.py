@@ -20,6 +20,7 @@ from eqci_space.scenario.fields import (
     MaskAzimuth,
     NotNegative,
     Obscuration,
+    OpticalDepth,
     Positive,
     PositiveFraction,
     Record,
@@ -138,7 +139,8 @@ class Station(Record):
 
     `horizon_mask` holds (azimuth, elevation) pairs [deg], azimuths at least 0.1 deg apart, joined by straight lines
     and around through north; below it the station sees nothing. Keep-outs are angles from the line of sight.
-    `cloud_fraction_by_month` stands for the cloud climate, as seen from space and above the station. A mobile station
+    `cloud_fraction_by_month` stands for the cloud climate, as seen from space and above the station, and
+    `optical_depth_500nm_by_month` for the aerosol above it, whatever ``[atmosphere]`` says of aerosol. A mobile station
     has `positions`; outside their dates it does not observe, and its key travels with it.
     `maintenance_accept` names events of an iCalendar file, by SUMMARY or UID, that cannot be read and that close
     nothing; others that cannot be read close the station. `time_zone` is that of times without zone in the file.
@@ -165,6 +167,7 @@ class Station(Record):
         Field(description="IANA zone of the crew and of calendar times without zone, such as Europe/Berlin"),
     ] = None
     cloud_fraction_by_month: tuple[Fraction, ...] = ()
+    optical_depth_500nm_by_month: tuple[OpticalDepth, ...] = ()
     status_class: StatusClass
     status: str = ""
     telescopes: Annotated[int, Field(ge=1, le=16, description="satellites served at once")] = 1
@@ -184,6 +187,13 @@ class Station(Record):
     def _twelve_months(cls, months: tuple[float, ...]) -> tuple[float, ...]:
         if len(months) not in (0, 12):
             raise ValueError(f"{len(months)} months; expected the mean cloud fraction of all 12, January first")
+        return months
+
+    @field_validator("optical_depth_500nm_by_month")
+    @classmethod
+    def _twelve_depths(cls, months: tuple[float, ...]) -> tuple[float, ...]:
+        if len(months) not in (0, 12):
+            raise ValueError(f"{len(months)} months; expected the mean optical depth of all 12, January first")
         return months
 
     @model_validator(mode="after")

@@ -131,6 +131,16 @@ class Scenario(Record):
         return self
 
     @model_validator(mode="after")
+    def _one_aerosol_per_station(self) -> Scenario:
+        own = [f"'{name}'" for name, s in self.stations.items() if s.optical_depth_500nm_by_month]
+        if own and self.atmosphere.extinction_table:
+            raise ValueError(
+                f"station {short_list(own)}: optical_depth_500nm_by_month, and atmosphere.extinction_table holds the "
+                "aerosol of all stations already; drop one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _gates_within_the_period(self) -> Scenario:
         source = self.protocol.source
         if source is not None and source.kind == "continuous":

@@ -219,7 +219,8 @@ def _months(scenario: Scenario, months: Sequence[int] | None) -> list[tuple[date
 
 
 def _reference_station(scenario: Scenario, station: str | Station | None) -> Station:
-    free = {"horizon_mask": (), "maintenance": (), "cloud_fraction_by_month": (), "valid_from": None, "valid_to": None,
+    free = {"horizon_mask": (), "maintenance": (), "cloud_fraction_by_month": (),
+            "optical_depth_500nm_by_month": (), "valid_from": None, "valid_to": None,
             "positions": ()}  # fmt: skip
     if isinstance(station, Station):
         return station.model_copy(update=free)

@@ -98,8 +98,13 @@ def with_station_at(scenario: Scenario, station: Station, places: Iterable[tuple
 
 
 def reference_budget(windows: pd.DataFrame, placed: Scenario, *, nodes: int | None = None) -> pd.DataFrame:
-    """BUDGET of WINDOWS at places of one station: the link is the same at all, so that one pair stands for them."""
+    """BUDGET of WINDOWS at places of one station: the link is the same at all, so that one pair stands for them.
+
+    Only the aerosol of a climatology is that of the place.
+    """
     samples = sample_windows(windows, placed, nodes=nodes)
+    if placed.atmosphere.aerosol == "climatology":
+        return link_budget(samples, placed).assign(ogs=_REFERENCE)
     return link_budget(samples.assign(ogs=_REFERENCE), _at_one(placed))
 
 
@@ -134,7 +139,8 @@ def make_key_lookup(
     """
     station = next(iter(placed.stations.values()))
     windows, elevation = _reference_passes(placed, begin, end)
-    budget = reference_budget(windows, placed)
+    # Under the air of one place, so that light rises with elevation: keys are read by light, whatever dims it.
+    budget = link_budget(sample_windows(windows, placed).assign(ogs=_REFERENCE), _at_one(placed))
     weighted = (budget["weight_s"] * budget["transmittance"]).groupby(budget["window_id"])
     light = weighted.sum().reindex(windows.index).to_numpy()
     length = (windows["end"] - windows["start"]).dt.total_seconds().to_numpy()

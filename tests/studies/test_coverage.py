@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose
 
 import eqci_space as eq
 from eqci_space.errors import TableError
+from eqci_space.linkbudget.clear_air import monthly_optical_depth
 from eqci_space.ogs.windows import nightly_windows
-from eqci_space.scenario import CircularOrbit, Weather
+from eqci_space.scenario import Atmosphere, CircularOrbit, Weather
 from eqci_space.studies.coverage import EUROPE, QUANTITIES, _grid, _reference_station, compare_coverages, coverage
 from eqci_space.studies.key_lookup import KeyLookup
 
@@ -253,3 +254,23 @@ def test_lookup_beyond_its_best_pass_grows_with_the_light():
     one, two = table.key(np.array([7.0, 14.0]), np.array([1e-7 * 350, 1e-7 * 700]))
     assert_allclose(one, 1000 * (7 - 0.2), rtol=0.01)
     assert_allclose(two, 2 * one)
+
+
+def test_each_point_of_the_climatology_has_its_own_air(scenario):
+    """The key of a point is that of a station that stands there; hazier places earn less."""
+    air = Atmosphere(aerosol="climatology")
+    hazy, even = (scenario.model_copy(update={"atmosphere": a}) for a in (air, Atmosphere(visibility_km=23)))
+    region = (2.0, 50.0, 26.0, 52.0)
+    table, clear = (coverage(s, resolution_deg=2, region=region) for s in (hazy, even))
+    error = table.attrs["key_lookup_error"]
+    assert error["month_largest"] < 0.01
+    assert abs(error["bias"]) < 0.005
+    reference = _reference_station(hazy, None)
+    depth = [
+        monthly_optical_depth(
+            reference.model_copy(update={"latitude_deg": row.latitude_deg, "longitude_deg": row.longitude_deg}), air
+        )[2]
+        for row in table.itertuples()
+    ]
+    kept = table["clear_sky_key_bit"] / clear["clear_sky_key_bit"]
+    assert np.corrcoef(depth, kept)[0, 1] < -0.95

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from eqci_space.linkbudget.clear_air import USUAL_VISIBILITY_KM
 from eqci_space.report.page.findings import Findings, Table
 from eqci_space.report.plots.labels import station_label
 from eqci_space.scenario import Scenario
@@ -14,6 +15,7 @@ from eqci_space.units import KEY_BIT
 from eqci_space.words import SERVED_IN_FULL, format_bits, percent, short_list, such_periods
 
 __all__ = [
+    "aerosol_words",
     "answer",
     "band_table",
     "band_words",
@@ -266,6 +268,21 @@ def weather_words(scenario: Scenario) -> str:
         "clear_sky": "no clouds",
         "constant": f"a clear line of sight with probability {model.p_clear}",
     }[model.model]
+
+
+def aerosol_words(scenario: Scenario) -> str:
+    """Which aerosol the extinction of clear air rests on."""
+    air = scenario.atmosphere
+    own = [name for name, s in scenario.stations.items() if s.optical_depth_500nm_by_month]
+    if air.extinction_table:
+        words = "a table of radiative transfer for all stations"
+    elif air.aerosol == "climatology":
+        words = "the climatology of turbidity by station and month"
+    elif air.optical_depth_500nm is not None:
+        words = f"an optical depth of {air.optical_depth_500nm:g} at all stations"
+    else:
+        words = f"a visibility of {air.visibility_km or USUAL_VISIBILITY_KM:g} km at all stations"
+    return words + (f"; {short_list(own)} by months of their own" if own else "")
 
 
 def change_words(f: Findings) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from eqci_space.fiber.hubs import dead_spans
 from eqci_space.qkd.window_keys import block_text
 from eqci_space.report.page import tables
-from eqci_space.report.page.answer import band_words, recourse_words, weather_words
+from eqci_space.report.page.answer import aerosol_words, band_words, recourse_words, weather_words
 from eqci_space.report.page.exposure import Exposures, delivery_table, exposure_table, gain_table
 from eqci_space.report.page.figures import costly
 from eqci_space.report.page.findings import Figure, Findings, Section, Table
@@ -109,7 +109,7 @@ def _budget(f: Findings, figures: Figures) -> Section:
         return Section("budget", "Link budget", (why if dual else "No window gives key, so no budget is shown.",))
     words = (
         f"The best window loses {best['total_loss_db']:.1f} dB at its culmination, from the exit aperture to the "
-        f"click; the sky adds {best['background_hz']:.2g} clicks per second."
+        f"click; the sky adds {best['background_hz']:.2g} clicks per second. Clear air by {aerosol_words(f.scenario)}."
     )
     blocks = (figures["waterfall"], tables.budget_table(f), figures["profile"], tables.profile_table(f))
     return Section("budget", "Link budget", (words,), blocks)
