@@ -189,6 +189,7 @@ EXCEPTIONS = {
     ("report/exports/tables.py", "_write_layers"): "is given the path of replaced_file",
     ("report/exports/workbook.py", "_without_clock"): "into memory",
     ("report/page/svg.py", "svg_text"): "into memory",
+    ("report/plots/flown.py", "save_flown"): "into memory",
     ("report/plots/style.py", "_repr_png_"): "into memory",
     ("weather/content_io.py", "unpacked"): "unpacks into a temporary folder of its own, which goes when it is read",
 }

@@ -35,7 +35,7 @@ def linkbudget_verdicts():
     spec = importlib.util.spec_from_file_location("make_validation", root / "docs" / "make_validation.py")
     page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(page)
-    with (Path(__file__).parent / "linkbudget.csv").open(encoding="utf-8", newline="") as stream:
+    with (root / "tests" / "cases" / "linkbudget.csv").open(encoding="utf-8", newline="") as stream:
         rows = [r for r in csv.DictReader(stream) if r["quantity"] in page.PUBLISHED]
     return {r["id"]: page.published_line(r, verdicts)[1] for r in rows}
 
