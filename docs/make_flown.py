@@ -80,28 +80,23 @@ def flown_text(replay: Replay, scenario: Scenario) -> str:
     lines = [
         "# Flown passes", "",
         "Written by `python docs/make_flown.py` from `data/flown`; the tests hold it up to date. `eqci validate` "
-        "prints "
-        "the same for the shipped passes of Micius, and `eqci validate LOG.csv --scenario MINE.toml` for a log of your "
-        "own.", "",
+        "prints the same for the shipped passes of Micius, and `eqci validate LOG.csv --scenario MINE.toml` for a log "
+        "of your own.", "",
         "## What counts", "",
         f"{first[0].upper()}{first[1:]}. A row counts by the grade of its figures: measured, published or secondary "
         "(set in a public simulator after the flights). No parameter is fitted to a pass. One bias, in dB of sifted "
-        "bits, is "
-        "fitted on every other row that counts and applied to the rest, on which skill is stated.", "",
+        "bits, is fitted on every other row that counts and applied to the rest, on which skill is stated.", "",
         *(f"- {sentence[0].upper()}{sentence[1:]}." for sentence in rest), "",
         "## The pass of 2016-12-19", "",
         f"End to end, from the element set of the night: {own.predicted_sifted_bit / 1e3:.0f} kbit sifted where "
         f"{own.sifted_bit / 1e3:.0f} were reported ({own.sifted_off_db:+.2f} dB), {own.predicted_key_bit / 1e3:.0f} "
-        f"kbit of "
-        f"key where {own.key_bit / 1e3:.0f} were (factor {own.key_ratio:.2f}), QBER {100 * own.predicted_qber:.2f} "
-        f"% where "
-        f"{100 * own.qber:.2f} % was. Sifted bits and key are recalled from the paper, so they do not count above.", "",
+        f"kbit of key where {own.key_bit / 1e3:.0f} were (factor {own.key_ratio:.2f}), QBER "
+        f"{100 * own.predicted_qber:.2f} % where {100 * own.qber:.2f} % was. "
+        "Sifted bits and key are recalled from the paper, so they do not count above.", "",
         "## The link, decided by numbers", "",
         "Six losses of that pass are digitised (M210 to M215). The paper prints the terms of its budget as ranges: "
-        "3 to 8 "
-        "dB for the atmosphere, up to 3 dB for pointing. Readings of these ranges against the six, model less "
-        "flown, in "
-        "dB:", "",
+        "3 to 8 dB for the atmosphere, up to 3 dB for pointing. Readings of these ranges against the six, model less "
+        "flown, in dB:", "",
         "| reading | " + " | ".join(f"{r['range_km']} km" for r in losses()) + " | mean | rms |",
         "| --- | " + "---: | " * (len(reported) + 2),
     ]  # fmt: skip
@@ -112,22 +107,17 @@ def flown_text(replay: Replay, scenario: Scenario) -> str:
     lines += [
         "",
         "Clear air alone is too optimistic by 4 to 10 dB. The middle of the printed range leaves an rms error below "
-        "2 dB "
-        "without any choice. The shipped link takes 8 dB at 1200 km, with the airmass below it: 3 dB then stand at "
-        "63 deg, "
-        "so that 3 to 8 dB are the span of a pass. That one choice between two readings was made with these six "
-        "rows in "
-        "view; they are no independent proof of it. The jitter is that of a public simulator of these passes, 1.17 "
-        "at the "
-        "zenith to 2.5 low in the sky, whose unit is presumed.",
+        "2 dB without any choice. The shipped link takes 8 dB at 1200 km, with the airmass below it: 3 dB then stand "
+        "at 63 deg, so that 3 to 8 dB are the span of a pass. That one choice between two readings was made with these "
+        "six rows in view; they are no independent proof of it. The jitter is that of a public simulator of these "
+        "passes, 1.17 at the zenith to 2.5 low in the sky, whose unit is presumed.",
         "",
         "![predicted and reported key of the passes](images/flown_passes.png)",
         "",
         "## Every pass",
         "",
         "| pass | station | culmination | off [s] | elevation [deg] | range [km] | sifted [kbit] | QBER [%] | "
-        "reported [%] | "
-        "key (90 % band) [kbit] | reported [kbit] |",
+        "reported [%] | key (90 % band) [kbit] | reported [kbit] |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, row in replay.passes.iterrows():
@@ -143,8 +133,8 @@ def flown_text(replay: Replay, scenario: Scenario) -> str:
     lines += [
         "",
         "Culminations are stated to a second. The band is that of the scenario's uncertainty of the link loss, 2 dB "
-        "(one "
-        "standard deviation, assumed). Elements and error rates: OpenSATQKD (fjlc-73); sources stand in the table.", "",
+        "(one standard deviation, assumed). Elements and error rates: OpenSATQKD (fjlc-73); sources stand in the "
+        "table.", "",
     ]  # fmt: skip
     return "\n".join(lines)
 

@@ -174,4 +174,5 @@ plt.close(figure)
 figure
 
 # %%
+replay.passes.to_csv(out / "flown_passes.csv")
 eq.plot.flown_passes(replay).figure

@@ -118,11 +118,10 @@ def fade_loss_db(elevation_deg: np.ndarray, link: Link, exceeded_probability: fl
     )  # fmt: skip
     jitter = pointing_jitter_rad(terminal, nodes)
     bias = terminal.bias_rad
-    same = _pointing_quantiles_db(theta, terminal.jitter_rad, bias)
-    grows = bool(terminal.jitter_growth_rad)
-    loss = [
-        _joint_quantile(_pointing_quantiles_db(theta, j, bias) if grows else same, float(v), exceeded_probability)
-        for j, v in zip(jitter, variance, strict=True)
-    ]
+    if terminal.jitter_growth_rad:
+        pointing = [_pointing_quantiles_db(theta, j, bias) for j in jitter]
+    else:
+        pointing = [_pointing_quantiles_db(theta, terminal.jitter_rad, bias)] * len(jitter)
+    loss = [_joint_quantile(p, float(v), exceeded_probability) for p, v in zip(pointing, variance, strict=True)]
     mean = mean_pointing_loss_db(divergence_half_angle_rad=theta, jitter_rad=jitter, bias_rad=bias)
     return np.interp(elevation, nodes, loss - mean)

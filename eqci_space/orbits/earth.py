@@ -18,6 +18,7 @@ import pandas as pd
 from skyfield.data.iers import parse_dut1_from_finals_all
 
 from eqci_space.errors import ModelValidityWarning, TimeError
+from eqci_space.orbits.time_scales import leap_instants
 
 __all__ = [
     "earth_rotation_rad",
@@ -78,8 +79,8 @@ def julian_date(start: datetime, seconds: np.ndarray) -> tuple[np.ndarray, np.nd
 @lru_cache(maxsize=1)
 def _leap_days() -> np.ndarray:
     """Julian dates of the midnights that begin a day of 86,401 s."""
-    later = [x for x in erfa.leap_seconds.get() if (x["year"], x["month"]) > (1972, 1)]
-    return np.array([sum(erfa.cal2jd(x["year"], x["month"], 1)) - 1.0 for x in later])
+    midnights = leap_instants(datetime(1972, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+    return np.array([julian_date(m, np.zeros(1))[0][0] - 1.0 for m in midnights])
 
 
 def utc_to_tai(jd: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from eqci_space.files.limits import ORBIT_BYTES, oversize
 from eqci_space.machine.deprecation import once_first
 from eqci_space.orbits import omm_io
 from eqci_space.orbits.elements import BadRecord, ElementSet
-from eqci_space.orbits.file_kinds import orbit_file_kind
+from eqci_space.orbits.file_kinds import other_kind
 from eqci_space.orbits.selection import select_elements
 from eqci_space.orbits.tle_io import parse_tle
 
@@ -91,11 +91,10 @@ def read_records(path: Path) -> list[ElementSet | BadRecord]:
         The file cannot be read as any form, or holds no record.
     """
     text = read_text(path, "read_elements", what="element set")
-    kind, remedy = orbit_file_kind(text)
-    foreign = bool(kind) and "elements" not in kind
+    kind, remedy = other_kind(text, "elements")
     # A combined XML file may hold element sets beside other messages.
-    records = [] if foreign and not text.lstrip().startswith("<") else list(_parser(text, path.name))
-    if foreign and not records:
+    records = [] if kind and not text.lstrip().startswith("<") else list(_parser(text, path.name))
+    if kind and not records:
         raise ElementsError(f"{path.name}: no element set found; it is {kind}; {remedy}")
     if not records:
         raise ElementsError(

@@ -221,26 +221,26 @@ def believed_ephemerides(
     found: dict[str, Trajectory] = {}
     lost: dict[str, str] = {}
     for satellite in scenario.satellites:
-        file = _file_of(satellite)
+        where = _where(satellite)
         if satellite.ephemeris is not None:
             segments = satellite_segments(satellite, scenario)
             found[satellite.name], gaps = tabulated_trajectory(segments, start, end, name=satellite.name)
             if gaps:
-                lost[satellite.name] = f"satellite '{satellite.name}'{file}: {_GAPS.format(gaps)}"
+                lost[satellite.name] = f"{where}: {_GAPS.format(gaps)}"
             continue
         elements = satellite_elements(satellite, scenario)
         try:
             part, doubts = _propagated(elements, start, end, satellite.name)
         except ElementsError as error:
-            raise ElementsError(f"satellite '{satellite.name}'{file}: {error}") from error
+            raise ElementsError(f"{where}: {error}") from error
         some_left = part is not None
         if doubts and not _may_end(satellite):
             problem = _refusal(elements, doubts, some_left=some_left)
-            raise ElementsError(f"satellite '{satellite.name}'{file}: {problem}")
+            raise ElementsError(f"{where}: {problem}")
         if part is not None:
             found[satellite.name] = _one_arc(part, (end - start).total_seconds())
         if doubts:
-            lost[satellite.name] = f"satellite '{satellite.name}'{file}: {_loss(elements, doubts, some_left=some_left)}"
+            lost[satellite.name] = f"{where}: {_loss(elements, doubts, some_left=some_left)}"
     return found, lost
 
 
@@ -255,10 +255,10 @@ def _one_arc(arc: Ephemeris, length_s: float) -> Trajectory:
     return Trajectory(arc.satellite, arc.start, (arc,), ((begin, finish),))
 
 
-def _file_of(satellite: Satellite) -> str:
-    """The file that a satellite's orbit is from, as messages say it."""
+def _where(satellite: Satellite) -> str:
+    """A satellite and the file that its orbit is from, as messages begin."""
     file = satellite.elements or satellite.ephemeris
-    return f" in {Path(file).name}" if file else ""
+    return f"satellite '{satellite.name}'" + (f" in {Path(file).name}" if file else "")
 
 
 def check_states(satellite: Satellite, scenario: Scenario) -> str:
@@ -271,7 +271,7 @@ def check_states(satellite: Satellite, scenario: Scenario) -> str:
     ElementsError
         States are no orbit that may not end so, or the file is malformed or says nothing of the period.
     """
-    where = f"satellite '{satellite.name}'{_file_of(satellite)}"
+    where = _where(satellite)
     if satellite.ephemeris is not None:
         _, gaps = tabulated_trajectory(satellite_segments(satellite, scenario), scenario.start, scenario.end)
         return f"{where}: {_GAPS.format(gaps)}" if gaps else ""

@@ -14,7 +14,7 @@ from eqci_space.files.atomic import write_atomically
 from eqci_space.machine.deprecation import once_first
 from eqci_space.orbits.earth import julian_date, to_earth_fixed
 from eqci_space.orbits.elements_io import read_text
-from eqci_space.orbits.file_kinds import orbit_file_kind
+from eqci_space.orbits.file_kinds import other_kind
 from eqci_space.orbits.oem_segment import OemSegment, believed_velocities, interpolated_km, nearby_states
 from eqci_space.orbits.oem_xml import Draft, format_oem_xml, parse_oem_xml
 from eqci_space.orbits.omm_io import key_value_lines
@@ -59,11 +59,11 @@ def read_oem(path: str | Path) -> list[OemSegment]:
     """
     path = Path(path)
     text = read_text(path, "read_oem", what="OEM")
-    kind, remedy = orbit_file_kind(text)
-    foreign, is_xml = bool(kind) and "OEM" not in kind.split(), text.lstrip().startswith("<")
+    kind, remedy = other_kind(text, "ephemeris")
+    is_xml = text.lstrip().startswith("<")
     # A combined XML file may hold an OEM beside other messages.
-    drafts = parse_oem_xml(text, path.name) if is_xml else [] if foreign else _parse_kvn(text, path.name)
-    if foreign and not drafts:
+    drafts = parse_oem_xml(text, path.name) if is_xml else [] if kind else _parse_kvn(text, path.name)
+    if kind and not drafts:
         raise ElementsError(f"{path.name}: no OEM but {kind}; {remedy}")
     if not drafts:
         raise ElementsError(f"{path.name}: no segment found; expected an OEM (CCSDS_OEM_VERS, META_START ...)")

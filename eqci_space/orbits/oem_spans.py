@@ -20,14 +20,14 @@ from eqci_space.errors import ImplausibleInputWarning
 from eqci_space.orbits.oem_segment import OemSegment, interpolated_km, nearby_states, position_errors_m
 from eqci_space.orbits.time_scales import leap_instants, tai_us, utc_of
 
-__all__ = ["gap_words", "unbroken_parts"]
+__all__ = ["SHORTEST", "gap_words", "unbroken_parts"]
 
 _NEARBY = 9
 _LONG_GAP, _GAP = 5.0, 2.5
 _GAP_ERROR_M = 1.0
 _COARSE_M = 100.0
 _LARGEST_LEAP_KM = 1.0
-_SHORTEST = timedelta(seconds=1)
+SHORTEST = timedelta(seconds=1)
 
 
 def unbroken_parts(segments: list[OemSegment]) -> list[OemSegment]:
@@ -69,7 +69,7 @@ def _without_gaps(segment: OemSegment) -> Iterator[OemSegment]:
             continue
         first, last = (_utc(segment, float(segment.seconds[k])) for k in (low, high - 1))
         start, stop = max(first, segment.useable_start), min(last, segment.useable_stop)
-        if stop - start >= _SHORTEST:
+        if stop - start >= SHORTEST:
             yield replace(
                 segment, seconds=segment.seconds[low:high], states=segment.states[low:high], useable_start=start,
                 useable_stop=stop,
@@ -88,7 +88,7 @@ def _painted(parts: list[OemSegment], new: OemSegment) -> list[OemSegment]:
             kept.append(replace(old, useable_stop=min(old.useable_stop, new.useable_start)))
         if old.useable_stop > new.useable_stop:
             kept.append(replace(old, useable_start=max(old.useable_start, new.useable_stop)))
-    return [p for p in kept if p is new or p.useable_stop - p.useable_start >= _SHORTEST]
+    return [p for p in kept if p is new or p.useable_stop - p.useable_start >= SHORTEST]
 
 
 def _between_leaps(part: OemSegment) -> Iterator[OemSegment]:
@@ -117,12 +117,12 @@ def gap_words(parts: list[OemSegment], start: datetime, end: datetime) -> str:
     """Where in a period the parts say nothing, as spans of time; empty if nowhere."""
     at, gaps = start, []
     for part in parts:
-        if part.useable_start - at >= _SHORTEST and part.useable_start < end:
+        if part.useable_start - at >= SHORTEST and part.useable_start < end:
             gaps.append((at, part.useable_start))
         at = max(at, part.useable_stop)
         if at >= end:
             break
-    if end - at >= _SHORTEST:
+    if end - at >= SHORTEST:
         gaps.append((at, end))
     form = "%Y-%m-%dT%H:%M:%SZ"
     return ", ".join(f"{a:{form}} to {b:{form}}" for a, b in gaps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from eqci_space.orbits.motion import (
 )
 from eqci_space.orbits.oem_io import read_oem
 from eqci_space.orbits.oem_segment import OemSegment, interpolated_km
-from eqci_space.orbits.oem_spans import gap_words, unbroken_parts
+from eqci_space.orbits.oem_spans import SHORTEST, gap_words, unbroken_parts
 from eqci_space.orbits.time_scales import leap_instants, leaps_s
 from eqci_space.scenario import Satellite, Scenario
 from eqci_space.units import EARTH_GM_M3_S2, EARTH_RADIUS_M, EARTH_ROTATION_RAD_S
@@ -30,7 +30,6 @@ from eqci_space.words import short_list
 
 __all__ = ["orbit_of", "satellite_segments", "tabulated_ephemeris", "tabulated_trajectory"]
 
-_SHORTEST = timedelta(seconds=1)
 _MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
@@ -103,7 +102,7 @@ def tabulated_trajectory(
     arcs, spans = [], []
     for part in parts:
         begin, finish = max(start, part.useable_start), min(end, part.useable_stop)
-        if finish - begin >= _SHORTEST or (begin, finish) == (start, end):
+        if finish - begin >= SHORTEST or (begin, finish) == (start, end):
             arcs.append(_arc(part, start, begin, finish, name))
             spans.append(((begin - start).total_seconds(), (finish - start).total_seconds()))
     if not arcs:
@@ -154,7 +153,7 @@ def _arc(segment: OemSegment, origin: datetime, begin: datetime, end: datetime, 
     leaps = leaps_s(segment.start, np.array([(begin - segment.start).total_seconds()]))
     places_km = interpolated_km(segment, seconds + (origin - segment.start).total_seconds(), leaps=leaps)
     jd, fraction = julian_date(origin, seconds)
-    if leap_instants(begin, end + _SHORTEST):
+    if leap_instants(begin, end + SHORTEST):
         jd[-1], fraction[-1] = jd[-1] - 1.0, fraction[-1] + 1.0
     grid = np.einsum("nij,nj->in", to_earth_fixed(segment.frame, jd, fraction), places_km * 1e3)
     bounds = motion_bounds(perigee, apogee, semi_major)

@@ -12,7 +12,7 @@ from eqci_space.schedule.dual_skies import contact_skies, sky_legs
 from eqci_space.weather.field import SkyModel
 from eqci_space.weather.skies import SkySamples
 
-__all__ = ["CLIMATE_CAUSES", "Worlds", "climate_shift", "sample_worlds"]
+__all__ = ["CLIMATE_CAUSES", "Worlds", "climate_shift", "sample_worlds", "uncertain_value"]
 
 _CAUSES = ("link_loss_bias_db", "availability", "commissioning_factor", "cloud_table_logit", "interannual_logit")
 CLIMATE_CAUSES = _CAUSES[3:]
@@ -97,8 +97,14 @@ def _drawn_or(
 
 
 def _draw(uncertainty: Uncertainty, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    standard = rng.random if uncertainty.distribution == "uniform" else rng.standard_normal
+    return uncertain_value(uncertainty, standard(shape))
+
+
+def uncertain_value(uncertainty: Uncertainty, standard: np.ndarray | float) -> np.ndarray:
+    """Values of an uncertainty for standard ones: shares in [0, 1] of a uniform distribution, else standard normal."""
     u = uncertainty
     if u.distribution == "uniform":
-        return u.low + (u.high - u.low) * rng.random(shape)
-    normal = rng.standard_normal(shape)
+        return u.low + (u.high - u.low) * np.asarray(standard)
+    normal = np.asarray(standard)
     return u.median * np.exp(u.sigma * normal) if u.distribution == "lognormal" else u.mean + u.sd * normal

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from eqci_space.errors import DataError, EqciError, near_matches
 from eqci_space.linkbudget.budget import link_budget
@@ -27,7 +28,8 @@ from eqci_space.qkd.optimiser import ParameterLimits, nearest_parameters
 from eqci_space.qkd.protocols import parameter_limits, security_parameters
 from eqci_space.qkd.slots import WindowSlots, window_slots
 from eqci_space.qkd.window_keys import best_decoy, light_of
-from eqci_space.scenario import Scenario, Uncertainty
+from eqci_space.scenario import Scenario
+from eqci_space.schedule.worlds import uncertain_value
 from eqci_space.studies.flown_io import COUNTED_GRADES, FlownPass
 
 __all__ = ["Replay", "replay_passes", "skill_sentences"]
@@ -35,9 +37,7 @@ __all__ = ["Replay", "replay_passes", "skill_sentences"]
 _AROUND = timedelta(minutes=40)
 _SEARCH_STEP_S = 1.0
 _BAND = (0.05, 0.95)
-_BAND_Z = 1.6448536269514722  # of the normal distribution at 95 %
 _FEWEST_TO_FIT = 4
-_DRAWS, _SEED_STREAM = 4001, 20
 
 
 @dataclass(frozen=True)
@@ -208,9 +208,8 @@ def _key(window: WindowSlots, flown: FlownPass, scenario: Scenario) -> KeyResult
             security, epsilon_secrecy=security.epsilon_secrecy / 2, epsilon_correctness=security.epsilon_correctness / 2
         )
     limits = parameter_limits(protocol)
-    fixed = _fixed(limits)
-    if fixed:
-        parameters = nearest_parameters(REFERENCE_PARAMETERS, limits)
+    parameters = nearest_parameters(REFERENCE_PARAMETERS, limits)
+    if limits == ParameterLimits.fixed(parameters):
         block = window.block(0, len(window.efficiency), *light_of(parameters))
         result = key_length(block, parameters, security)
     else:
@@ -218,27 +217,14 @@ def _key(window: WindowSlots, flown: FlownPass, scenario: Scenario) -> KeyResult
     return replace(result, sifted_bit=times * result.sifted_bit, length_bit=times * result.length_bit)
 
 
-def _fixed(limits: ParameterLimits) -> bool:
-    """Whether the protocol leaves nothing to choose."""
-    names = ("key_basis_probability", "probability_1", "probability_2", "intensity_1", "intensity_2")
-    return all(low == high for low, high in (getattr(limits, name) for name in names))
-
-
 def _band_db(scenario: Scenario) -> tuple[float, float]:
     """Extra loss [dB] at 5 % and 95 % of the scenario's uncertainty of the link loss."""
     stated = next((u for u in scenario.uncertainties if u.quantity == "link_loss_bias_db"), None)
     if stated is None:
         return 0.0, 0.0
-    return _quantile(stated, _BAND[0]), _quantile(stated, _BAND[1])
-
-
-def _quantile(stated: Uncertainty, level: float) -> float:
-    z = _BAND_Z if level > 0.5 else -_BAND_Z
-    if stated.distribution == "normal":
-        return stated.mean + z * stated.sd
-    if stated.distribution == "lognormal":
-        return float(stated.median * np.exp(z * stated.sigma))
-    return stated.low + level * (stated.high - stated.low)
+    levels = np.array(_BAND)
+    low, high = uncertain_value(stated, levels if stated.distribution == "uniform" else ndtri(levels)).tolist()
+    return low, high
 
 
 def _skill(passes: pd.DataFrame) -> dict[str, float]:
