@@ -11,8 +11,8 @@ import pandas as pd
 import eqci_space as eq
 from benchmarks.timing import alternating_s, peak_memory_mb
 from eqci_space.errors import ModelValidityWarning
+from eqci_space.linkbudget.link import Link
 from eqci_space.linkbudget.lookup import LossLookup, lookup_loss_db, make_lookup
-from eqci_space.linkbudget.terms import Link
 
 __all__ = ["many_samples", "run"]
 

@@ -11,8 +11,9 @@ import eqci_space as eq
 from eqci_space.data import data_path
 from eqci_space.linkbudget.closed_forms import divergence_half_angle_rad
 from eqci_space.linkbudget.extinction import airmass_kasten_young, apparent_elevation_deg
+from eqci_space.linkbudget.link import Link
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db
-from eqci_space.linkbudget.terms import TERMS, Link
+from eqci_space.linkbudget.terms import TERMS
 from eqci_space.report.plots.flown import save_flown
 from eqci_space.scenario import Scenario, load_scenario
 from eqci_space.studies.replay import Replay, skill_sentences

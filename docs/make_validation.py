@@ -18,8 +18,9 @@ from eqci_space.linkbudget.background import (
     night_radiance_w_m2_sr_m,
 )
 from eqci_space.linkbudget.gas import gas_absorption
+from eqci_space.linkbudget.link import Link
 from eqci_space.linkbudget.pass_geometry import MEAN_EARTH_RADIUS_M
-from eqci_space.linkbudget.terms import TERMS, Link
+from eqci_space.linkbudget.terms import TERMS
 from eqci_space.scenario import load_scenario
 
 ROOT = Path(__file__).parents[1]

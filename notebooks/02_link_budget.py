@@ -27,8 +27,8 @@ import pandas as pd
 import eqci_space as eq
 from eqci_space.linkbudget.budget import budget_terms, waterfall_table
 from eqci_space.linkbudget.coupling import smf_coupling_kolmogorov
+from eqci_space.linkbudget.link import Link
 from eqci_space.linkbudget.lookup import lookup_loss_db, make_lookup
-from eqci_space.linkbudget.terms import Link
 from eqci_space.linkbudget.turbulence import fried_parameter_m, hufnagel_valley_layers
 
 out = Path(os.environ.get("EQCI_NOTEBOOK_OUT", "out"))

@@ -20,9 +20,10 @@ from eqci_space.linkbudget.background import (
 from eqci_space.linkbudget.clear_air import aerosol_model
 from eqci_space.linkbudget.detector import extraneous_probability
 from eqci_space.linkbudget.fades import fade_loss_db
+from eqci_space.linkbudget.link import Link
 from eqci_space.linkbudget.ranges import Range
 from eqci_space.linkbudget.receiving import background_clicks_hz, intrinsic_error
-from eqci_space.linkbudget.terms import TERMS, Link, neighbour_ratio
+from eqci_space.linkbudget.terms import TERMS, neighbour_ratio
 from eqci_space.linkbudget.validity import VALID_WHERE, term_validity
 from eqci_space.scenario import Scenario, placed, unknown_pair
 from eqci_space.tables import check_table

@@ -6,12 +6,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from eqci_space.linkbudget.link import Link, divergence_rad, pointing_jitter_rad, station_layers
 from eqci_space.linkbudget.pointing import Axes, axes, mean_pointing_loss_db
 from eqci_space.linkbudget.ranges import in_range
 from eqci_space.linkbudget.scintillation import aperture_averaged_variance
-from eqci_space.linkbudget.terms import Link, divergence_rad, pointing_jitter_rad, station_layers
 
-__all__ = ["fade_loss_db", "joint_fade_loss_db", "pointing_loss_survival"]
+__all__ = ["fade_loss_db", "fade_probability", "joint_fade_loss_db", "pointing_loss_survival"]
 
 _DB_PER_NEPER = 10 / np.log(10)
 _ELEVATION_NODES = 48
@@ -94,21 +94,47 @@ def joint_fade_loss_db(
     return _joint_quantile(pointing, log_irradiance_variance, exceeded_probability)
 
 
+def _joint_exceeded(pointing_db: np.ndarray, variance: float, loss_db: float) -> float:
+    """Probability that pointing and scintillation together lose more."""
+    spread, shift = _scintillation_db(variance)
+    return float(np.diff(_LEVELS) @ ndtr((pointing_db + shift - loss_db) / spread))
+
+
+def _scintillation_db(variance: float) -> tuple[float, float]:
+    """Standard deviation and mean loss [dB] of log-normal scintillation."""
+    return max(_DB_PER_NEPER * np.sqrt(variance), 1e-4), _DB_PER_NEPER * variance / 2
+
+
 def _joint_quantile(pointing_db: np.ndarray, variance: float, exceeded: float) -> float:
-    spread, shift = max(_DB_PER_NEPER * np.sqrt(variance), 1e-4), _DB_PER_NEPER * variance / 2
-    weights = np.diff(_LEVELS)
-
-    def excess(loss: float) -> float:
-        return float(weights @ ndtr((pointing_db + shift - loss) / spread)) - exceeded
-
-    return float(brentq(excess, shift - 8 * spread, pointing_db.max() + shift + 8 * spread, xtol=1e-9))
+    spread, shift = _scintillation_db(variance)
+    low, high = shift - 8 * spread, pointing_db.max() + shift + 8 * spread
+    return float(brentq(lambda loss: _joint_exceeded(pointing_db, variance, loss) - exceeded, low, high, xtol=1e-9))
 
 
 @in_range()
 def fade_loss_db(elevation_deg: np.ndarray, link: Link, exceeded_probability: float) -> np.ndarray:
     """Loss [dB] beyond the mean that fades exceed with a probability, at elevations; interpolated in log airmass."""
-    terminal, receiver = link.terminal, link.station.receiver
     elevation = np.asarray(elevation_deg, dtype=float)
+    nodes, fades, mean = _fades_at_nodes(elevation, link)
+    loss = [_joint_quantile(pointing, variance, exceeded_probability) for pointing, variance in fades]
+    return np.interp(elevation, nodes, loss - mean)
+
+
+def fade_probability(elevation_deg: np.ndarray, link: Link, loss_db: float) -> np.ndarray:
+    """Probability (n,) that fades exceed the mean by a loss [dB], at elevations (n,) [deg]; see `fade_loss_db`."""
+    elevation = np.asarray(elevation_deg, dtype=float)
+    if not len(elevation):
+        return np.zeros(0)
+    nodes, fades, mean = _fades_at_nodes(elevation, link)
+    found = [
+        _joint_exceeded(pointing, variance, loss_db + m) for (pointing, variance), m in zip(fades, mean, strict=True)
+    ]
+    return np.interp(elevation, nodes, found)
+
+
+def _fades_at_nodes(elevation: np.ndarray, link: Link) -> tuple[np.ndarray, list[tuple[np.ndarray, float]], np.ndarray]:
+    """Elevations, pointing quantiles [dB] with log-irradiance variances, and mean pointing losses [dB] there."""
+    terminal, receiver = link.terminal, link.station.receiver
     theta = divergence_rad(terminal)
     low, high = (float(np.sin(np.radians(e))) for e in (elevation.min(), elevation.max()))
     nodes = np.degrees(np.arcsin(np.clip(np.geomspace(low, high, _ELEVATION_NODES), low, high)))
@@ -122,6 +148,6 @@ def fade_loss_db(elevation_deg: np.ndarray, link: Link, exceeded_probability: fl
         pointing = [_pointing_quantiles_db(theta, j, bias) for j in jitter]
     else:
         pointing = [_pointing_quantiles_db(theta, terminal.jitter_rad, bias)] * len(jitter)
-    loss = [_joint_quantile(p, float(v), exceeded_probability) for p, v in zip(pointing, variance, strict=True)]
     mean = mean_pointing_loss_db(divergence_half_angle_rad=theta, jitter_rad=jitter, bias_rad=bias)
-    return np.interp(elevation, nodes, loss - mean)
+    fades = [(p, float(v)) for p, v in zip(pointing, variance, strict=True)]
+    return nodes, fades, np.broadcast_to(mean, nodes.shape)

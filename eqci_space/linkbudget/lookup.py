@@ -14,8 +14,10 @@ from scipy.interpolate import CubicSpline, RectBivariateSpline
 from eqci_space.linkbudget.aerosol import optical_depth_in_year, year_share
 from eqci_space.linkbudget.clear_air import monthly_optical_depth
 from eqci_space.linkbudget.extinction import DB_PER_NEPER, aerosol_optical_depth
+from eqci_space.linkbudget.link import Link
 from eqci_space.linkbudget.ranges import Range, within
-from eqci_space.linkbudget.terms import TERMS, Link, airmass_of, coupling_lags
+from eqci_space.linkbudget.receiver_coupling import coupling_lags
+from eqci_space.linkbudget.terms import TERMS, airmass_of
 
 __all__ = ["LossLookup", "lookup_loss_db", "make_lookup"]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from eqci_space.linkbudget.background import background_photon_rate_hz, single_mode_photon_rate_hz
 from eqci_space.linkbudget.detector import doppler_phase_error, polarisation_error
-from eqci_space.linkbudget.terms import Columns
+from eqci_space.linkbudget.link import Columns
 from eqci_space.scenario import Receiver, Terminal
 from eqci_space.units import ratio_from_db
 

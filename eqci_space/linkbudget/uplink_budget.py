@@ -9,11 +9,12 @@ import pandas as pd
 
 from eqci_space.linkbudget.aerosol import year_share
 from eqci_space.linkbudget.detector import extraneous_probability
+from eqci_space.linkbudget.link import Columns, Link, divergence_rad, station_layers
 from eqci_space.linkbudget.pass_geometry import point_ahead_from_rate_rad
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db
 from eqci_space.linkbudget.ranges import Range, within
 from eqci_space.linkbudget.receiving import background_clicks_hz, intrinsic_error
-from eqci_space.linkbudget.terms import TERMS, Columns, Link, divergence_rad, neighbour_ratio, station_layers
+from eqci_space.linkbudget.terms import TERMS, neighbour_ratio
 from eqci_space.linkbudget.turbulence import fried_parameter_m
 from eqci_space.linkbudget.uplink import (
     beacon_hazard_distance_m,

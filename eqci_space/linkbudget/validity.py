@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from eqci_space.linkbudget.link import Columns, Link, station_layers
+from eqci_space.linkbudget.receiver_coupling import coupling_valid
 from eqci_space.linkbudget.scintillation import rytov_variance
-from eqci_space.linkbudget.terms import TERMS, Columns, Link, coupling_valid, known_gas, station_layers
+from eqci_space.linkbudget.terms import TERMS, known_gas
 
 __all__ = ["VALID_WHERE", "term_validity"]
 

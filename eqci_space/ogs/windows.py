@@ -49,8 +49,9 @@ def observable_windows(passes: pd.DataFrame, scenario: Scenario) -> pd.DataFrame
     """The parts of passes that a station can use.
 
     A window is where the Sun stands below the station's limit, the satellite above its horizon mask and outside its
-    keep-outs of Sun and Moon, and the station is in place and not under maintenance. Parts shorter than a second are
-    left out.
+    keep-outs of Sun and Moon, and the station is in place and not under maintenance. A satellite
+    that rises is acquired below the station's lowest elevation (assumed); where something else ends, the window begins
+    the receiver's `acquisition_s` later. Parts shorter than a second are left out.
 
     Parameters
     ----------
@@ -122,7 +123,8 @@ def _windows(
     if orbit is not None and len(parts):
         owner, parts = _in_free_sky(owner, parts, station, orbit, sky)
     rows, number = [], dict.fromkeys(passes.index, 0)
-    for i, (start, end) in zip(owner, parts, strict=True):
+    for i, (seen, end) in zip(owner, parts, strict=True):
+        start = seen + station.receiver.acquisition_s * (seen > aos[i])
         if end - start < _SHORTEST_S:
             continue
         pass_id, row = passes.index[i], passes.iloc[i]

@@ -90,6 +90,7 @@ def run_manifest(
             "plan_for": scenario.schedule.plan_for, "skies": plan.skies,
             "expected_key_bound": None if np.isnan(plan.expected_key_bound) else plan.expected_key_bound,
             "slew_s": scenario.schedule.slew_s, "turnaround_s": scenario.schedule.turnaround_s,
+            "acquisition_s": {name: s.receiver.acquisition_s for name, s in scenario.stations.items()},
         },
         "counts": {
             "passes": len(passes), "windows": len(windows), "candidates": len(candidates),

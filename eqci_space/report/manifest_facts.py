@@ -51,6 +51,7 @@ _TESTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "unreachable_demands": (_list_of(_is_text), "a list of texts"),
 }
 _TESTS_IF_THERE: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "plan.acquisition_s": (_table_of(_is_number), "a table of numbers"),
     "unreachable_reasons": (_table_of(_is_text), "a table of texts"),
     "simulation.demands": (_table_of(_is_levels), "a table of levels"),
     "simulation.totals": (_table_of(_is_levels), "a table of levels"),

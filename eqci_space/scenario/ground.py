@@ -46,6 +46,10 @@ class Receiver(Record):
     detector and tagger, and of the time transfer where `time_transfer` does not add a usual figure for it. Without a
     reference the gate walks away by the clock's fractional frequency error times the hold-over.
 
+    A satellite is acquired in `acquisition_s`: below the station's lowest elevation where it rises, after a mask or
+    dusk, and when it comes from another station. Where cloud or a fade below `tracking_margin_db`
+    breaks the link, `reacquisition_s` are lost. `acquisition_failures` holds (elevation, share) pairs.
+
     One or two `detectors` choose the basis actively: one looks at both time bins, two at both bits of the chosen basis.
     Four or more choose it passively: a beam splitter shares the light by the key-basis probability, and half of the
     detectors serve each basis.
@@ -74,6 +78,25 @@ class Receiver(Record):
     afterpulse_probability: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     dead_time_s: Annotated[float, Field(ge=0, le=1e-3)] = 0.0
     intrinsic_error: Annotated[float, Field(ge=0, lt=0.5)]
+    acquisition_s: Annotated[
+        float, Field(ge=0, le=600, description="before the first key: after a mask, dusk or another station")
+    ] = 0.0
+    reacquisition_s: Annotated[float, Field(ge=0, le=600, description="after a fade or a gap in the cloud")] = 0.0
+    acquisition_failures: Annotated[
+        tuple[tuple[Elevation, Fraction], ...],
+        Field(description="share of contacts that never acquire, by their highest elevation; straight between"),
+    ] = ()
+    tracking_margin_db: Annotated[
+        Positive | None, Field(description="fade against the mean at which the tracker loses lock; none: never")
+    ] = None
+    fade_coherence_s: Annotated[float, Field(gt=0, le=10, description="coherence time of the fades")] = 2e-3
+
+    @model_validator(mode="after")
+    def _failures_rise_in_elevation(self) -> Receiver:
+        elevations = [elevation for elevation, _ in self.acquisition_failures]
+        if any(after <= before for before, after in pairwise(elevations)):
+            raise ValueError(f"acquisition_failures: elevations {elevations}; expected them to rise")
+        return self
 
     @model_validator(mode="after")
     def _field_of_view_when_needed(self) -> Receiver:

@@ -43,13 +43,19 @@ class Variant(Record):
 class Uncertainty(Record):
     """A stated uncertainty of the scenario, drawn once per simulated world, with the source of its distribution.
 
-    `link_loss_bias_db` is added to the loss of every contact; `availability` is the chance that a contact takes place;
+    `link_loss_bias_db` is added to the loss of every contact, and `link_loss_airmass_db` to that of each for every
+    airmass that its light crosses beyond the zenith's; `availability` is the chance that a contact takes place;
     `commissioning_factor` multiplies the fibre rates; `cloud_table_logit` shifts each station's mean cover, and
     `interannual_logit` that of all stations together, in logits.
     """
 
     quantity: Literal[
-        "link_loss_bias_db", "availability", "commissioning_factor", "cloud_table_logit", "interannual_logit"
+        "link_loss_bias_db",
+        "link_loss_airmass_db",
+        "availability",
+        "commissioning_factor",
+        "cloud_table_logit",
+        "interannual_logit",
     ]
     distribution: Literal["normal", "lognormal", "uniform"]
     source: Annotated[str, Field(min_length=1)]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.scenario import Scenario
-from eqci_space.schedule.conflicts import choice_limits
+from eqci_space.schedule.conflicts import acquisition_times, choice_limits
 from eqci_space.tables import TABLES, check_table, dual_columns, empty_table, second
 
 __all__ = ["backup_contacts"]
@@ -33,6 +33,7 @@ def backup_contacts(planned: pd.DataFrame, candidates: pd.DataFrame, scenario: S
         CANDIDATES, the planned ones among them.
     """
     slew = pd.Timedelta(seconds=scenario.schedule.slew_s)
+    begins = candidates["start"] - acquisition_times(candidates, scenario)
     room = _Room(planned, candidates, scenario)
     expected = candidates["skl_bit"] * candidates["p_clear"]
     more, stations = dual_columns(candidates), list(zip(candidates["ogs"], second(candidates, "ogs_b"), strict=True))
@@ -41,7 +42,7 @@ def backup_contacts(planned: pd.DataFrame, candidates: pd.DataFrame, scenario: S
     for contact_id, contact in planned.iterrows():
         near = np.flatnonzero(
             (candidates["satellite"] == contact["satellite"]) & (place != place[contact["candidate_id"]])
-            & (candidates["start"] < contact["end"] + slew) & (candidates["end"] > contact["start"] - slew)
+            & (begins < contact["end"] + slew) & (candidates["end"] + slew > begins[contact["candidate_id"]])
         )  # fmt: skip
         free = [i for i in near.tolist() if room.fits(i, contact["candidate_id"])]
         if free:

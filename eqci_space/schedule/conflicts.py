@@ -10,7 +10,7 @@ from eqci_space.orbits.ephemeris import orbital_period_s
 from eqci_space.scenario import Scenario
 from eqci_space.tables import second
 
-__all__ = ["choice_limits", "interval_cliques"]
+__all__ = ["acquisition_times", "choice_limits", "interval_cliques"]
 
 _COUNTED_FROM = pd.Timestamp("2000-01-01T12:00Z")
 
@@ -47,16 +47,27 @@ def interval_cliques(start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
 def choice_limits(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
     """Limits on chosen candidates, as row positions.
 
-    A satellite serves as many stations at once as it has terminals (slew added to each contact), a station as many
-    satellites as it has telescopes (turnaround added), and a window gives one contact. Duty of a satellite is limited
-    per orbit and per day, its use by nations per day. A contact counts where it begins; days run from noon UTC, so that
-    a night is whole, and orbits are counted from noon of 2000-01-01, so that every plan counts alike.
+    A satellite serves as many stations at once as it has terminals (to each contact is added the slew after it, and the
+    time before it in which its receivers acquire), a station as many satellites as it has telescopes (turnaround
+    added), and a window gives one contact. Duty of a satellite is limited per orbit and per day, its use by nations per
+    day. A contact counts where it begins; days run from noon UTC, so that a night is whole, and orbits are counted from
+    noon of 2000-01-01, so that every plan counts alike.
 
     A dual downlink takes two terminals of its satellite and a telescope at each of its stations. A window may serve
     several of them, one after another. It counts once for the duty, and for the quotas of the nations of both stations.
     """
     return [*_resources(candidates, scenario), *_windows(candidates), *_duties(candidates, scenario),
             *_quotas(candidates, scenario)]  # fmt: skip
+
+
+def acquisition_times(contacts: pd.DataFrame, scenario: Scenario) -> pd.Series:
+    """Time before each contact in which its satellite points already: the receivers' acquisition, the slower of two."""
+    taken_s = {name: s.receiver.acquisition_s for name, s in scenario.stations.items()}
+    first_s, second_s = (
+        np.array([taken_s.get(ogs, 0.0) for ogs in second(contacts, column)]) for column in ("ogs", "ogs_b")
+    )
+    slower_s = np.maximum(first_s, second_s)
+    return pd.Series(pd.to_timedelta(slower_s, unit="s"), index=contacts.index)
 
 
 def _resources(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit]:
@@ -66,8 +77,9 @@ def _resources(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLimit
     }
     limits = []
     terminals = np.where(second(candidates, "ogs_b") != "", 2.0, 1.0)
+    before = {"satellite": acquisition_times(candidates, scenario), "ogs": pd.Timedelta(0)}
     for column, pause_s in (("satellite", policy.slew_s), ("ogs", policy.turnaround_s)):
-        start = candidates["start"].to_numpy()
+        start = (candidates["start"] - before[column]).to_numpy()
         end = (candidates["end"] + pd.Timedelta(seconds=pause_s)).to_numpy()
         weight = terminals if column == "satellite" else np.ones(len(candidates))
         for name, rows in sorted(_rows_of(candidates, column).items()):

@@ -66,7 +66,10 @@ def contact_skies(
     quarters[:, dual] |= sky.blocked_quarters[:, count:]
     loss[:, dual] += sky.extra_loss_db[:, count:]
     loss[quarters == ALL_QUARTERS] = 0.0
-    return SkySamples(quarters, loss)
+    share = np.broadcast_to(sky.return_share, len(legs))
+    slower = share[:count].copy()
+    slower[dual] = np.maximum(slower[dual], share[count:])
+    return SkySamples(quarters, loss, slower)
 
 
 def mean_contact_clear(contacts: pd.DataFrame, scenario: Scenario, cover_logit_shift: np.ndarray) -> np.ndarray:

@@ -133,15 +133,20 @@ def _worth(row: pd.Series) -> str:
 
 def _rivals(offer: pd.Series, planned: pd.DataFrame, rules: dict[str, Any]) -> pd.DataFrame:
     """Planned contacts of the same satellite or station that leave no room."""
+    if planned.empty:
+        return planned
     blocking = pd.Series(False, index=planned.index)
     at_stations = takes_part(planned, offer["ogs"])
     if offer.get("ogs_b", ""):
         at_stations |= takes_part(planned, offer["ogs_b"])
-    same = {"slew_s": planned["satellite"] == offer["satellite"], "turnaround_s": at_stations}
-    for rule, shared in same.items():
-        pause = pd.Timedelta(seconds=rules[rule])
-        near = (planned["start"] < offer["end"] + pause) & (planned["end"] > offer["start"] - pause)
-        blocking |= shared & near
+    slew, turnaround = (pd.Timedelta(seconds=rules[rule]) for rule in ("slew_s", "turnaround_s"))
+    acquires = {ogs: pd.Timedelta(seconds=s) for ogs, s in rules.get("acquisition_s", {}).items()}
+    before = planned["ogs"].map(lambda ogs: acquires.get(ogs, pd.Timedelta(0)))
+    own = acquires.get(offer["ogs"], pd.Timedelta(0))
+    near = (planned["start"] - before < offer["end"] + slew) & (planned["end"] + slew > offer["start"] - own)
+    blocking |= (planned["satellite"] == offer["satellite"]) & near
+    near = (planned["start"] < offer["end"] + turnaround) & (planned["end"] > offer["start"] - turnaround)
+    blocking |= at_stations & near
     return planned[blocking].sort_values("start")
 
 

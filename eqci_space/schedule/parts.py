@@ -86,7 +86,8 @@ def _pieces(group: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.nda
 
 def _hand_overs(i: int, start: np.ndarray, end: np.ndarray, scenario: Scenario) -> np.ndarray:
     """Instants [ns] at which a satellite may hand over to or from its candidate i, from and to those overlapping it."""
-    step, slew = (round(1e9 * s) for s in (scenario.schedule.hand_over_step_s, scenario.schedule.slew_s))
+    longest_s = max(station.receiver.acquisition_s for station in scenario.stations.values())
+    step, slew = (round(1e9 * s) for s in (scenario.schedule.hand_over_step_s, scenario.schedule.slew_s + longest_s))
     others = (start < end[i] + slew) & (end + slew > start[i])
     others[i] = False
     if not step or not others.any():

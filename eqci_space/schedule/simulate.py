@@ -26,6 +26,7 @@ from eqci_space.schedule.causes import cause_table, shares_of_demands
 from eqci_space.schedule.contacts import Plan
 from eqci_space.schedule.dual_skies import contact_skies, mean_contact_clear
 from eqci_space.schedule.levels import bin_levels, demand_levels, settled, total_levels
+from eqci_space.schedule.looks import with_looks
 from eqci_space.schedule.recourse import night_choices
 from eqci_space.schedule.regret import sky_regret
 from eqci_space.schedule.roles import contact_roles
@@ -172,7 +173,7 @@ def simulate_plan(
             f"simulate_plan: trials = {trials}, regret_trials = {regret_trials}; expected at least 10, and candidates "
             "for a regret"
         )
-    contacts = planned_contacts(check_table(plan.contacts, "CONTACTS", "simulate_plan"))
+    contacts = with_looks(planned_contacts(check_table(plan.contacts, "CONTACTS", "simulate_plan")), budget)
     seed = scenario.seed if rng is None else rng
     network = network or build_network(scenario)
     responses = key_responses(contacts, budget, keys, scenario)
@@ -281,7 +282,7 @@ class _Play:
 
     def _arrived(self, worlds: Worlds) -> tuple[np.ndarray, np.ndarray | None]:
         """Key of every contact whose block closes (W, n), and with which."""
-        received = received_share(worlds.sky, worlds.link_loss_bias_db[:, None]) * worlds.takes_place
+        received = received_share(worlds.sky, worlds.link_loss_db) * worlds.takes_place
         return with_open_blocks(self.contacts, self.scenario, _key_bit(self.contacts, self.responses, worlds), received)
 
     def _drawn(self, trials: int, only: str | None) -> Worlds:
@@ -327,7 +328,7 @@ def _by_contact(key_bit: np.ndarray, contacts: pd.DataFrame) -> pd.DataFrame:
 
 def _key_bit(contacts: pd.DataFrame, responses: KeyResponses, worlds: Worlds) -> np.ndarray:
     """Key of every contact in every world (trials, contacts), or what it brings to its block."""
-    key = key_in_skies(contacts, worlds.sky, responses, link_loss_db=worlds.link_loss_bias_db)
+    key = key_in_skies(contacts, worlds.sky, responses, link_loss_db=worlds.link_loss_db)
     return np.where(worlds.takes_place, key, 0.0)
 
 
@@ -354,7 +355,7 @@ def _space_key_by_cause(
 def _usual(trials: int, count: int) -> Worlds:
     """Clear skies and nothing uncertain."""
     sky = SkySamples(np.zeros((trials, count), dtype=np.uint8), np.zeros((trials, count)))
-    return Worlds(sky, np.zeros(trials), np.ones((trials, count), bool), np.ones(trials))
+    return Worlds(sky, np.zeros((trials, count)), np.ones((trials, count), bool), np.ones(trials))
 
 
 def _warnings(trials: int) -> tuple[str, ...]:

@@ -119,10 +119,10 @@ def key_in_skies(
     sky : SkySamples
     responses : KeyResponses, optional
         Default those that the table states (`with_responses`). Without any, whatever takes light takes the whole key.
-    link_loss_db : (trials,) array, optional
-        Loss of every trial beside the sky's.
+    link_loss_db : (trials, contacts) array, optional
+        Loss beside the sky's.
     """
-    loss = sky.extra_loss_db if link_loss_db is None else sky.extra_loss_db + link_loss_db[:, None]
+    loss = sky.extra_loss_db if link_loss_db is None else sky.extra_loss_db + link_loss_db
     clear = contacts["skl_bit"].to_numpy(dtype=float)
     responses = _tabulated(contacts) if responses is None else responses
     if responses is None:

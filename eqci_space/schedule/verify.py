@@ -106,10 +106,17 @@ def _check_together(contacts: pd.DataFrame, scenario: Scenario) -> None:
         columns = [resource] if resource == "satellite" else [resource, "ogs_b"]
         for name in sorted({str(n) for column in columns for n in contacts[column]} - {""}):
             mine = contacts[(contacts[columns] == name).any(axis=1)]
+            if resource == "satellite":
+                mine = mine.assign(start=[c["start"] - _acquisition(c, scenario) for _, c in mine.iterrows()])
             _check_resource(resource, name, mine.sort_values("start"), pd.Timedelta(seconds=pause_s), room[name])
     for name, group, used, most in _amounts(contacts, scenario):
         if used > most + 1e-6:
             raise PlanError(f"verify_plan: {_named(group)} use {used:g} of {name}, which has {most:g}")
+
+
+def _acquisition(contact: pd.Series, scenario: Scenario) -> pd.Timedelta:
+    """How long before a contact its satellite has to point at its stations."""
+    return pd.Timedelta(seconds=max(scenario.stations[ogs].receiver.acquisition_s for ogs in _stations(contact)))
 
 
 def _check_windows(contacts: pd.DataFrame) -> None:

@@ -7,23 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from eqci_space.errors import TableError
 from eqci_space.scenario import Scenario, Uncertainty
 from eqci_space.schedule.dual_skies import contact_skies, sky_legs
+from eqci_space.schedule.looks import acquired_share
 from eqci_space.weather.field import SkyModel
 from eqci_space.weather.skies import SkySamples
 
 __all__ = ["CLIMATE_CAUSES", "Worlds", "climate_shift", "sample_worlds", "uncertain_value"]
 
-_CAUSES = ("link_loss_bias_db", "availability", "commissioning_factor", "cloud_table_logit", "interannual_logit")
-CLIMATE_CAUSES = _CAUSES[3:]
+# A cause keeps its stream of random numbers, whatever others there are.
+_STREAMS = {
+    "link_loss_bias_db": 0, "availability": 1, "commissioning_factor": 2, "cloud_table_logit": 3,
+    "interannual_logit": 4, "link_loss_airmass_db": 6,
+}  # fmt: skip
+_LOT = 5
+CLIMATE_CAUSES = ("cloud_table_logit", "interannual_logit")
 
 
 @dataclass(frozen=True)
 class Worlds:
-    """Sampled states: the sky, and per trial the loss bias [dB], the contacts that take place, the fibre's factor."""
+    """Sampled states: the sky, the further loss of each contact [dB], which take place, and the fibre's factor."""
 
     sky: SkySamples
-    link_loss_bias_db: np.ndarray
+    link_loss_db: np.ndarray
     takes_place: np.ndarray
     fibre_factor: np.ndarray
 
@@ -40,7 +47,8 @@ def sample_worlds(
     """Draw worlds for contacts; `only` keeps all but one cause at their usual values.
 
     Causes are ``sky`` and the quantities of the scenario's ``[[uncertainty]]`` tables. A trial does not depend on how
-    many others are drawn. `model` is the sky's correlation, such as that of a fit.
+    many others are drawn. `model` is the sky's correlation, such as that of a fit. Where receivers fail to acquire, or
+    the loss grows with the airmass, contacts come from `schedule.looks.with_looks`.
     """
     count = len(contacts)
     drawn, streams = _drawn(scenario, only), _streams(rng)
@@ -48,11 +56,24 @@ def sample_worlds(
     sky = contact_skies(
         contacts, scenario, trials=trials, rng=rng, model=model, cover_logit_shift=shift if shift.any() else None
     )
-    bias = _drawn_or(drawn, streams, "link_loss_bias_db", (trials,), 0.0)
+    loss = np.repeat(_drawn_or(drawn, streams, "link_loss_bias_db", (trials, 1), 0.0), count, axis=1)
+    if "link_loss_airmass_db" in drawn:
+        slope = _draw(drawn["link_loss_airmass_db"], streams["link_loss_airmass_db"], (trials, 1))
+        loss = loss + slope * _excess_airmass(contacts)
     available = np.clip(_drawn_or(drawn, streams, "availability", (trials,), 1.0), 0.0, 1.0)
-    lot = np.random.default_rng(np.random.SeedSequence(rng, spawn_key=(len(_CAUSES),))).random((trials, count))
+    lot = np.random.default_rng(np.random.SeedSequence(rng, spawn_key=(_LOT,))).random((trials, count))
     fibre = _drawn_or(drawn, streams, "commissioning_factor", (trials,), 1.0)
-    return Worlds(sky, bias, lot < available[:, None], np.maximum(fibre, 0.0))
+    acquired = acquired_share(contacts, scenario) if only in (None, "availability") else np.ones(count)
+    return Worlds(sky, loss, lot < available[:, None] * acquired, np.maximum(fibre, 0.0))
+
+
+def _excess_airmass(contacts: pd.DataFrame) -> np.ndarray:
+    if "excess_airmass" not in contacts:
+        raise TableError(
+            "sample_worlds: contacts lack 'excess_airmass', which link_loss_airmass_db goes by; add it with "
+            "schedule.looks.with_looks(contacts, budget)"
+        )
+    return contacts["excess_airmass"].to_numpy(dtype=float)
 
 
 def _drawn(scenario: Scenario, only: str | None) -> dict[str, Uncertainty]:
@@ -61,7 +82,7 @@ def _drawn(scenario: Scenario, only: str | None) -> dict[str, Uncertainty]:
 
 def _streams(seed: int) -> dict[str, np.random.Generator]:
     """A stream of its own for every cause."""
-    return {name: np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))) for i, name in enumerate(_CAUSES)}
+    return {name: np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))) for name, i in _STREAMS.items()}
 
 
 def climate_shift(

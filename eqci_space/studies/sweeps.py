@@ -223,7 +223,8 @@ def _under_skies(
         drawn = events.assign(p_clear=clear).reset_index()
         stations = {**base.stations, **scenario.stations}
         sky = sample_sky(drawn, scenario.model_copy(update={"stations": stations}), trials=trials, rng=seed)
-        mine_sky = SkySamples(sky.blocked_quarters[:, place], sky.extra_loss_db[:, place])
+        again = np.broadcast_to(sky.return_share, len(events))[place]
+        mine_sky = SkySamples(sky.blocked_quarters[:, place], sky.extra_loss_db[:, place], again)
         arrived = key_in_skies(mine, mine_sky)
         key[:, number] = arrived.sum(axis=1)
         delivered.append(_levels(mine, arrived, received_share(mine_sky), scenario) if "edge" in mine else {})

@@ -42,15 +42,20 @@ class SkySamples:
         Bit k is set where cloud blocks quarter k of the signal.
     extra_loss_db : array
         Loss in cirrus [dB]; zero where cloud blocks all.
+    return_share : (candidates,) array
+        Share of the signal, at most a quarter, that it costs to acquire again each time cloud has gone.
     """
 
     blocked_quarters: np.ndarray
     extra_loss_db: np.ndarray
+    return_share: np.ndarray | float = 0.0
 
     @property
     def blocked_share(self) -> np.ndarray:
-        """Share of the signal that cloud blocks: 0 to 1 in quarters."""
-        return np.bitwise_count(self.blocked_quarters).astype(np.float32) / _QUARTERS
+        """Share of the signal that is lost behind cloud, 0 to 1: quarters, and what it takes to acquire again."""
+        cloudy = self.blocked_quarters
+        returns = np.bitwise_count((cloudy << 1) & ~cloudy & ALL_QUARTERS)
+        return np.bitwise_count(cloudy).astype(np.float32) / _QUARTERS + returns * np.float32(self.return_share)
 
 
 def cirrus_share(latitude_deg: np.ndarray | float) -> np.ndarray:
@@ -79,7 +84,8 @@ def sample_sky(
     the fraction leaves it, at the elevation at which the mean over skies is the candidate's own `p_clear`. So the mean
     share that is clear is `p_clear`. Neighbours in space and time share their weather; which gap of a broken sky a line
     of sight meets is a process of its own at every station, and changes within `SkyModel.gap_tau_h`: it is looked up
-    in the middle of each quarter of the signal, so that a contact may be blocked in part. A part of what is cloudy is
+    in the middle of each quarter of the signal, so that a contact may be blocked in part; behind cloud the link is
+    acquired anew, which takes the receiver's `reacquisition_s`. A part of what is cloudy is
     cirrus alone, which costs loss instead of blocking: optical depths log-normal about 0.25 with spread 1, at most 3
     (assumed); a veil over part of a contact costs its part of the decibels.
 
@@ -129,7 +135,17 @@ def sample_sky(
     thin, loss = _veils(known, middle, sky, scenario, trials, seed)
     slant = np.sqrt(1 + tangent[line.ravel()] ** 2)
     thin, loss = thin[:, number], loss[:, number] * slant * np.bitwise_count(cloudy) / _QUARTERS
-    return SkySamples(np.where(thin, 0, cloudy).astype(np.uint8), np.where(thin, loss, 0.0).astype(np.float32))
+    return SkySamples(
+        np.where(thin, 0, cloudy).astype(np.uint8), np.where(thin, loss, 0.0).astype(np.float32),
+        _return_share(candidates, scenario),
+    )  # fmt: skip
+
+
+def _return_share(candidates: pd.DataFrame, scenario: Scenario) -> np.ndarray:
+    """Share of the signal of each row that acquiring once more costs, its time counted as signal throughout."""
+    again_s = candidates["ogs"].map({name: s.receiver.reacquisition_s for name, s in scenario.stations.items()})
+    length_s = (candidates["end"] - candidates["start"]).dt.total_seconds()
+    return np.minimum((again_s / length_s).to_numpy(dtype=np.float32), 1 / _QUARTERS)
 
 
 def _cloudy_quarters(

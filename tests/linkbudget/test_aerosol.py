@@ -17,8 +17,9 @@ from eqci_space.linkbudget.aerosol import (
 from eqci_space.linkbudget.budget import link_budget, waterfall_table
 from eqci_space.linkbudget.clear_air import aerosol_model, monthly_optical_depth
 from eqci_space.linkbudget.extinction import airmass_kasten_young, apparent_elevation_deg
+from eqci_space.linkbudget.link import Link
 from eqci_space.linkbudget.lookup import lookup_loss_db, make_lookup
-from eqci_space.linkbudget.terms import TERMS, Link
+from eqci_space.linkbudget.terms import TERMS
 from eqci_space.linkbudget.turbidity_io import monthly_turbidity
 from eqci_space.report.input_ages import input_ages
 from eqci_space.report.page.answer import aerosol_words

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from eqci_space.linkbudget.terms import TERMS, Link
+from eqci_space.linkbudget.link import Link
+from eqci_space.linkbudget.terms import TERMS
 from eqci_space.linkbudget.turbulence import hufnagel_valley_layers
 from eqci_space.linkbudget.winds import bufton_wind_m_s, greenwood_frequency_hz
 

@@ -13,9 +13,9 @@ from eqci_space.linkbudget.closed_forms import gaussian_bucket_loss_db
 from eqci_space.linkbudget.coupling import smf_coupling_kolmogorov
 from eqci_space.linkbudget.extinction import airmass_kasten_young, apparent_elevation_deg
 from eqci_space.linkbudget.fades import joint_fade_loss_db, pointing_loss_survival
+from eqci_space.linkbudget.link import Link, divergence_rad
 from eqci_space.linkbudget.lookup import lookup_loss_db, make_lookup
 from eqci_space.linkbudget.pointing import pointing_fade_loss_db, pointing_samples
-from eqci_space.linkbudget.terms import Link, divergence_rad
 from eqci_space.linkbudget.turbulence import fried_parameter_m, hufnagel_valley_layers
 from eqci_space.linkbudget.validity import VALID_WHERE
 from eqci_space.qkd.window_keys import window_keys

@@ -225,7 +225,7 @@ def test_cirrus_takes_part_of_the_key_and_blocks_all_of_it_where_no_response_is_
     assert key_in_skies(bare, sky, None).tolist() == [[clear[0], 0.0], [0.0, 0.0]]
     with_cirrus = key_in_skies(table, sky, responses)
     assert with_cirrus == pytest.approx(np.array([[clear[0], 0.0], [0.75 * clear[0], 0.0]]))
-    worse = key_in_skies(table, sky, responses, link_loss_db=np.array([0.5, 0.0]))
+    worse = key_in_skies(table, sky, responses, link_loss_db=np.array([[0.5], [0.0]]))
     assert worse[0] == pytest.approx([0.5 * clear[0], 0.0])
 
 

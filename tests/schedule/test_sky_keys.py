@@ -51,7 +51,7 @@ def test_a_part_that_is_seen_brings_what_the_columns_say_and_is_worth_a_loss(sta
     sky = under(np.zeros((5, 2)), blocked=[[0.25, 0.25], [0.5, 0.5], [0.75, 0.75], [1, 1], [0, 0]])
     expected = [[60, 30], [36, 15], [12, 0], [0, 0], [100, 40]]
     assert_allclose(key_in_skies(stated, sky), np.array(expected) * 1e3, atol=1e-6)
-    worse = key_in_skies(stated, sky, link_loss_db=np.full(5, 2.0))
+    worse = key_in_skies(stated, sky, link_loss_db=np.full((5, 1), 2.0))
     assert_allclose(worse[:, 0] / 1e3, [20, 15.2, 4, 0, 40], atol=1e-6)
     assert_allclose(worse[:, 1] / 1e3, [5, 0, 0, 0, 10], atol=1e-6)
 
@@ -63,7 +63,7 @@ def test_without_columns_of_shares_a_part_that_is_not_seen_takes_the_whole_key(s
 
 def test_loss_of_the_link_adds_to_that_of_the_sky(stated):
     sky = under([[0.0, 1.0], [2.0, 0.0]])
-    found = key_in_skies(stated, sky, link_loss_db=np.array([1.0, 5.0]))
+    found = key_in_skies(stated, sky, link_loss_db=np.array([[1.0], [5.0]]))
     assert_allclose(found, np.array([[60, 10], [4, 0]]) * 1e3, atol=1e-6)
 
 
@@ -78,7 +78,7 @@ def test_without_columns_whatever_takes_light_takes_the_whole_key(stated):
     bare = stated.drop(columns=["skl_1db_bit", "skl_3db_bit", "skl_7db_bit"])
     found = key_in_skies(bare, under([[0.0, 0.01], [0.01, 0.0]]))
     assert found.tolist() == [[100_000.0, 0.0], [0.0, 40_000.0]]
-    worse = key_in_skies(bare, under([[0.0, 0.0]]), link_loss_db=np.array([0.1]))
+    worse = key_in_skies(bare, under([[0.0, 0.0]]), link_loss_db=np.array([[0.1]]))
     assert worse.tolist() == [[0.0, 0.0]]
 
 

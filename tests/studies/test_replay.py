@@ -15,7 +15,7 @@ import eqci_space as eq
 from eqci_space.cli import app
 from eqci_space.data import data_path
 from eqci_space.errors import BadRecordWarning, DataError
-from eqci_space.linkbudget.terms import pointing_jitter_rad
+from eqci_space.linkbudget.link import pointing_jitter_rad
 from eqci_space.orbits.elements_io import write_omm
 from eqci_space.report.plots.flown import save_flown
 from eqci_space.scenario import load_scenario

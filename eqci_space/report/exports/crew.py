@@ -12,6 +12,7 @@ from eqci_space.orbits.earth import seconds_from, station_frame
 from eqci_space.orbits.ephemeris import Trajectory, positions_m
 from eqci_space.report.local_time import StationZone
 from eqci_space.scenario import Scenario, Station, placed, unknown_pair
+from eqci_space.schedule.conflicts import acquisition_times
 from eqci_space.schedule.dual_skies import sky_legs
 from eqci_space.tables import by_station, check_table, planned_contacts
 from eqci_space.words import joined
@@ -28,7 +29,7 @@ CREW_COLUMNS = {
     "contact_id": "contact",
     "satellite": "satellite",
     "status": "planned | backup",
-    "acquisition": "terminals point at each other from here: the satellite's slew time before the start",
+    "acquisition": "the satellite turns to the station from here: slew and acquisition before the start",
     "start": "first instant of the contact",
     "end": "first instant after it",
     "rise": "the satellite rises above the station's lowest elevation",
@@ -73,13 +74,14 @@ def crew_table(
     live = contacts[contacts["status"] != "cancelled"]
     partners, own_chance = _partners(live), sky_legs(live)["p_clear"].to_numpy()
     at_stations = by_station(live)
-    slew, lead = pd.Timedelta(seconds=scenario.schedule.slew_s), pd.Timedelta(seconds=decision_lead_s)
+    lead, slew = pd.Timedelta(seconds=decision_lead_s), pd.Timedelta(seconds=scenario.schedule.slew_s)
+    begins = live["start"] - acquisition_times(live, scenario) - slew
     passes_of = {} if passes is None else dict(tuple(passes.groupby(["satellite", "ogs"])))
     rows = []
     for (contact_id, row), chance in zip(at_stations.iterrows(), own_chance, strict=True):
         other = live.loc[partners[contact_id]] if contact_id in partners else None
-        acquisition = max(row["start"] - slew, pd.Timestamp(scenario.start))
-        first = acquisition if other is None else min(acquisition, other["start"] - slew)
+        acquisition = max(begins[contact_id], pd.Timestamp(scenario.start))
+        first = acquisition if other is None else min(acquisition, begins[partners[contact_id]])
         rise = _rise(row, passes_of.get((row["satellite"], row["ogs"])))
         rows.append({
             "ogs": row["ogs"], "with_ogs": row["ogs_b"], "contact_id": contact_id, "satellite": row["satellite"],

@@ -31,6 +31,7 @@ _MOST_CHANGES, _MOST_SHORT, _OFTEN = 12, 4, 0.9
 _CAUSE_WORDS = {
     "sky": "the clouds of the period",
     "link_loss_bias_db": "a bias of the link budget",
+    "link_loss_airmass_db": "a link loss that grows towards the horizon",
     "availability": "contacts that do not take place",
     "commissioning_factor": "the rate of installed fibre links",
     "cloud_table_logit": "the error of the cloud table",

@@ -28,6 +28,7 @@ _COLOURS = [BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY]
 _CAUSE_LABELS = {
     "sky": "clouds",
     "link_loss_bias_db": "link loss bias",
+    "link_loss_airmass_db": "link loss per airmass",
     "availability": "contacts that take place",
     "commissioning_factor": "installed fibre rate",
     "cloud_table_logit": "cloud table's error",
