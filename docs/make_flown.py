@@ -13,7 +13,7 @@ from eqci_space.linkbudget.closed_forms import divergence_half_angle_rad
 from eqci_space.linkbudget.extinction import airmass_kasten_young, apparent_elevation_deg
 from eqci_space.linkbudget.link import Link
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db
-from eqci_space.linkbudget.terms import TERMS
+from eqci_space.linkbudget.terms import BEFORE_THE_DETECTOR, total_loss_db
 from eqci_space.report.plots.flown import save_flown
 from eqci_space.scenario import Scenario, load_scenario
 from eqci_space.studies.replay import Replay, skill_sentences
@@ -36,13 +36,6 @@ def losses() -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def budget_at(scenario: Scenario, range_m: np.ndarray, elevation_deg: np.ndarray) -> dict[str, np.ndarray]:
-    """Terms of the link over Xinglong, without detector and gate."""
-    link = Link(scenario.satellites[0].terminal, scenario.stations["XINGLONG"], scenario.atmosphere)
-    part = {"range_m": range_m, "elevation_deg": elevation_deg, "angular_rate_rad_s": np.zeros(len(range_m))}
-    return {n: t.loss_db(part, link) for n, t in TERMS.items() if n not in ("detector_loss_db", "gate_loss_db")}
-
-
 def elevations_deg(range_m: np.ndarray) -> np.ndarray:
     """At 500 km over a sphere, as the pass flew to a tenth of a degree."""
     radius, orbit = 6371e3, 6871e3
@@ -53,8 +46,9 @@ def readings(scenario: Scenario) -> list[tuple[str, np.ndarray]]:
     """Loss at the digitised ranges under each reading of what was published."""
     range_m = np.array([1e3 * float(r["range_km"]) for r in losses()])
     elevation = elevations_deg(range_m)
-    terms = budget_at(scenario, range_m, elevation)
-    rest = sum(v for n, v in terms.items() if n not in ("pointing_loss_db", "extinction_loss_db"))
+    link = Link(scenario.satellites[0].terminal, scenario.stations["XINGLONG"], scenario.atmosphere)
+    others = [name for name in BEFORE_THE_DETECTOR if name not in ("pointing_loss_db", "extinction_loss_db")]
+    rest = total_loss_db(link, elevation_deg=elevation, range_m=range_m, terms=others)
     airmass = airmass_kasten_young(apparent_elevation_deg(elevation))
     far = float(airmass_kasten_young(apparent_elevation_deg(np.array([FARTHEST_DEG])))[0])
     width = divergence_half_angle_rad(10e-6, "uniform_disc")
@@ -93,7 +87,9 @@ def flown_text(replay: Replay, scenario: Scenario) -> str:
         f"{own.sifted_bit / 1e3:.0f} were reported ({own.sifted_off_db:+.2f} dB), {own.predicted_key_bit / 1e3:.0f} "
         f"kbit of key where {own.key_bit / 1e3:.0f} were (factor {own.key_ratio:.2f}), QBER "
         f"{100 * own.predicted_qber:.2f} % where {100 * own.qber:.2f} % was. "
-        "Sifted bits and key are recalled from the paper, so they do not count above.", "",
+        "Sifted bits and key are recalled from the paper, so they do not count above. "
+        "[Validation](validation.md#keys-the-pass-of-2016-12-19-end-to-end) holds rates, detections, sifted bits, QBER "
+        "and key of this pass one by one, beside those from digitised losses.", "",
         "## The link, decided by numbers", "",
         "Six losses of that pass are digitised (M210 to M215). The paper prints the terms of its budget as ranges: "
         "3 to 8 dB for the atmosphere, up to 3 dB for pointing. Readings of these ranges against the six, model less "

@@ -5,7 +5,6 @@ Where the aerosol has months, its course of the year is added on top.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +16,9 @@ from eqci_space.linkbudget.extinction import DB_PER_NEPER, aerosol_optical_depth
 from eqci_space.linkbudget.link import Link
 from eqci_space.linkbudget.ranges import Range, within
 from eqci_space.linkbudget.receiver_coupling import coupling_lags
-from eqci_space.linkbudget.terms import TERMS, airmass_of
+from eqci_space.linkbudget.terms import TERMS, airmass_of, total_loss_db
 
 __all__ = ["LossLookup", "lookup_loss_db", "make_lookup"]
-
-Numbers = np.ndarray | float
 
 _BY_RANGE = ("diffraction_loss_db",)
 _RANGE_NODES, _ELEVATION_NODES, _SLEW_NODES = 257, 1025, 385
@@ -75,13 +72,15 @@ def make_lookup(link: Link, *, lowest_elevation_deg: float = 5.0) -> LossLookup:
     sine = np.geomspace(np.sin(np.radians(lowest_elevation_deg)), 1.0, _ELEVATION_NODES)
     elevation = np.degrees(np.arcsin(np.minimum(sine, 1.0)))
     rest = [name for name in TERMS if name not in _BY_RANGE]
-    far = _total_db(link, _BY_RANGE, 90.0, distance, 0.0)
+    far = total_loss_db(link, elevation_deg=90.0, range_m=distance, terms=_BY_RANGE)
     if coupling_lags(link):
         slew = np.linspace(0.0, _FASTEST_SLEW_RAD_S, _SLEW_NODES)
-        surface = _total_db(link, rest, np.repeat(elevation, _SLEW_NODES), 1e6, np.tile(slew, _ELEVATION_NODES))
-        near = RectBivariateSpline(np.log(sine), slew, surface.reshape(_ELEVATION_NODES, _SLEW_NODES))
+        surface = total_loss_db(
+            link, elevation_deg=elevation[:, None], range_m=1e6, angular_rate_rad_s=slew, terms=rest
+        )
+        near = RectBivariateSpline(np.log(sine), slew, surface)
     else:
-        near = CubicSpline(np.log(sine), _total_db(link, rest, elevation, 1e6, 0.0))
+        near = CubicSpline(np.log(sine), total_loss_db(link, elevation_deg=elevation, range_m=1e6, terms=rest))
     return LossLookup(
         CubicSpline(np.log(distance), far), near, lowest_elevation_deg, _year(link, np.log(sine), elevation)
     )
@@ -96,18 +95,6 @@ def _year(link: Link, log_sine: np.ndarray, elevation_deg: np.ndarray) -> _Year 
         angstrom_exponent=link.atmosphere.angstrom_exponent,
     )  # fmt: skip
     return _Year(CubicSpline(log_sine, airmass_of({"elevation_deg": elevation_deg})), DB_PER_NEPER * depth)
-
-
-def _total_db(
-    link: Link, names: Iterable[str], elevation_deg: Numbers, range_m: Numbers, slew_rad_s: Numbers
-) -> np.ndarray:
-    """Sum of some terms of the budget; arguments broadcast."""
-    elevation, distance, slew = np.broadcast_arrays(elevation_deg, range_m, slew_rad_s)
-    columns = {
-        "elevation_deg": elevation, "range_m": distance, "angular_rate_rad_s": slew,
-        "year_share": np.zeros(elevation.shape),
-    }  # fmt: skip
-    return np.sum([TERMS[name].loss_db(columns, link) for name in names], axis=0)
 
 
 def lookup_loss_db(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,15 @@ from eqci_space.linkbudget.receiver_coupling import receiver_coupling_loss_db
 from eqci_space.linkbudget.tracking import tracking_loss_db
 from eqci_space.units import db_from_ratio
 
-__all__ = ["TERMS", "Term", "airmass_of", "known_gas", "neighbour_ratio"]
+__all__ = [
+    "BEFORE_THE_DETECTOR",
+    "TERMS",
+    "Term",
+    "airmass_of",
+    "known_gas",
+    "neighbour_ratio",
+    "total_loss_db",
+]
 
 _CLOSED_GATE = 1e-30
 
@@ -180,3 +188,32 @@ TERMS: dict[str, Term] = {
     "gate_loss_db": Term("timing gate", _gate, "Gaussian jitter, clock in hold-over", "ITU-T G.810"),
     "detector_loss_db": Term("detector efficiency", _detector, "stated", "scenario"),
 }  # fmt: skip
+BEFORE_THE_DETECTOR = tuple(name for name in TERMS if name not in ("gate_loss_db", "detector_loss_db"))
+
+
+def total_loss_db(
+    link: Link,
+    *,
+    elevation_deg: np.ndarray | float,
+    range_m: np.ndarray | float,
+    angular_rate_rad_s: np.ndarray | float = 0.0,
+    year_share: np.ndarray | float = 0.0,
+    terms: Iterable[str] = tuple(TERMS),
+) -> np.ndarray:
+    """Sum of terms [dB] of a link without samples; arguments broadcast.
+
+    Parameters
+    ----------
+    link : Link
+    elevation_deg, range_m, angular_rate_rad_s, year_share : array or float
+        Columns of SAMPLES; the share of the year matters where the aerosol has months.
+    terms : iterable of str
+        Names in `TERMS`; all of them give `total_loss_db` of `link_budget`.
+    """
+    given = {
+        "elevation_deg": elevation_deg, "range_m": range_m, "angular_rate_rad_s": angular_rate_rad_s,
+        "year_share": year_share,
+    }  # fmt: skip
+    even = np.broadcast_arrays(*given.values())
+    columns = {name: values.ravel() for name, values in zip(given, even, strict=True)}
+    return np.sum([TERMS[name].loss_db(columns, link) for name in terms], axis=0).reshape(even[0].shape)

@@ -14,7 +14,7 @@ from eqci_space.linkbudget.pass_geometry import point_ahead_from_rate_rad
 from eqci_space.linkbudget.pointing import mean_pointing_loss_db
 from eqci_space.linkbudget.ranges import Range, within
 from eqci_space.linkbudget.receiving import background_clicks_hz, intrinsic_error
-from eqci_space.linkbudget.terms import TERMS, neighbour_ratio
+from eqci_space.linkbudget.terms import BEFORE_THE_DETECTOR, TERMS, neighbour_ratio
 from eqci_space.linkbudget.turbulence import fried_parameter_m
 from eqci_space.linkbudget.uplink import (
     beacon_hazard_distance_m,
@@ -31,7 +31,6 @@ from eqci_space.units import db_from_ratio, ratio_from_db
 __all__ = ["Uplink", "uplink_budget"]
 
 _BLOCK = 4096  # samples times layers held in memory at once
-_BEFORE_THE_DETECTOR = [name for name in TERMS if name not in ("detector_loss_db", "gate_loss_db")]
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def uplink_budget(samples: pd.DataFrame, uplink: Uplink, station: Station, atmos
     )
     terms["turbulence_loss_db"] = db_from_ratio(spread)
     total = np.sum(list(terms.values()), axis=0)
-    arriving = np.sum([terms[name] for name in (*_BEFORE_THE_DETECTOR, "turbulence_loss_db")], axis=0)
+    arriving = np.sum([terms[name] for name in (*BEFORE_THE_DETECTOR, "turbulence_loss_db")], axis=0)
     sky = np.broadcast_to(
         background_clicks_hz(np.asarray(uplink.background_radiance_w_m2_sr_m), transmitter, receiver), total.shape
     )

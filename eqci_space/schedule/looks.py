@@ -46,7 +46,7 @@ def with_looks(contacts: pd.DataFrame, budget: pd.DataFrame) -> pd.DataFrame:
 
 
 def acquired_share(contacts: pd.DataFrame, scenario: Scenario) -> np.ndarray:
-    """Share of contacts (n,) like each that acquire, by the `acquisition_failures` of receivers; dual ones on both lines.
+    """Share of contacts (n,) like each that acquire, by `acquisition_failures` of the receivers, dual ones on both.
 
     Raises
     ------

@@ -32,7 +32,7 @@ from eqci_space.scenario import Scenario
 from eqci_space.schedule.worlds import uncertain_value
 from eqci_space.studies.flown_io import COUNTED_GRADES, FlownPass
 
-__all__ = ["Replay", "replay_passes", "skill_sentences"]
+__all__ = ["Replay", "flown_budget", "replay_passes", "skill_sentences"]
 
 _AROUND = timedelta(minutes=40)
 _SEARCH_STEP_S = 1.0
@@ -107,19 +107,48 @@ def replay_passes(
     return Replay(passes, _skill(passes), tuple(problems))
 
 
-def _row(flown: FlownPass, scenario: Scenario) -> dict[str, object]:
-    """Everything of one pass."""
+def flown_budget(flown: FlownPass, scenario: Scenario) -> pd.DataFrame:
+    """Budget of the exchange of a pass that flew, in slots of about a second.
+
+    Parameters
+    ----------
+    flown : FlownPass
+    scenario : Scenario
+        As of `replay_passes`.
+
+    Returns
+    -------
+    DataFrame
+        BUDGET; its window is named by the pass.
+
+    Raises
+    ------
+    DataError
+        The scenario has no such station, or no such pass is found.
+    """
     orbit, found = _geometry(flown, scenario)
+    aos, los = (times_from(orbit.start, np.array([found[i]]))[0] for i in (AOS, LOS))
+    return _budget(flown, scenario, orbit, *_exchange(flown, scenario, orbit, aos, los))
+
+
+def _budget(
+    flown: FlownPass, scenario: Scenario, orbit: Trajectory, begin: pd.Timestamp, end: pd.Timestamp
+) -> pd.DataFrame:
     satellite = scenario.satellites[0].name
-    start = orbit.start
-    aos, tca, los = (times_from(start, np.array([found[i]]))[0] for i in (AOS, TCA, LOS))
-    begin, end = _exchange(flown, scenario, orbit, aos, los)
     windows = pd.DataFrame(
         {"pass_id": [flown.id], "satellite": [satellite], "ogs": [flown.station], "start": [begin], "end": [end],
          "truncated": [False]}, index=pd.Index([flown.id], name="window_id"),
     )  # fmt: skip
     samples = sample_windows(windows, scenario, step_s=_SEARCH_STEP_S, orbits={satellite: orbit})
-    budget = link_budget(samples, scenario)
+    return link_budget(samples, scenario)
+
+
+def _row(flown: FlownPass, scenario: Scenario) -> dict[str, object]:
+    """Everything of one pass."""
+    orbit, found = _geometry(flown, scenario)
+    aos, tca, los = (times_from(orbit.start, np.array([found[i]]))[0] for i in (AOS, TCA, LOS))
+    begin, end = _exchange(flown, scenario, orbit, aos, los)
+    budget = _budget(flown, scenario, orbit, begin, end)
     (window,) = window_slots(budget, scenario)
     used = _key(window, flown, scenario)
     low, high = (_key(window.dimmed(extra), flown, scenario).length_bit for extra in _band_db(scenario)[::-1])

@@ -16,6 +16,7 @@ from eqci_space.linkbudget.fades import joint_fade_loss_db, pointing_loss_surviv
 from eqci_space.linkbudget.link import Link, divergence_rad
 from eqci_space.linkbudget.lookup import lookup_loss_db, make_lookup
 from eqci_space.linkbudget.pointing import pointing_fade_loss_db, pointing_samples
+from eqci_space.linkbudget.terms import BEFORE_THE_DETECTOR, total_loss_db
 from eqci_space.linkbudget.turbulence import fried_parameter_m, hufnagel_valley_layers
 from eqci_space.linkbudget.validity import VALID_WHERE
 from eqci_space.qkd.window_keys import window_keys
@@ -49,6 +50,18 @@ def test_terms_that_are_not_asked_for_cost_nothing(graz, scenario):
     budget = link_budget(graz, changed(scenario))
     for column in ("wavefront_loss_db", "cirrus_loss_db", "gate_loss_db"):
         assert (budget[column] == 0).all()
+
+
+def test_a_total_without_samples_is_that_of_the_budget(graz, scenario):
+    link = Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere)
+    budget = link_budget(graz, scenario)
+    columns = {name: graz[name].to_numpy() for name in ("elevation_deg", "range_m", "angular_rate_rad_s")}
+    assert_allclose(total_loss_db(link, **columns), budget["total_loss_db"], rtol=1e-12)
+    arriving = budget["total_loss_db"] - budget["gate_loss_db"] - budget["detector_loss_db"]
+    assert_allclose(total_loss_db(link, **columns, terms=BEFORE_THE_DETECTOR), arriving, rtol=1e-12)
+    surface = total_loss_db(link, elevation_deg=np.array([[30.0], [60.0]]), range_m=np.array([6e5, 7e5, 8e5]))
+    assert surface.shape == (2, 3)
+    assert surface[1, 2] == total_loss_db(link, elevation_deg=60.0, range_m=8e5)
 
 
 def test_every_term_names_its_model_and_source():
