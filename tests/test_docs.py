@@ -50,6 +50,18 @@ def test_the_page_of_flown_passes_is_up_to_date():
     assert (DOCS / "flown.md").read_text(encoding="utf-8") == made.flown_text(*made.replayed())
 
 
+def test_shipped_scenarios_take_their_link_loss_from_the_flown_losses():
+    made = loaded(DOCS / "make_flown.py")
+    prior = made.prior(eq.load_scenario(data_path("flown", "micius.toml")))
+    assert made.missing(eq.load_scenario(data_path("flown", "micius.toml")))[0] == pytest.approx(
+        [1.72, 1.49, 0.17, -0.09, 0.54, 3.55], abs=0.01
+    )
+    for name in ("quant-gpicz", "euroqci", data_path("templates", "scenario.toml")):
+        stated = {u.quantity: (u.mean, u.sd) for u in eq.load_scenario(name).uncertainties}
+        for quantity, values in prior.items():
+            assert stated[quantity] == pytest.approx(values, abs=0.05), (name, quantity)
+
+
 def test_the_nomenclature_page_is_up_to_date_and_says_where_each_table_comes_from():
     module = loaded(DOCS / "make_nomenclature.py")
     assert (DOCS / "nomenclature.md").read_text(encoding="utf-8") == module.nomenclature_text()
