@@ -52,7 +52,7 @@ def places_of(edge: np.ndarray, at: np.ndarray, scenario: Scenario, problem: Key
 
 def received_share(sky: SkySamples, extra_loss_db: np.ndarray | float = 0.0) -> np.ndarray:
     """Share of the signal (W, n) that skies let through, and what a further loss leaves of it."""
-    return (1 - sky.blocked_share) * 10 ** (-(sky.extra_loss_db + extra_loss_db) / 10)
+    return (1 - sky.lost_share) * 10 ** (-(sky.extra_loss_db + extra_loss_db) / 10)
 
 
 def with_open_blocks(

@@ -129,7 +129,7 @@ def key_in_skies(
         return np.where((sky.blocked_share > 0) | (loss > 0), 0.0, clear)
     steps, shares = (x.columns.to_numpy(dtype=float) for x in (responses.under_loss, responses.of_share))
     under_loss, of_share = (x.loc[contacts.index].to_numpy() for x in (responses.under_loss, responses.of_share))
-    out, seen = np.empty(loss.shape), 1 - sky.blocked_share
+    out, seen = np.empty(loss.shape), 1 - sky.lost_share
     for i in range(len(contacts)):
         key = _key_of_share(seen[:, i], shares, of_share[i], np.interp(0.0, steps, under_loss[i]))
         worth_db = loss[:, i] + _worth_db(key, steps, under_loss[i])

@@ -52,10 +52,15 @@ class SkySamples:
 
     @property
     def blocked_share(self) -> np.ndarray:
-        """Share of the signal that is lost behind cloud, 0 to 1: quarters, and what it takes to acquire again."""
+        """Share of the signal that cloud blocks: 0 to 1 in quarters."""
+        return np.bitwise_count(self.blocked_quarters).astype(np.float32) / _QUARTERS
+
+    @property
+    def lost_share(self) -> np.ndarray:
+        """Share of the signal that cloud costs: what it blocks, and the time to acquire again each time it has gone."""
         cloudy = self.blocked_quarters
         returns = np.bitwise_count((cloudy << 1) & ~cloudy & ALL_QUARTERS)
-        return np.bitwise_count(cloudy).astype(np.float32) / _QUARTERS + returns * np.float32(self.return_share)
+        return self.blocked_share + returns * np.float32(self.return_share)
 
 
 def cirrus_share(latitude_deg: np.ndarray | float) -> np.ndarray:

@@ -423,3 +423,29 @@ def test_night_seconds_a_day_by_local_time_of_the_node(fortnight, ltan_h):
     seen = windows[(windows["ogs"] == "DLR-OP") & (windows["satellite"] == str(ltan_h))]
     seconds = (seen["end"] - seen["start"]).dt.total_seconds().sum() / 14
     assert seconds == pytest.approx(LTAN_NIGHT_S[ltan_h][column], rel=0.1)
+
+
+def test_windows_that_dusk_opens_begin_when_the_satellite_is_acquired(scenario):
+    """A satellite that rises is acquired below the station's lowest elevation; the others lose 40 s at their start."""
+    first = scenario.satellites[0]
+    evening = first.model_copy(update={"orbit": first.orbit.model_copy(update={"ltan_h": 18.5})})
+    scenario = scenario.model_copy(update={"satellites": (evening,)})
+    passes = find_passes(scenario)
+    stations = {
+        name: s.model_copy(update={"receiver": s.receiver.model_copy(update={"acquisition_s": 40.0})})
+        for name, s in scenario.stations.items()
+    }
+    at_once = {
+        name: s.model_copy(update={"receiver": s.receiver.model_copy(update={"acquisition_s": 0.0})})
+        for name, s in scenario.stations.items()
+    }
+    late, early = (
+        observable_windows(passes, scenario.model_copy(update={"stations": s})) for s in (stations, at_once)
+    )
+    both = late.join(early[["start", "end"]].add_suffix("_early"), how="left")
+    rises = passes.loc[both["pass_id"], "aos"].to_numpy() == both["start_early"].to_numpy()
+    shift = (both["start"] - both["start_early"]).dt.total_seconds().to_numpy()
+    assert (shift[rises] == 0).all()
+    np.testing.assert_allclose(shift[~rises], 40.0, atol=1e-5)
+    assert 0 < np.count_nonzero(~rises) < len(rises)
+    assert (both["end"] == both["end_early"]).all()

@@ -6,6 +6,7 @@ from plan_cases import SATELLITE, at, offers
 
 from eqci_space.errors import PlanError
 from eqci_space.scenario import Booking, SatelliteQuota
+from eqci_space.schedule.conflicts import choice_limits
 from eqci_space.schedule.contacts import Plan
 from eqci_space.schedule.verify import verify_plan
 
@@ -38,6 +39,31 @@ def with_satellite(scenario, **changes):
 def booked(name, satellite=None, station=None):
     start, end = TABLE.loc[name, ["start", "end"]]
     return Booking(satellite=satellite, station=station, start=start + pd.Timedelta("10s"), end=end)
+
+
+def test_a_satellite_turns_and_acquires_between_stations(scenario):
+    """80 s from b to night's station: enough to turn in 45 s and to acquire in 35, and not in 36."""
+    later = TABLE.loc["b", "end"] + pd.Timedelta("80s")
+    table = offers(("b", "DLR-OP", at(0, 91), 100, 1e5), ("next", "GRAZ", later, 60, 1e5))
+    rows = table.reset_index()
+    rows = rows.assign(
+        contact_id=rows["candidate_id"], expected_skl_bit=rows["skl_bit"], status="planned", reason="", backup_of=""
+    )
+    plan, windows = Plan(rows.set_index("contact_id"), 0.0, 0.0, 0.0, 0), rows[WINDOWS.columns]
+    for acquisition_s, room in ((35.0, True), (36.0, False)):
+        graz = scenario.stations["GRAZ"]
+        graz = graz.model_copy(update={"receiver": graz.receiver.model_copy(update={"acquisition_s": acquisition_s})})
+        mine = scenario.model_copy(update={
+            "stations": {**scenario.stations, "GRAZ": graz},
+            "schedule": scenario.schedule.model_copy(update={"slew_s": 45.0}),
+        })  # fmt: skip
+        limits = [limit for limit in choice_limits(table, mine) if limit.name.startswith("satellite")]
+        assert bool(limits) is not room
+        if room:
+            verify_plan(plan, windows, mine)
+        else:
+            with pytest.raises(PlanError, match=r"satellite 'EAGLE1-LIKE' is free from .* but 'next' begins at"):
+                verify_plan(plan, windows, mine)
 
 
 def test_a_plan_within_all_rules_passes(scenario):

@@ -12,7 +12,7 @@ from eqci_space.scenario import Weather
 from eqci_space.weather import skies
 from eqci_space.weather.field import SkyModel
 from eqci_space.weather.forecast import cloud_quantile
-from eqci_space.weather.skies import cirrus_share, sample_sky, shared_skies
+from eqci_space.weather.skies import SkySamples, cirrus_share, sample_sky, shared_skies
 
 DB = 10 / np.log(10)
 
@@ -257,3 +257,22 @@ def test_cirrus_low_over_the_horizon_is_crossed_aslant(candidates, scenario):
     loss = sky.extra_loss_db[sky.extra_loss_db > 0]
     assert loss.max() == pytest.approx(149.49, abs=0.01)
     assert np.median(loss) == pytest.approx(12.457, rel=0.06)
+
+
+def test_each_return_from_cloud_costs_the_time_to_acquire_again():
+    """Quarters by bits, the first lowest; a return is a clear quarter behind a cloudy one."""
+    masks = np.array([[0b0000, 0b0001, 0b0101, 0b1000, 0b0110, 0b1111, 0b0111]], dtype=np.uint8)
+    sky = SkySamples(masks, np.zeros(masks.shape), np.full(masks.shape[1], 0.05, dtype=np.float32))
+    assert_allclose(sky.lost_share[0], [0.0, 0.30, 0.60, 0.25, 0.55, 1.0, 0.80], atol=1e-6)
+    assert_allclose(sky.blocked_share[0], [0.0, 0.25, 0.5, 0.25, 0.5, 1.0, 0.75])
+
+
+def test_a_return_takes_its_time_of_the_contact_and_at_most_a_quarter(scenario):
+    slow = scenario.stations["GRAZ"]
+    slow = slow.model_copy(update={"receiver": slow.receiver.model_copy(update={"reacquisition_s": 30.0})})
+    mine = scenario.model_copy(update={"stations": {**scenario.stations, "GRAZ": slow}})
+    table = minutes(("a", "GRAZ", 0, 5), ("b", "GRAZ", 60, 61), ("c", "PQSAT", 0, 5))
+    sky = sample_sky(table, mine, trials=200, rng=1)
+    assert_allclose(sky.return_share, [30 / 300, 0.25, 10 / 300], rtol=1e-6)
+    assert ((sky.lost_share >= sky.blocked_share) & (sky.lost_share <= 1)).all()
+    assert (sky.lost_share > sky.blocked_share).any()
