@@ -1,4 +1,7 @@
-"""The terms of the downlink budget, in order: each a loss in dB with its label, model and source."""
+"""The terms of the budget, in order: each a loss in dB with its label, model and source.
+
+Those of the downlink serve the uplink too, with the ground as transmitter; `uplink_terms` adds its turbulence.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ from eqci_space.linkbudget.gas import gas_absorption
 from eqci_space.linkbudget.pointing import axes, mean_pointing_loss_db, mean_pointing_transmittance
 from eqci_space.linkbudget.turbulence import Layers, fried_parameter_m, hufnagel_valley_layers
 from eqci_space.linkbudget.winds import bufton_wind_m_s, greenwood_frequency_hz
-from eqci_space.scenario import Atmosphere, Station, Terminal
+from eqci_space.scenario import Atmosphere, Satellite, Station, Terminal, Uplink, receiver_of
 from eqci_space.units import db_from_ratio
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "coupling_valid",
     "divergence_rad",
     "known_gas",
+    "link_between",
     "neighbour_ratio",
     "pointing_jitter_rad",
     "station_layers",
@@ -66,11 +70,22 @@ _LARGEST_RESIDUAL_RAD2 = 2.0
 
 @dataclass(frozen=True)
 class Link:
-    """Who sends, who receives, and through what air."""
+    """Who sends, who receives, and through what air; with an uplink, the satellite's receiver stands in the station.
+
+    `link_between` makes one from a satellite and a station.
+    """
 
     terminal: Terminal
     station: Station
     atmosphere: Atmosphere
+    uplink: Uplink | None = None
+
+
+def link_between(satellite: Satellite, station: Station, atmosphere: Atmosphere) -> Link:
+    """The link of a satellite and a station, in the direction in which the satellite is used."""
+    if satellite.uplink is not None:
+        station = station.model_copy(update={"receiver": receiver_of(satellite, station)})
+    return Link(satellite.terminal, station, atmosphere, satellite.uplink)
 
 
 Columns = Mapping[str, np.ndarray]

@@ -42,7 +42,9 @@ from eqci_space.scenario.space import (
     SunSynchronousOrbit,
     Terminal,
     Train,
+    Uplink,
     Walker,
+    receiver_of,
 )
 
 __all__ = [
@@ -77,6 +79,7 @@ __all__ = [
     "Terminal",
     "Train",
     "Uncertainty",
+    "Uplink",
     "Variant",
     "Walker",
     "Weather",
@@ -88,6 +91,7 @@ __all__ = [
     "load_scenario",
     "overlaid_values",
     "placed",
+    "receiver_of",
     "scenario_schema",
     "unknown_pair",
     "with_variant",

@@ -145,7 +145,11 @@ class Scenario(Record):
         source = self.protocol.source
         if source is not None and source.kind == "continuous":
             return self  # pairs come at any time
-        senders = [(f"satellite '{s.name}'", s.terminal) for s in self.satellites]
+        senders = [(f"satellite '{s.name}'", s.terminal) for s in self.satellites if s.uplink is None]
+        for satellite in self.satellites:
+            if satellite.uplink is not None:
+                _check_gate("its transmitter", satellite.terminal, f"satellite '{satellite.name}'",
+                            satellite.uplink.receiver)  # fmt: skip
         if senders and self.stations:
             fastest, widest = (
                 max(senders, key=lambda s: s[1].pulse_rate_hz),
@@ -156,6 +160,22 @@ class Scenario(Record):
             _check_gate(*fastest, *widest)
         for variant in self.variants:
             _check_gate("its terminal", variant.terminal, f"variant '{variant.name}'", variant.receiver)
+        return self
+
+    @model_validator(mode="after")
+    def _prepared_states_go_up(self) -> Scenario:
+        up = [f"'{s.name}'" for s in self.satellites if s.uplink is not None]
+        if up and self.protocol.kind == "bbm92":
+            raise ValueError(
+                f"satellite {short_list(up)}: an uplink, and protocol.kind = 'bbm92' sends pairs of a source on the "
+                f"satellite down (downlink = '{self.protocol.downlink}'); expected prepared states; set kind = "
+                "'bb84-two-decoy', or give the satellite a terminal instead of the uplink"
+            )
+        if self.variants and up and len(up) == len(self.satellites):
+            raise ValueError(
+                f"variant '{self.variants[0].name}': terminal and receiver of downlinks, and all satellites are "
+                "uplinked; expected a satellite with a terminal; drop the variant, or sweep satellite.*.uplink.receiver"
+            )
         return self
 
     @model_validator(mode="after")
