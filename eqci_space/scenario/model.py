@@ -148,18 +148,19 @@ class Scenario(Record):
         senders = [(f"satellite '{s.name}'", s.terminal) for s in self.satellites if s.uplink is None]
         for satellite in self.satellites:
             if satellite.uplink is not None:
-                _check_gate("its transmitter", satellite.terminal, f"satellite '{satellite.name}'",
-                            satellite.uplink.receiver)  # fmt: skip
+                who = f"satellite '{satellite.name}': uplink.receiver"
+                _check_gate("its transmitter", satellite.terminal, who, satellite.uplink.receiver)
         if senders and self.stations:
             fastest, widest = (
                 max(senders, key=lambda s: s[1].pulse_rate_hz),
                 max(
-                    ((f"station '{name}'", s.receiver) for name, s in self.stations.items()), key=lambda s: s[1].gate_s
+                    ((f"station '{name}': receiver", s.receiver) for name, s in self.stations.items()),
+                    key=lambda s: s[1].gate_s,
                 ),
             )
             _check_gate(*fastest, *widest)
         for variant in self.variants:
-            _check_gate("its terminal", variant.terminal, f"variant '{variant.name}'", variant.receiver)
+            _check_gate("its terminal", variant.terminal, f"variant '{variant.name}': receiver", variant.receiver)
         return self
 
     @model_validator(mode="after")
@@ -216,7 +217,7 @@ def _check_gate(sender: str, terminal: Terminal, who: str, receiver: Receiver) -
     """A gate longer than the pulse period would take each click for several pulses."""
     if receiver.gate_s * terminal.pulse_rate_hz > 1 + _ROUNDING:
         raise ValueError(
-            f"{who}: receiver.gate_s = {receiver.gate_s:g} s is longer than the {1 / terminal.pulse_rate_hz:g} s "
+            f"{who}.gate_s = {receiver.gate_s:g} s is longer than the {1 / terminal.pulse_rate_hz:g} s "
             f"between pulses of {sender} (pulse_rate_hz = {terminal.pulse_rate_hz:g}); expected gate_s <= "
             "1/pulse_rate_hz; shorten the gate, or lower the pulse rate"
         )
