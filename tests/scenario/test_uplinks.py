@@ -175,6 +175,24 @@ def test_variants_exchange_what_downlinks_have_and_leave_uplinks(upwards):
     assert down.terminal == mixed.variants[0].terminal != mixed.satellites[1].terminal
 
 
+def test_an_overlay_adds_an_uplink_changes_one_or_turns_a_link_round(edited, tmp_path):
+    (tmp_path / "new.toml").write_text(DOWN.replace("SINKER", "RISER").replace(
+        'terminal = "eagle1-like-nominal"\n', "") + TRAIN_UPLINK.replace("constellation", "satellite"))  # fmt: skip
+    (tmp_path / "late.toml").write_text('[[satellite]]\nname = "RISER"\nuplink.tracked = true\nuplink.delay_s = 0.1\n')
+    (tmp_path / "down.toml").write_text('[[satellite]]\nname = "RISER"\nterminal = "eagle1-like-nominal"\n')
+    (tmp_path / "up.toml").write_text(
+        '[[satellite]]\nname = "EAGLE1-LIKE"\n' + TRAIN_UPLINK.replace("constellation", "satellite")
+    )
+    base = edited()
+    risen = load_scenario(base, overlays=[tmp_path / "new.toml", tmp_path / "late.toml"])
+    assert [s.uplink is not None for s in risen.satellites] == [False, True]
+    assert (risen.satellites[1].uplink.tracked, risen.satellites[1].uplink.delay_s) == (True, 0.1)
+    turned = load_scenario(base, overlays=[tmp_path / n for n in ("new.toml", "down.toml", "up.toml")])
+    assert [s.uplink is not None for s in turned.satellites] == [True, False]
+    assert turned.satellites[0].orbit == risen.satellites[0].orbit
+    assert turned.satellites[1].terminal == risen.satellites[0].terminal
+
+
 def test_the_schema_knows_the_table(upwards):
     schema = scenario_schema()
     json.dumps(schema)
