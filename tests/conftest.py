@@ -43,7 +43,7 @@ ltan_h = 22.5
 mean_anomaly_deg = 180
 epoch = 2027-03-01T12:00:00Z
 [satellite.uplink]
-transmitter = "ground-13cm-780nm"
+transmitter = "ground-13cm-785nm"
 receiver = "satellite-30cm-si"
 tracked = true
 delay_s = 0.001
@@ -57,9 +57,6 @@ receiver = "ogs-80cm-snspd"
 [station.GRAZ]
 node = "PRG"
 attach = "colocated"
-
-[atmosphere]
-gas_zenith_loss_db = { value = 0, source = "assumed: no absorption at 780 nm" }
 
 [fiber]
 network = "de-pl-cz"

@@ -46,8 +46,8 @@ def test_a_run_is_planned_verified_written_and_read_again(folder, uplink_study, 
 def test_the_report_shows_the_turbulence_and_the_light_of_the_earth(folder):
     html = (folder / "report.html").read_text(encoding="utf-8")
     assert "turbulence of the uplink" in html
-    assert "the Earth adds 54 clicks per second" in html
-    assert "ground-13cm-780nm" in html
+    assert "the Earth adds 55 clicks per second" in html
+    assert "ground-13cm-785nm" in html
 
 
 def test_the_command_line_knows_the_uplink(upwards):

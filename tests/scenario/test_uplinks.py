@@ -43,7 +43,7 @@ spacing_s = 60
 orbit = {{ kind = "sun_synchronous", altitude_km = 500, ltan_h = 22.5, epoch = 2027-03-01T12:00:00Z }}
 """
 TRAIN_UPLINK = """[constellation.uplink]
-transmitter = "ground-13cm-780nm"
+transmitter = "ground-13cm-785nm"
 receiver = "satellite-30cm-si"
 background_radiance_w_m2_sr_m = 0
 """
@@ -58,7 +58,7 @@ def problems(path):
 def test_the_terminal_of_an_uplink_is_the_transmitter_and_the_satellite_receives(uplinked):
     (satellite,), station = uplinked.satellites, uplinked.stations["GRAZ"]
     assert satellite.terminal == satellite.uplink.transmitter
-    assert satellite.terminal.beam_radius_m == 0.0331
+    assert satellite.terminal.beam_radius_m == 0.0333
     assert receiver_of(satellite, station) == satellite.uplink.receiver == Receiver(**preset_values(
         "receiver", "satellite-30cm-si"
     ))  # fmt: skip
@@ -74,7 +74,7 @@ def test_a_downlink_is_received_by_the_station(scenario):
 
 def test_sources_of_presets_and_of_the_light_of_the_earth_are_kept(uplinked):
     sources = {path: source for path, _, source in uplinked.sources}
-    assert "Ren et al. 2017" in sources["transmitter:ground-13cm-780nm.wavelength_m"]
+    assert "Ren et al. 2017" in sources["transmitter:ground-13cm-785nm.wavelength_m"]
     assert "assumed" in sources["receiver:satellite-30cm-si.dark_count_rate_hz"]
     assert "assumed" in sources[f"satellite.0.uplink.{BEACON}"]
 
@@ -84,10 +84,10 @@ def test_sources_of_presets_and_of_the_light_of_the_earth_are_kept(uplinked):
     [
         (('name = "RISER"', 'name = "RISER"\nterminal = "eagle1-like-nominal"'), "satellite.0.terminal",
          "give exactly one of terminal (the satellite sends) and uplink (the ground sends); found both"),
-        (('"ground-13cm-780nm"', '"ground-13cm"'), "satellite.0.uplink.transmitter",
-         "unknown preset 'ground-13cm'; did you mean 'ground-13cm-780nm'"),
+        (('"ground-13cm-785nm"', '"ground-13cm"'), "satellite.0.uplink.transmitter",
+         "unknown preset 'ground-13cm'; did you mean 'ground-13cm-785nm'"),
         (('"satellite-30cm-si"', '"satellite-si"'), "satellite.0.uplink.receiver", "unknown preset 'satellite-si'"),
-        (('"ground-13cm-780nm"', '"micius-like-850nm"'), "satellite.0.uplink",
+        (('"ground-13cm-785nm"', '"micius-like-850nm"'), "satellite.0.uplink",
          "transmitter.beam_radius_m is missing; expected the 1/e² radius at the exit, not a divergence"),
         (('"satellite-30cm-si"', '"ogs-40cm-si"'), "satellite.0.uplink",
          "receiver.coupling = 'modelled'; expected 'stated', for the satellite stands above the turbulence"),
@@ -95,7 +95,7 @@ def test_sources_of_presets_and_of_the_light_of_the_earth_are_kept(uplinked):
         (("tracked = true", "track = true"), "satellite.0.uplink.track", "unknown key; did you mean 'tracked'"),
         ((f"{BEACON} = {{ value = 100,", f"{BEACON} = {{ value = -1,"), f"satellite.0.uplink.{BEACON}", "(got -1)"),
         ((f"{BEACON} = {{", "# {"), f"satellite.0.uplink.{BEACON}", "is missing; add it"),
-        (('"ground-13cm-780nm"', '{ wavelength_m = 780e-9 }'), "satellite.0.uplink.transmitter.jitter_rad",
+        (('"ground-13cm-785nm"', '{ wavelength_m = 780e-9 }'), "satellite.0.uplink.transmitter.jitter_rad",
          "is missing; add it"),
     ],
 )  # fmt: skip
@@ -145,11 +145,11 @@ def test_a_gate_longer_than_the_pulse_period_is_that_of_the_satellite(upwards):
 def test_values_and_presets_of_an_uplink_can_be_swept_and_workers_know_them(uplinked):
     changed = with_values(uplinked, {
         "satellite.*.uplink.tracked": False, "satellite.0.uplink.transmitter": preset_values(
-            "transmitter", "ground-13cm-780nm") | {"jitter_rad": 2e-6}, "satellite.0.uplink.receiver.detectors": 2,
+            "transmitter", "ground-13cm-785nm") | {"jitter_rad": 2e-6}, "satellite.0.uplink.receiver.detectors": 2,
     })  # fmt: skip
     assert changed.satellites[0].terminal.jitter_rad == 2e-6
     assert changed.satellites[0].uplink.receiver.detectors == 2
-    named = with_values(uplinked, {"satellite.0.uplink.transmitter": "ground-13cm-780nm"})
+    named = with_values(uplinked, {"satellite.0.uplink.transmitter": "ground-13cm-785nm"})
     assert named.satellites == uplinked.satellites
     assert unpacked_scenario(packed_scenario(changed)).satellites == changed.satellites
     table = {"name": "W", "pattern": {"kind": "walker_delta", "altitude_km": 600, "inclination_deg": 60,
