@@ -202,10 +202,10 @@ def test_the_flown_uplink_is_predicted_below_what_was_measured(samples, uplinked
     """Micius from Ngari: a link loss of 41 to 52 dB over 500 to 1400 km (Ren et al. 2017, Nature 549, 70; the same
     figures in the abstract of Han et al. 2019, arXiv:1912.06317).
 
-    The presets, at the 780 nm of the flight, under the usual air lose 34.7 and 48.0 dB untracked, 6.4 and 4.0 less than printed, and grow by 13.3 dB
-    where 11 are printed. Turbulence at the ground of 1e-13 m^(-2/3), six times the usual, gives 40.6 dB at the near end
-    and 56.0 at the far one: no level of it meets both. Optics of both ends, pointing, tracking and the air of the night
-    are assumed, so that the band is met within 6.5 dB and no better.
+    The presets, at the 780 nm of the flight and under the usual air, lose 34.7 and 48.0 dB untracked, 6.4 and 4.0 less
+    than printed, and grow by 13.3 dB where 11 are printed. Turbulence at the ground of 1e-13 m^(-2/3), six times the
+    usual, gives 40.6 dB at the near end and 56.0 at the far one: no level of it meets both. Optics of both ends,
+    pointing, tracking and the air of the night are assumed, so that the band is met within 6.5 dB and no better.
     """
     elevation = np.array([80.0, 15.1])
     distance = slant_range_m(elevation, satellite_altitude_m=ORBIT_M + NGARI_M, site_altitude_m=NGARI_M)

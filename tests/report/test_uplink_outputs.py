@@ -1,5 +1,6 @@
 """A day with an uplink from the file to the report: planned, verified, simulated, written and read again."""
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -48,6 +49,12 @@ def test_the_report_shows_the_turbulence_and_the_light_of_the_earth(folder):
     assert "turbulence of the uplink" in html
     assert "the Earth adds 55 clicks per second" in html
     assert "ground-13cm-785nm" in html
+
+
+def test_the_crew_knows_that_its_station_sends(folder):
+    (row,) = pd.read_csv(folder / "crew-GRAZ.csv").itertuples()
+    assert (row.satellite, row.sends) == ("RISER", "station")
+    assert "RISER: this station sends, night 01/02 Mar 2027" in (folder / "crew-GRAZ.html").read_text(encoding="utf-8")
 
 
 def test_the_command_line_knows_the_uplink(upwards):

@@ -27,6 +27,7 @@ CREW_COLUMNS = {
     "with_ogs": "the other station of a dual downlink, else empty",
     "contact_id": "contact",
     "satellite": "satellite",
+    "sends": "satellite | station, which sends to a satellite that is uplinked",
     "status": "planned | backup",
     "acquisition": "terminals point at each other from here: the satellite's slew time before the start",
     "start": "first instant of the contact",
@@ -73,6 +74,7 @@ def crew_table(
     live = contacts[contacts["status"] != "cancelled"]
     partners, own_chance = _partners(live), sky_legs(live)["p_clear"].to_numpy()
     at_stations = by_station(live)
+    uplinked = {s.name for s in scenario.satellites if s.uplink is not None}
     slew, lead = pd.Timedelta(seconds=scenario.schedule.slew_s), pd.Timedelta(seconds=decision_lead_s)
     passes_of = {} if passes is None else dict(tuple(passes.groupby(["satellite", "ogs"])))
     rows = []
@@ -83,7 +85,7 @@ def crew_table(
         rise = _rise(row, passes_of.get((row["satellite"], row["ogs"])))
         rows.append({
             "ogs": row["ogs"], "with_ogs": row["ogs_b"], "contact_id": contact_id, "satellite": row["satellite"],
-            "status": row["status"],
+            "sends": "station" if row["satellite"] in uplinked else "satellite", "status": row["status"],
             "acquisition": acquisition, "start": row["start"], "end": row["end"], "rise": rise,
             **_pointing(row, rise, acquisition, scenario, orbits), "p_clear": chance,
             "partner": "" if other is None else _place(other),
@@ -94,7 +96,8 @@ def crew_table(
     table = pd.DataFrame(rows, columns=list(CREW_COLUMNS))
     table["partner_start"] = pd.to_datetime(table["partner_start"], utc=True)
     table = table.sort_values(["ogs", "start", "contact_id"], ignore_index=True)
-    return table if (table["with_ogs"] != "").any() else table.drop(columns="with_ogs")
+    usual = {"with_ogs": "", "sends": "satellite"}
+    return table.drop(columns=[column for column, value in usual.items() if (table[column] == value).all()])
 
 
 def _partners(live: pd.DataFrame) -> dict[str, str]:
