@@ -120,8 +120,8 @@ camera = Receiver(
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for tracked, label in ((False, "wander and spread"), (True, "tilt tracked, 2 ms late")):
     beacon = Uplink(
-        transmitter, camera, satellite_altitude_m=500e3, tracked=tracked, delay_s=2e-3, power_w=1.0,
-        background_radiance_w_m2_sr_m=0.0,
+        transmitter=transmitter, receiver=camera, satellite_altitude_m=500e3, tracked=tracked, delay_s=2e-3,
+        power_w=1.0, background_radiance_w_m2_sr_m=0.0,
     )  # fmt: skip
     up = uplink_budget(graz, beacon, scn.stations["GRAZ"], scn.atmosphere).sort_values("elevation_deg")
     ax.plot(up["elevation_deg"], up["turbulence_loss_db"], ".", markersize=2, label=label)

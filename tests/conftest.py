@@ -29,6 +29,50 @@ LONGEST = (
     "report/test_outputs.py", "linkbudget/test_case_runner.py", "studies/test_replay.py",
 )  # fmt: skip
 FAST = 'plan_for = "expected_key"\nspare_tolerance = 0.0\n'
+UPLINKED = """
+name = "UPWARDS"
+start = 2027-03-01T12:00:00Z
+end = 2027-03-02T12:00:00Z
+
+[[satellite]]
+name = "RISER"
+[satellite.orbit]
+kind = "sun_synchronous"
+altitude_km = 500
+ltan_h = 22.5
+mean_anomaly_deg = 180
+epoch = 2027-03-01T12:00:00Z
+[satellite.uplink]
+transmitter = "ground-13cm-785nm"
+receiver = "satellite-30cm-si"
+tracked = true
+delay_s = 0.001
+background_radiance_w_m2_sr_m = { value = 100, source = "assumed: ground of albedo 0.3 under a full moon" }
+
+[stations]
+catalogue = "euroqci"
+use = ["GRAZ"]
+receiver = "ogs-80cm-snspd"
+
+[station.GRAZ]
+node = "PRG"
+attach = "colocated"
+
+[fiber]
+network = "de-pl-cz"
+device = "apd-1ghz"
+
+[[demand]]
+name = "Prague-Berlin"
+between = ["PRG", "BER"]
+purpose = "government"
+assurance = "any"
+keys_256_per_day = 4
+
+[schedule]
+plan_for = "expected_key"
+"""
+"""One satellite that the ground sends to, and one station, for a day."""
 
 
 def pytest_collection_modifyitems(items):
@@ -135,6 +179,35 @@ def edited(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def upwards(tmp_path):
+    """Write an edited copy of the scenario with an uplink and return its path."""
+
+    def write(*changes: tuple[str, str], extra: str = "") -> Path:
+        new = UPLINKED
+        for old, replacement in changes:
+            assert old in new, old
+            new = new.replace(old, replacement)
+        path = tmp_path / "upwards.toml"
+        path.write_text(new + extra, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def uplinked(tmp_path_factory):
+    """The scenario with an uplink."""
+    path = tmp_path_factory.mktemp("uplink") / "upwards.toml"
+    path.write_text(UPLINKED, encoding="utf-8")
+    return load_scenario(path)
+
+
+@pytest.fixture(scope="session")
+def uplink_study(uplinked, once):
+    return SharedStudy(uplinked, "uplink", once)
 
 
 @pytest.fixture(scope="session")

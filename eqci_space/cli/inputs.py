@@ -115,7 +115,7 @@ def check(
         )  # fmt: skip
     else:
         output.result(
-            f"{loaded.name}: valid; {_counted(len(loaded.satellites), 'satellite')}, "
+            f"{loaded.name}: valid; {_counted(len(loaded.satellites), 'satellite')}{_uplinked(loaded)}, "
             f"{_counted(len(loaded.stations), 'station')}, {_counted(len(loaded.demands), 'demand')}, "
             f"{_counted((loaded.end - loaded.start).total_seconds() / 86400, 'day')}"
         )
@@ -128,6 +128,12 @@ def check(
             output.result(f"  {demand}: {reason}")
     if strict_data:
         refuse_stale(output, ages)
+
+
+def _uplinked(scenario: Scenario) -> str:
+    """How many satellites are uplinked, in brackets; nothing where none is."""
+    up = sum(s.uplink is not None for s in scenario.satellites)
+    return f" ({up} uplinked)" if up else ""
 
 
 def _say_network(output: Output, dead: dict[str, str], alone: list[str]) -> None:

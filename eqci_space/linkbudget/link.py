@@ -12,18 +12,29 @@ from eqci_space.linkbudget.beam import equivalent_divergence_half_angle_rad
 from eqci_space.linkbudget.closed_forms import divergence_half_angle_rad
 from eqci_space.linkbudget.pointing import axes
 from eqci_space.linkbudget.turbulence import Layers, hufnagel_valley_layers
-from eqci_space.scenario import Atmosphere, Station, Terminal
+from eqci_space.scenario import Atmosphere, Satellite, Station, Terminal, Uplink, receiver_of
 
-__all__ = ["Columns", "Link", "divergence_rad", "pointing_jitter_rad", "station_layers"]
+__all__ = ["Columns", "Link", "divergence_rad", "link_between", "pointing_jitter_rad", "station_layers"]
 
 
 @dataclass(frozen=True)
 class Link:
-    """Who sends, who receives, and through what air."""
+    """Who sends, who receives, and through what air; with an uplink, the satellite's receiver stands in the station.
+
+    `link_between` makes one from a satellite and a station.
+    """
 
     terminal: Terminal
     station: Station
     atmosphere: Atmosphere
+    uplink: Uplink | None = None
+
+
+def link_between(satellite: Satellite, station: Station, atmosphere: Atmosphere) -> Link:
+    """The link of a satellite and a station, in the direction in which the satellite is used."""
+    if satellite.uplink is not None:
+        station = station.model_copy(update={"receiver": receiver_of(satellite, station)})
+    return Link(satellite.terminal, station, atmosphere, satellite.uplink)
 
 
 Columns = Mapping[str, np.ndarray]

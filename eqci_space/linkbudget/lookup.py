@@ -64,8 +64,13 @@ def make_lookup(link: Link, *, lowest_elevation_deg: float = 5.0) -> LossLookup:
     Raises
     ------
     ValueError
-        `lowest_elevation_deg` is out of range.
+        `lowest_elevation_deg` is out of range, or the link is an uplink, whose turbulence the table does not hold.
     """
+    if link.uplink is not None:
+        raise ValueError(
+            "make_lookup: the link is an uplink, and its turbulence goes with elevation, range and slew together; "
+            "expected a downlink; use link_budget"
+        )
     if not 1 <= lowest_elevation_deg <= 60:
         raise ValueError(f"make_lookup: lowest_elevation_deg = {lowest_elevation_deg}; expected 1 to 60 deg")
     distance = np.geomspace(_SHORTEST_M, _LONGEST_M, _RANGE_NODES)

@@ -10,6 +10,7 @@ from eqci_space.units import EARTH_GM_M3_S2, SPEED_OF_LIGHT_M_S
 __all__ = [
     "doppler_shift_hz",
     "frame_angle_rad",
+    "height_over_site_m",
     "point_ahead_angle_rad",
     "point_ahead_from_rate_rad",
     "secant_zenith",
@@ -65,6 +66,50 @@ def slant_range_m(
     e = np.radians(np.asarray(elevation_deg, dtype=float))
     low, high = earth_radius_m + site_altitude_m, earth_radius_m + satellite_altitude_m
     return np.sqrt(high**2 - (low * np.cos(e)) ** 2) - low * np.sin(e)
+
+
+@in_range(elevation_deg=Range(0, 90, "deg"))
+def height_over_site_m(
+    elevation_deg: np.ndarray | float,
+    *,
+    range_m: np.ndarray | float,
+    site_altitude_m: float = 0.0,
+    earth_radius_m: float = MEAN_EARTH_RADIUS_M,
+) -> np.ndarray:
+    """Height above a site of what is seen at an elevation and a distance, over a spherical Earth.
+
+    ``√(R1² + d² + 2 R1 d sin ε) - R1`` with the radius R1 of the site: `slant_range_m` the other way round (law of
+    cosines; derived here).
+
+    Parameters
+    ----------
+    elevation_deg : array
+        ε, geometric [deg], in [0, 90], any shape.
+    range_m : array
+        d [m], > 0; arrays broadcast.
+    site_altitude_m : float
+        [m], in [-500, 11e3].
+    earth_radius_m : float
+        [m], in [6.3e6, 6.4e6].
+
+    Returns
+    -------
+    array
+        [m], broadcast.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range.
+
+    Examples
+    --------
+    >>> round(float(height_over_site_m(30.0, range_m=909.4e3)) / 1e3, 1)
+    500.0
+    """
+    low, distance = earth_radius_m + site_altitude_m, np.asarray(range_m, dtype=float)
+    rise = 2 * low * distance * np.sin(np.radians(np.asarray(elevation_deg, dtype=float)))
+    return np.sqrt(low**2 + distance**2 + rise) - low
 
 
 def secant_zenith(elevation_deg: np.ndarray | float) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""The terms of the downlink budget, in order: each a loss in dB with its label, model and source."""
+"""The terms of the budget, in order: each a loss in dB with its label, model and source.
+
+Those of the downlink serve the uplink too, with the ground as transmitter; `uplink_terms` adds its turbulence.
+"""
 
 from __future__ import annotations
 

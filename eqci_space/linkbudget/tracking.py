@@ -131,9 +131,12 @@ def locked_share(
 
 
 def tracking_loss_db(part: Columns, link: Link) -> np.ndarray:
-    """Time lost to fades below the tracker's margin, and to acquire again, as a loss [dB]; 0 without a margin."""
+    """Time lost to fades below the tracker's margin, and to acquire again, as a loss [dB].
+
+    Zero without a margin, and of uplinks, whose fades are not modelled.
+    """
     receiver, elevation = link.station.receiver, np.asarray(part["elevation_deg"], dtype=float)
-    if receiver.tracking_margin_db is None:
+    if receiver.tracking_margin_db is None or link.uplink is not None:
         return np.zeros(elevation.shape)
     chance = fade_probability(elevation.ravel(), link, receiver.tracking_margin_db).reshape(elevation.shape)
     share = locked_share(

@@ -77,14 +77,19 @@ def uplink_long_term_factor(*, beam_radius_m: np.ndarray | float, fried_paramete
     return value * reach[..., 0] / 2
 
 
-def _spherical_moment(layers: Layers, satellite_altitude_m: float) -> float:
-    weight = np.maximum(0.0, 1 - layers.height_m / satellite_altitude_m) ** 2
-    return float(np.sum(layers.strength_m13 * weight))
+def _spherical_weight(layers: Layers, satellite_altitude_m: np.ndarray | float) -> np.ndarray:
+    """``Cn² dh (1 - h/H)²`` of the layers (..., n) for altitudes of any shape."""
+    altitude = np.asarray(satellite_altitude_m, dtype=float)[..., None]
+    return layers.strength_m13 * np.maximum(0.0, 1 - layers.height_m / altitude) ** 2
+
+
+def _spherical_moment(layers: Layers, satellite_altitude_m: np.ndarray | float) -> np.ndarray:
+    return np.sum(_spherical_weight(layers, satellite_altitude_m), axis=-1)
 
 
 @in_range()
 def uplink_centroid_wander_rms_rad(
-    layers: Layers, *, elevation_deg: np.ndarray | float, satellite_altitude_m: float, beam_radius_m: float
+    layers: Layers, *, elevation_deg: np.ndarray | float, satellite_altitude_m: np.ndarray | float, beam_radius_m: float
 ) -> np.ndarray:
     """Two-axis rms wander of the beam's centroid; per axis it is smaller by √2.
 
@@ -97,8 +102,8 @@ def uplink_centroid_wander_rms_rad(
         Above the telescope.
     elevation_deg : array
         ε [deg], in (0, 90], any shape.
-    satellite_altitude_m : float
-        H [m], in [80e3, 1e9].
+    satellite_altitude_m : array
+        H above the telescope [m], in [80e3, 1e9]; arrays broadcast.
     beam_radius_m : float
         W0, 1/e² intensity radius at the ground [m], > 0.
 
@@ -143,7 +148,7 @@ def uplink_tilt_residual_rms_rad(
     layers: Layers,
     *,
     elevation_deg: np.ndarray | float,
-    satellite_altitude_m: float,
+    satellite_altitude_m: np.ndarray | float,
     beam_radius_m: float,
     offset_rad: np.ndarray | float = 0.0,
     wind_m_s: np.ndarray | float = 0.0,
@@ -162,8 +167,8 @@ def uplink_tilt_residual_rms_rad(
         Above the telescope.
     elevation_deg : array
         ε [deg], in (0, 90], any shape.
-    satellite_altitude_m : float
-        H [m], in [80e3, 1e9].
+    satellite_altitude_m : array
+        H above the telescope [m], in [80e3, 1e9]; arrays broadcast.
     beam_radius_m : float
         W0, 1/e² intensity radius at the ground [m], > 0.
     offset_rad : array
@@ -198,8 +203,8 @@ def uplink_tilt_residual_rms_rad(
     secant, offset = np.broadcast_arrays(secant_zenith(elevation_deg), np.abs(np.asarray(offset_rad, dtype=float)))
     displaced = offset[..., None] * layers.height_m * secant[..., None] + np.asarray(wind_m_s) * delay_s
     left = _decorrelation((displaced / beam_radius_m) ** 2)
-    weight = layers.strength_m13 * np.maximum(0.0, 1 - layers.height_m / satellite_altitude_m) ** 2
-    return np.sqrt(2 * _WANDER * secant * beam_radius_m ** (-1 / 3) * (left @ weight))
+    weight = _spherical_weight(layers, satellite_altitude_m)
+    return np.sqrt(2 * _WANDER * secant * beam_radius_m ** (-1 / 3) * np.sum(left * weight, axis=-1))
 
 
 @in_range()
@@ -256,7 +261,7 @@ def uplink_tracked_factor(
 
 @in_range()
 def uplink_wander_broadening_rad(
-    layers: Layers, *, elevation_deg: np.ndarray | float, satellite_altitude_m: float, beam_radius_m: float
+    layers: Layers, *, elevation_deg: np.ndarray | float, satellite_altitude_m: np.ndarray | float, beam_radius_m: float
 ) -> np.ndarray:
     """Angle that broadens the long-term 1/e² radius by wander; not a jitter, and not to be halved.
 
@@ -269,8 +274,8 @@ def uplink_wander_broadening_rad(
         Above the telescope.
     elevation_deg : array
         ε [deg], in (0, 90], any shape.
-    satellite_altitude_m : float
-        H [m], in [80e3, 1e9].
+    satellite_altitude_m : array
+        H above the telescope [m], in [80e3, 1e9]; arrays broadcast.
     beam_radius_m : float
         W0, 1/e² intensity radius at the ground [m], > 0.
 

@@ -21,13 +21,14 @@ VALID_WHERE = {
     "extinction_loss_db": "elevation of at least 10 deg, visibility above 1 km where it is stated",
     "gas_loss_db": "785 to 850, 1060 to 1070 and 1530 to 1565 nm, or stated",
     "cirrus_loss_db": "elevation of at least 10 deg",
+    "turbulence_loss_db": "Rytov variance up to 1",
     "coupling_loss_db": "stated; or Rytov variance up to 1 and a residual up to 2 rad² behind adaptive optics",
     "fade_loss_db": "Rytov variance up to 1",
 }
 
 
 def term_validity(part: Columns, link: Link, *, fades: bool = False) -> dict[str, np.ndarray]:
-    """Whether each term's model holds for each sample; with `fades` that of the quantile too.
+    """Whether each term's model holds for each sample; of an uplink its turbulence too, with `fades` the quantile.
 
     Terms that `VALID_WHERE` does not name hold everywhere.
     """
@@ -36,7 +37,8 @@ def term_validity(part: Columns, link: Link, *, fades: bool = False) -> dict[str
     own_aerosol = bool(link.station.optical_depth_500nm_by_month)
     everywhere, high = np.ones(elevation.shape, dtype=bool), elevation >= _LOWEST_DEG
     modelled = link.station.receiver.coupling == "modelled"
-    weak = _weak_turbulence(elevation, link) if modelled or fades else everywhere
+    up = link.uplink is not None
+    weak = _weak_turbulence(elevation, link) if modelled or fades or up else everywhere
     holds = {
         "diffraction_loss_db": distance >= _FAR_FIELD * terminal.aperture_diameter_m**2 / terminal.wavelength_m,
         "extinction_loss_db": high & (own_aerosol | ((air.visibility_km or np.inf) > _FOG_VISIBILITY_KM)),
@@ -45,7 +47,7 @@ def term_validity(part: Columns, link: Link, *, fades: bool = False) -> dict[str
         "coupling_loss_db": weak & coupling_valid(part, link) if modelled else everywhere,
     }
     flags = {column: holds.get(column, everywhere) for column in TERMS}
-    return flags | ({"fade_loss_db": weak} if fades else {})
+    return flags | ({"turbulence_loss_db": weak} if up else {}) | ({"fade_loss_db": weak} if fades else {})
 
 
 def _weak_turbulence(elevation_deg: np.ndarray, link: Link) -> np.ndarray:

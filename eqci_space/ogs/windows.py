@@ -13,7 +13,7 @@ from eqci_space.ogs.intervals import Condition, holding_intervals, intersection,
 from eqci_space.orbits.earth import seconds_from, station_frame, times_from
 from eqci_space.orbits.ephemeris import Trajectory, ephemerides, positions_m
 from eqci_space.orbits.sky import Sky, make_sky
-from eqci_space.scenario import Scenario, Station, dated_stations, unknown_pair
+from eqci_space.scenario import Scenario, Station, dated_stations, receiver_of, unknown_pair
 from eqci_space.tables import check_table
 from eqci_space.units import EARTH_ROTATION_RAD_S
 
@@ -71,7 +71,7 @@ def observable_windows(passes: pd.DataFrame, scenario: Scenario) -> pd.DataFrame
     """
     check_table(passes, "PASSES", "observable_windows")
     _check_names(passes, scenario, "observable_windows")
-    first, rows = scenario.start, []
+    first, rows, satellites = scenario.start, [], {s.name: s for s in scenario.satellites}
     if len(passes):
         first, last = passes["aos"].min().to_pydatetime(), passes["los"].max().to_pydatetime()
         sky = make_sky(first, last)
@@ -79,8 +79,9 @@ def observable_windows(passes: pd.DataFrame, scenario: Scenario) -> pd.DataFrame
         for ogs, group in passes.groupby("ogs", sort=True):
             for station in dated_stations(scenario.stations[ogs]):
                 open_s = _open_intervals(sky, station, first, last)
-                for satellite, some in group.groupby("satellite", sort=True):
-                    rows += _windows(some, station, orbits.get(satellite), sky, open_s, first)
+                for name, some in group.groupby("satellite", sort=True):
+                    acquisition_s = receiver_of(satellites[name], station).acquisition_s
+                    rows += _windows(some, station, orbits.get(name), sky, open_s, first, acquisition_s)
     columns = ["window_id", "pass_id", "satellite", "ogs", "start", "end", "truncated"]
     table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:4], str) | {"truncated": bool})
     for edge in ("start", "end"):
@@ -111,7 +112,13 @@ def _open_intervals(sky: Sky, station: Station, first: datetime, last: datetime)
 
 
 def _windows(
-    passes: pd.DataFrame, station: Station, orbit: Trajectory | None, sky: Sky, open_s: np.ndarray, first: datetime
+    passes: pd.DataFrame,
+    station: Station,
+    orbit: Trajectory | None,
+    sky: Sky,
+    open_s: np.ndarray,
+    first: datetime,
+    acquisition_s: float,
 ) -> list[tuple[str, str, str, str, float, float, bool]]:
     """Rows of WINDOWS of one satellite over one station in one place."""
     aos, los = seconds_from(first, passes["aos"]), seconds_from(first, passes["los"])
@@ -124,7 +131,7 @@ def _windows(
         owner, parts = _in_free_sky(owner, parts, station, orbit, sky)
     rows, number = [], dict.fromkeys(passes.index, 0)
     for i, (seen, end) in zip(owner, parts, strict=True):
-        start = seen + station.receiver.acquisition_s * (seen > aos[i])
+        start = seen + acquisition_s * (seen > aos[i])
         if end - start < _SHORTEST_S:
             continue
         pass_id, row = passes.index[i], passes.iloc[i]

@@ -11,7 +11,7 @@ import pandas as pd
 from eqci_space.errors import TableError
 from eqci_space.qkd.blocks import BlockTable, block_table, running_tables
 from eqci_space.qkd.dead_time import live_share
-from eqci_space.scenario import PairSource, Receiver, Scenario, Terminal, unknown_pair
+from eqci_space.scenario import PairSource, Receiver, Scenario, Terminal, receiver_of, unknown_pair
 
 __all__ = ["WindowSlots", "nearest_edges", "nearest_numbers", "slot_edges", "slot_edges_ns", "window_slots"]
 
@@ -153,7 +153,7 @@ def window_slots(budget: pd.DataFrame, scenario: Scenario) -> Iterator[WindowSlo
     TableError
         A window names a satellite or station that the scenario does not have.
     """
-    terminals = {s.name: s.terminal for s in scenario.satellites}
+    known = {s.name: s for s in scenario.satellites}
     codes, ids = pd.factorize(budget["window_id"])
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(len(ids) + 1))
@@ -167,11 +167,11 @@ def window_slots(budget: pd.DataFrame, scenario: Scenario) -> Iterator[WindowSlo
     for i, window_id in enumerate(ids):
         rows = order[starts[i] : starts[i + 1]]
         satellite, ogs = str(satellites[rows[0]]), str(stations[rows[0]])
-        if satellite not in terminals or ogs not in scenario.stations:
+        if satellite not in known or ogs not in scenario.stations:
             raise TableError(f"window_keys: {unknown_pair(satellite, ogs, scenario)}")
         yield WindowSlots(
             str(window_id), satellite, ogs, time[rows], weight[rows], eta[rows], noise[rows], error[rows], stray[rows],
-            terminals[satellite], scenario.stations[ogs].receiver,
+            known[satellite].terminal, receiver_of(known[satellite], scenario.stations[ogs]),
         )  # fmt: skip
 
 

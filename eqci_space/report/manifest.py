@@ -16,7 +16,7 @@ from eqci_space.orbits.elements import age_day, signed_age_day
 from eqci_space.orbits.ephemeris import satellite_elements, satellite_segments
 from eqci_space.report.input_ages import age_records, input_ages
 from eqci_space.report.run_io import SCHEMA_VERSION
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, receiver_of
 from eqci_space.scenario.proven import unproven_links
 from eqci_space.schedule.contacts import Plan
 from eqci_space.schedule.simulate import Simulation
@@ -90,7 +90,10 @@ def run_manifest(
             "plan_for": scenario.schedule.plan_for, "skies": plan.skies,
             "expected_key_bound": None if np.isnan(plan.expected_key_bound) else plan.expected_key_bound,
             "slew_s": scenario.schedule.slew_s, "turnaround_s": scenario.schedule.turnaround_s,
-            "acquisition_s": {name: s.receiver.acquisition_s for name, s in scenario.stations.items()},
+            "acquisition_s": {
+                f"{s.name}|{ogs}": receiver_of(s, station).acquisition_s
+                for s in scenario.satellites for ogs, station in scenario.stations.items()
+            },
         },
         "counts": {
             "passes": len(passes), "windows": len(windows), "candidates": len(candidates),

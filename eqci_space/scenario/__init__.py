@@ -33,6 +33,7 @@ from eqci_space.scenario.network import (
 )
 from eqci_space.scenario.policy import Booking, SatelliteQuota, SchedulePolicy
 from eqci_space.scenario.protocol import BlockLength, PairSource, Protocol
+from eqci_space.scenario.receivers import receivers_of
 from eqci_space.scenario.schema import scenario_schema
 from eqci_space.scenario.space import (
     CircularOrbit,
@@ -42,7 +43,9 @@ from eqci_space.scenario.space import (
     SunSynchronousOrbit,
     Terminal,
     Train,
+    Uplink,
     Walker,
+    receiver_of,
 )
 
 __all__ = [
@@ -77,6 +80,7 @@ __all__ = [
     "Terminal",
     "Train",
     "Uncertainty",
+    "Uplink",
     "Variant",
     "Walker",
     "Weather",
@@ -88,6 +92,8 @@ __all__ = [
     "load_scenario",
     "overlaid_values",
     "placed",
+    "receiver_of",
+    "receivers_of",
     "scenario_schema",
     "unknown_pair",
     "with_variant",

@@ -33,7 +33,7 @@ def with_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
         By path as in the file, such as ``satellite.0.orbit.ltan_h``, ``station.GRAZ.receiver.aperture_diameter_m`` or
         ``atmosphere.visibility_km``. Entries of lists go by number or name, ``*`` stands for all entries of a list or
         table, as in ``satellite.*.terminal.jitter_rad``. Besides: ``satellites`` is the number of satellites, the
-        first of the list, or a ``[[constellation]]`` table that replaces them (its terminal that of the first
+        first of the list, or a ``[[constellation]]`` table that replaces them (its terminal or uplink that of the first
         satellite, if it has none); ``stations.use`` names the stations that take part; ``stations.receiver`` is the
         receiver of all, whose apertures stay. Terminals, receivers and devices may go by the name of a preset, as in
         ``satellite.0.terminal = "eagle1-like-optimistic"``.
@@ -144,8 +144,8 @@ def _set_satellites(raw: dict[str, Any], value: Any) -> list[tuple[str, str]]:
     if not isinstance(value, Mapping):
         return [("satellites", f"{value!r}; expected a whole number or a table as of [[constellation]]")]
     table = dict(value)
-    if satellites:
-        table.setdefault("terminal", satellites[0]["terminal"])
+    if satellites and not table.keys() & {"terminal", "uplink"}:
+        table |= {key: satellites[0][key] for key in ("terminal", "uplink") if key in satellites[0]}
     chosen, problems = _chosen("satellites.terminal", table.get("terminal"))
     if problems:
         return problems
@@ -155,7 +155,7 @@ def _set_satellites(raw: dict[str, Any], value: Any) -> list[tuple[str, str]]:
         constellation = Constellation.model_validate(table)
     except ValidationError as error:
         return [(".".join(("satellites", *map(str, e["loc"]))), e["msg"]) for e in error.errors()]
-    raw["satellite"] = satellite_tables(constellation, table["terminal"])
+    raw["satellite"] = satellite_tables(constellation, table)
     return []
 
 
@@ -172,9 +172,11 @@ def _set_stations(raw: dict[str, Any], value: Any) -> list[tuple[str, str]]:
 def with_variant(scenario: Scenario, variant: Variant) -> Scenario:
     """The scenario with the variant's terminal on every satellite and its receiver at every station.
 
-    Apertures stay those of the stations.
+    Apertures stay those of the stations, and uplinks keep their transmitter and receiver.
     """
-    satellites = tuple(s.model_copy(update={"terminal": variant.terminal}) for s in scenario.satellites)
+    satellites = tuple(
+        s if s.uplink is not None else s.model_copy(update={"terminal": variant.terminal}) for s in scenario.satellites
+    )
     stations = {}
     for ogs, station in scenario.stations.items():
         values = behind_telescope(variant.receiver.model_dump(exclude_unset=True), station.receiver.aperture_diameter_m)

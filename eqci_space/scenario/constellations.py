@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import cos, pi
 from typing import Any
 
@@ -21,11 +22,13 @@ def members(name: str, pattern: Walker | Train) -> list[tuple[str, Orbit]]:
     return [(f"{name}-{i + 1}", orbit) for i, orbit in enumerate(train_orbits(pattern))]
 
 
-def satellite_tables(constellation: Constellation, terminal: object) -> list[dict[str, Any]]:
-    """The ``[[satellite]]`` tables that a constellation stands for, all with one terminal as the file gives it."""
-    more = {} if constellation.terminals == 1 else {"terminals": constellation.terminals}
+def satellite_tables(constellation: Constellation, table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The ``[[satellite]]`` tables that a constellation stands for, all with the terminal or uplink of its table."""
+    more = {key: table[key] for key in ("terminal", "uplink") if key in table}
+    if constellation.terminals != 1:
+        more["terminals"] = constellation.terminals
     return [
-        {"name": name, "orbit": orbit.model_dump(), "terminal": terminal, **more}
+        {"name": name, "orbit": orbit.model_dump(), **more}
         for name, orbit in members(constellation.name, constellation.pattern)
     ]
 

@@ -36,7 +36,7 @@ _FINEST_MASK_DEG = 0.1
 
 
 class Receiver(Record):
-    """Receiving telescope, coupling and detectors of a station.
+    """Receiving telescope, coupling and detectors of a station, or of a satellite that is uplinked.
 
     With ``coupling = "stated"`` `coupling_loss_db` is the mean loss into the fibre or onto the detector, turbulence and
     adaptive optics included. With ``coupling = "modelled"`` turbulence is computed and `coupling_loss_db` is what is

@@ -217,7 +217,7 @@ def _expand_constellations(raw: dict[str, Any], reading: Reading) -> None:
             ]
             continue
         if isinstance(satellites, list):
-            satellites += satellite_tables(constellation, table["terminal"])
+            satellites += satellite_tables(constellation, table)
 
 
 def _note_files(raw: dict[str, Any], reading: Reading) -> None:

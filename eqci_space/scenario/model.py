@@ -151,17 +151,38 @@ class Scenario(Record):
         source = self.protocol.source
         if source is not None and source.kind == "continuous":
             return self  # pairs come at any time
-        senders = [(f"satellite '{s.name}'", s.terminal) for s in self.satellites]
+        senders = [(f"satellite '{s.name}'", s.terminal) for s in self.satellites if s.uplink is None]
+        for satellite in self.satellites:
+            if satellite.uplink is not None:
+                who = f"satellite '{satellite.name}': uplink.receiver"
+                _check_gate("its transmitter", satellite.terminal, who, satellite.uplink.receiver)
         if senders and self.stations:
             fastest, widest = (
                 max(senders, key=lambda s: s[1].pulse_rate_hz),
                 max(
-                    ((f"station '{name}'", s.receiver) for name, s in self.stations.items()), key=lambda s: s[1].gate_s
+                    ((f"station '{name}': receiver", s.receiver) for name, s in self.stations.items()),
+                    key=lambda s: s[1].gate_s,
                 ),
             )
             _check_gate(*fastest, *widest)
         for variant in self.variants:
-            _check_gate("its terminal", variant.terminal, f"variant '{variant.name}'", variant.receiver)
+            _check_gate("its terminal", variant.terminal, f"variant '{variant.name}': receiver", variant.receiver)
+        return self
+
+    @model_validator(mode="after")
+    def _prepared_states_go_up(self) -> Scenario:
+        up = [f"'{s.name}'" for s in self.satellites if s.uplink is not None]
+        if up and self.protocol.kind == "bbm92":
+            raise ValueError(
+                f"satellite {short_list(up)}: an uplink, and protocol.kind = 'bbm92' sends pairs of a source on the "
+                f"satellite down (downlink = '{self.protocol.downlink}'); expected prepared states; set kind = "
+                "'bb84-two-decoy', or give the satellite a terminal instead of the uplink"
+            )
+        if self.variants and up and len(up) == len(self.satellites):
+            raise ValueError(
+                f"variant '{self.variants[0].name}': terminal and receiver of downlinks, and all satellites are "
+                "uplinked; expected a satellite with a terminal; drop the variant, or sweep satellite.*.uplink.receiver"
+            )
         return self
 
     @model_validator(mode="after")
@@ -202,7 +223,7 @@ def _check_gate(sender: str, terminal: Terminal, who: str, receiver: Receiver) -
     """A gate longer than the pulse period would take each click for several pulses."""
     if receiver.gate_s * terminal.pulse_rate_hz > 1 + _ROUNDING:
         raise ValueError(
-            f"{who}: receiver.gate_s = {receiver.gate_s:g} s is longer than the {1 / terminal.pulse_rate_hz:g} s "
+            f"{who}.gate_s = {receiver.gate_s:g} s is longer than the {1 / terminal.pulse_rate_hz:g} s "
             f"between pulses of {sender} (pulse_rate_hz = {terminal.pulse_rate_hz:g}); expected gate_s <= "
             "1/pulse_rate_hz; shorten the gate, or lower the pulse rate"
         )

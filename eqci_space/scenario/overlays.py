@@ -19,9 +19,9 @@ _NAMED = {
     "uncertainty": "quantity",
 }  # fmt: skip
 # A new entry has these; one without them means an entry that is not there.
-_COMPLETE = {
-    "satellite": {"terminal"}, "constellation": {"pattern"}, "demand": {"between"}, "variant": {"terminal", "receiver"},
-    "handover": {"domains"}, "uncertainty": {"distribution"},
+_COMPLETE: dict[str, tuple[set[str], ...]] = {
+    "satellite": ({"terminal"}, {"uplink"}), "constellation": ({"pattern"},), "demand": ({"between"},),
+    "variant": ({"terminal", "receiver"},), "handover": ({"domains"},), "uncertainty": ({"distribution"},),
 }  # fmt: skip
 
 
@@ -79,6 +79,7 @@ def _is_sourced(value: dict[str, Any]) -> bool:
 
 
 _AMOUNTS = ("keys_256_per_day", "bit_per_day", "service", "otp_bit_s")
+_OTHER_LINK = {"terminal": "uplink", "uplink": "terminal"}
 
 
 def _named(
@@ -94,10 +95,14 @@ def _named(
         name = _name(entry, kind)
         if name is not None and name in place:
             old = merged[place[name]]
+            gone: set[str] = set()
             if kind == "demand" and set(entry) & set(_AMOUNTS):
-                old = {key: value for key, value in old.items() if key not in _AMOUNTS}
+                gone = set(_AMOUNTS)
+            elif kind in ("satellite", "constellation"):
+                gone = {_OTHER_LINK[key] for key in entry if key in _OTHER_LINK}
+            old = {key: value for key, value in old.items() if key not in gone}
             merged[place[name]] = _merged(old, entry, f"{kind}.{place[name]}", changed)
-        elif isinstance(entry, dict) and _COMPLETE[kind] <= entry.keys():
+        elif isinstance(entry, dict) and any(keys <= entry.keys() for keys in _COMPLETE[kind]):
             merged.append(copy.deepcopy(entry))
             _note(entry, f"{kind}.{len(merged) - 1}", changed)
         else:

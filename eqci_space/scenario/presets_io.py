@@ -10,7 +10,9 @@ from eqci_space.data import data_path
 
 __all__ = ["PRESET_FILES", "preset_tables", "preset_values"]
 
-PRESET_FILES = {"terminal": "terminals", "receiver": "receivers", "device": "devices"}
+PRESET_FILES = {
+    "terminal": "terminals", "transmitter": "terminals", "receiver": "receivers", "device": "devices"
+}  # fmt: skip
 """File of ``data/presets`` by the key under which scenarios name its tables."""
 
 

@@ -65,7 +65,7 @@ class PairSource(Record):
 
 
 class Protocol(Record):
-    """Quantum key protocol of the downlink, what the transmitter can do, and the security budget.
+    """Quantum key protocol between ground and space, what the transmitter can do, and the security budget.
 
     Probabilities and intensities are ranges [lowest, highest] within which each window's key is optimised; one number
     fixes a parameter. With ``parameters = "common"`` all windows of a satellite use one set. Authentication takes

@@ -32,6 +32,9 @@ def scenario_schema() -> dict[str, Any]:
         written_out = definitions["Station"]["properties"][key]
         definitions["Station"]["properties"][key] = {"anyOf": [{"type": "string", "description": meaning}, written_out]}
     definitions["Station"]["properties"]["aperture_diameter_m"] = {"type": "number", "exclusiveMinimum": 0}
+    for linked in ("Satellite", "Constellation"):
+        del definitions[linked]["properties"]["terminal"]["default"]
+        definitions[linked]["oneOf"] = [{"required": ["terminal"]}, {"required": ["uplink"]}]
     preset_refs = {f"#/$defs/{name}" for name in ("Terminal", "Receiver", "QkdDevice")}
     for definition in [schema, *definitions.values()]:
         for key, prop in definition.get("properties", {}).items():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
 from eqci_space.files.limits import FIRST_YEAR, LAST_YEAR
 from eqci_space.scenario.fields import (
@@ -21,6 +21,7 @@ from eqci_space.scenario.fields import (
     UtcTime,
     Wavelength,
 )
+from eqci_space.scenario.ground import Receiver, Station
 
 __all__ = [
     "CircularOrbit",
@@ -31,7 +32,9 @@ __all__ = [
     "SunSynchronousOrbit",
     "Terminal",
     "Train",
+    "Uplink",
     "Walker",
+    "receiver_of",
 ]
 
 
@@ -129,7 +132,7 @@ class Train(Record):
 
 
 class Terminal(Record):
-    """Transmitting telescope and source of a satellite.
+    """Transmitting telescope and source: of a satellite, or of the ground where a satellite is uplinked.
 
     `beam_radius_m` is the 1/e² intensity radius in the pupil; a measured `divergence_rad` with its
     `divergence_definition` stands instead of it. `beam_quality` is M². `jitter_rad` is the standard deviation per
@@ -183,8 +186,65 @@ class Terminal(Record):
             )
 
 
+class Uplink(Record):
+    """Single photons from the ground to a satellite: who sends, who receives, and how well the beam is held.
+
+    The `transmitter` stands at every station; it gives `beam_radius_m`, for turbulence widens the beam by its radius
+    at the exit, and its jitter is that of the mount alone. The `receiver` is the satellite's, with
+    ``coupling = "stated"``, for it stands above the turbulence. Where the beam is `tracked`, a tip-tilt mirror follows
+    the tilt of a beacon on the satellite, which arrives from the point-ahead angle away and is `delay_s` old.
+    """
+
+    transmitter: Terminal
+    receiver: Receiver
+    tracked: bool = False
+    delay_s: Annotated[float, Field(ge=0, le=1, description="age of the tilt that is followed")] = 0.0
+    background_radiance_w_m2_sr_m: Annotated[
+        float, Field(ge=0, description="of the Earth at night in the satellite's field of view")
+    ]
+
+    @model_validator(mode="after")
+    def _beam_through_the_air(self) -> Uplink:
+        if self.transmitter.beam_radius_m is None:
+            raise ValueError(
+                "transmitter.beam_radius_m is missing; expected the 1/e² radius at the exit, not a divergence: "
+                "turbulence widens a beam by its radius; give beam_radius_m"
+            )
+        if self.receiver.coupling != "stated":
+            raise ValueError(
+                "receiver.coupling = 'modelled'; expected 'stated', for the satellite stands above the turbulence; "
+                "state coupling_loss_db"
+            )
+        return self
+
+
+def _terminal_or_transmitter(
+    value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> Terminal | None:
+    """The terminal as given, or the transmitter of the uplink that stands instead of it."""
+    if "uplink" not in info.data:
+        return None if value is None else handler(value)
+    uplink = info.data["uplink"]
+    if (value is None) == (uplink is None):
+        found = "neither" if value is None else "both"
+        raise ValueError(
+            f"give exactly one of terminal (the satellite sends) and uplink (the ground sends); found {found}"
+        )
+    return handler(value) if uplink is None else uplink.transmitter
+
+
+_Sender = Annotated[
+    Terminal,
+    Field(default=None, validate_default=True, description="of the satellite; or an `uplink` instead"),
+    WrapValidator(_terminal_or_transmitter),
+]
+
+
 class Satellite(Record):
-    """A satellite: its orbit by design, by element sets or by an ephemeris, and its terminal."""
+    """A satellite: its orbit by design, by element sets or by an ephemeris, and its terminal or its uplink.
+
+    Of an uplink `terminal` is the transmitter on the ground: whoever sends.
+    """
 
     name: Name
     orbit: Orbit | None = None
@@ -205,7 +265,8 @@ class Satellite(Record):
     terminals: Annotated[int, Field(ge=1, le=16, description="stations served at once")] = 1
     duty_s_per_orbit: Positive | None = None
     duty_s_per_day: Positive | None = None
-    terminal: Terminal
+    uplink: Uplink | None = Field(None, description="the ground sends; instead of `terminal`")
+    terminal: _Sender
 
     @model_validator(mode="after")
     def _one_orbit(self) -> Satellite:
@@ -221,9 +282,15 @@ class Satellite(Record):
 
 
 class Constellation(Record):
-    """Satellites of one pattern and terminal, named NAME-plane-number (Walker) or NAME-number (train)."""
+    """Satellites of one pattern and terminal or uplink, named NAME-plane-number (Walker) or NAME-number (train)."""
 
     name: Name
     pattern: Annotated[Walker | Train, Field(discriminator="kind")]
     terminals: Annotated[int, Field(ge=1, le=16, description="stations served at once by each satellite")] = 1
-    terminal: Terminal
+    uplink: Uplink | None = Field(None, description="the ground sends; instead of `terminal`")
+    terminal: _Sender
+
+
+def receiver_of(satellite: Satellite, station: Station) -> Receiver:
+    """Who receives when a satellite and a station meet: the station, or the satellite that is uplinked."""
+    return station.receiver if satellite.uplink is None else satellite.uplink.receiver

@@ -7,7 +7,7 @@ import pandas as pd
 
 from eqci_space.fiber.key_problem import ChoiceLimit
 from eqci_space.orbits.ephemeris import orbital_period_s
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, receivers_of
 from eqci_space.tables import second
 
 __all__ = ["acquisition_times", "choice_limits", "interval_cliques"]
@@ -62,9 +62,9 @@ def choice_limits(candidates: pd.DataFrame, scenario: Scenario) -> list[ChoiceLi
 
 def acquisition_times(contacts: pd.DataFrame, scenario: Scenario) -> pd.Series:
     """Time before each contact in which its satellite points already: the receivers' acquisition, the slower of two."""
-    taken_s = {name: s.receiver.acquisition_s for name, s in scenario.stations.items()}
     first_s, second_s = (
-        np.array([taken_s.get(ogs, 0.0) for ogs in second(contacts, column)]) for column in ("ogs", "ogs_b")
+        np.array([r.acquisition_s if r else 0.0 for r in receivers_of(scenario, contacts["satellite"], stations)])
+        for stations in (contacts["ogs"], second(contacts, "ogs_b"))
     )
     slower_s = np.maximum(first_s, second_s)
     return pd.Series(pd.to_timedelta(slower_s, unit="s"), index=contacts.index)

@@ -140,9 +140,9 @@ def _rivals(offer: pd.Series, planned: pd.DataFrame, rules: dict[str, Any]) -> p
     if offer.get("ogs_b", ""):
         at_stations |= takes_part(planned, offer["ogs_b"])
     slew, turnaround = (pd.Timedelta(seconds=rules[rule]) for rule in ("slew_s", "turnaround_s"))
-    acquires = {ogs: pd.Timedelta(seconds=s) for ogs, s in rules.get("acquisition_s", {}).items()}
-    before = planned["ogs"].map(lambda ogs: acquires.get(ogs, pd.Timedelta(0)))
-    own = acquires.get(offer["ogs"], pd.Timedelta(0))
+    acquires = {edge: pd.Timedelta(seconds=s) for edge, s in rules.get("acquisition_s", {}).items()}
+    before = (planned["satellite"] + "|" + planned["ogs"]).map(lambda edge: acquires.get(edge, pd.Timedelta(0)))
+    own = acquires.get(f"{offer['satellite']}|{offer['ogs']}", pd.Timedelta(0))
     near = (planned["start"] - before < offer["end"] + slew) & (planned["end"] + slew > offer["start"] - own)
     blocking |= (planned["satellite"] == offer["satellite"]) & near
     near = (planned["start"] < offer["end"] + turnaround) & (planned["end"] > offer["start"] - turnaround)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from eqci_space.errors import TableError
 from eqci_space.linkbudget.terms import airmass_of
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, receivers_of
 from eqci_space.schedule.parts import nanoseconds
 from eqci_space.tables import second
 
@@ -56,16 +56,14 @@ def acquired_share(contacts: pd.DataFrame, scenario: Scenario) -> np.ndarray:
     acquired = np.ones(len(contacts))
     pairs = (("ogs", "max_elevation_deg"), ("ogs_b", "max_elevation_b_deg"))
     for stations, column in ((second(contacts, ogs), column) for ogs, column in pairs):
-        for ogs in sorted({str(name) for name in stations} - {""}):
-            failures = scenario.stations[ogs].receiver.acquisition_failures
-            if not failures:
+        for i, receiver in enumerate(receivers_of(scenario, contacts["satellite"], stations)):
+            if receiver is None or not receiver.acquisition_failures:
                 continue
             if column not in contacts:
                 raise TableError(
-                    f"acquired_share: contacts lack '{column}', by which receivers at '{ogs}' acquire; add it with "
-                    "schedule.looks.with_looks(contacts, budget)"
+                    f"acquired_share: contacts lack '{column}', by which receivers at '{stations[i]}' acquire; add it "
+                    "with schedule.looks.with_looks(contacts, budget)"
                 )
-            mine = stations == ogs
-            elevation, share = np.array(failures).T
-            acquired[mine] *= 1 - np.interp(contacts[column].to_numpy(dtype=float)[mine], elevation, share)
+            elevation, share = np.array(receiver.acquisition_failures).T
+            acquired[i] *= 1 - np.interp(contacts[column].iloc[i], elevation, share)
     return acquired

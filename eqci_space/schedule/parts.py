@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.qkd.window_keys import block_fills
-from eqci_space.scenario import Booking, Outage, Scenario
+from eqci_space.scenario import Booking, Outage, Scenario, receiver_of
 from eqci_space.tables import second
 
 __all__ = ["nanoseconds", "useful_parts", "whole_rows"]
@@ -86,7 +86,8 @@ def _pieces(group: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.nda
 
 def _hand_overs(i: int, start: np.ndarray, end: np.ndarray, scenario: Scenario) -> np.ndarray:
     """Instants [ns] at which a satellite may hand over to or from its candidate i, from and to those overlapping it."""
-    longest_s = max(station.receiver.acquisition_s for station in scenario.stations.values())
+    receivers = [receiver_of(s, station) for s in scenario.satellites for station in scenario.stations.values()]
+    longest_s = max(receiver.acquisition_s for receiver in receivers)
     step, slew = (round(1e9 * s) for s in (scenario.schedule.hand_over_step_s, scenario.schedule.slew_s + longest_s))
     others = (start < end[i] + slew) & (end + slew > start[i])
     others[i] = False

@@ -8,7 +8,7 @@ import pandas as pd
 
 from eqci_space.errors import PlanError
 from eqci_space.orbits.ephemeris import orbital_period_s
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, receiver_of
 from eqci_space.schedule.contacts import Plan
 from eqci_space.tables import planned_contacts
 
@@ -116,7 +116,9 @@ def _check_together(contacts: pd.DataFrame, scenario: Scenario) -> None:
 
 def _acquisition(contact: pd.Series, scenario: Scenario) -> pd.Timedelta:
     """How long before a contact its satellite has to point at its stations."""
-    return pd.Timedelta(seconds=max(scenario.stations[ogs].receiver.acquisition_s for ogs in _stations(contact)))
+    satellite = next(s for s in scenario.satellites if s.name == contact["satellite"])
+    receivers = [receiver_of(satellite, scenario.stations[ogs]) for ogs in _stations(contact)]
+    return pd.Timedelta(seconds=max(receiver.acquisition_s for receiver in receivers))
 
 
 def _check_windows(contacts: pd.DataFrame) -> None:

@@ -300,13 +300,13 @@ def _clear_share(
 
 
 def _alike(satellites: Sequence[Satellite]) -> Iterator[list[Satellite]]:
-    """Satellites that share a lookup: one terminal and one shape of orbit; those by elements each for itself."""
+    """Satellites that share a lookup: one link and one shape of orbit; those by elements each for itself."""
     groups: dict[str, list[Satellite]] = {}
     for s in satellites:
         shape = s.name
         if s.orbit is not None:
             place = {"ltan_h", "raan_deg", "mean_anomaly_deg"}
-            shape = repr((s.terminal, sorted(s.orbit.model_dump(exclude=place).items())))
+            shape = repr((s.terminal, s.uplink, sorted(s.orbit.model_dump(exclude=place).items())))
         groups.setdefault(shape, []).append(s)
     yield from groups.values()
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from eqci_space.errors import TableError
-from eqci_space.scenario import Scenario
+from eqci_space.scenario import Scenario, receivers_of
 from eqci_space.weather.field import SkyModel, sample_alone, sample_latent, spatial_factors
 from eqci_space.weather.forecast import cloud_quantile
 from eqci_space.weather.line_of_sight import seen_from_space, tangents_of_means
@@ -148,9 +148,10 @@ def sample_sky(
 
 def _return_share(candidates: pd.DataFrame, scenario: Scenario) -> np.ndarray:
     """Share of the signal of each row that acquiring once more costs, its time counted as signal throughout."""
-    again_s = candidates["ogs"].map({name: s.receiver.reacquisition_s for name, s in scenario.stations.items()})
-    length_s = (candidates["end"] - candidates["start"]).dt.total_seconds()
-    return np.minimum((again_s / length_s).to_numpy(dtype=np.float32), 1 / _QUARTERS)
+    satellites = candidates.get("satellite", pd.Series(scenario.satellites[0].name, index=candidates.index))
+    again_s = np.array([r.reacquisition_s if r else 0.0 for r in receivers_of(scenario, satellites, candidates["ogs"])])
+    length_s = (candidates["end"] - candidates["start"]).dt.total_seconds().to_numpy()
+    return np.minimum(again_s / length_s, 1 / _QUARTERS).astype(np.float32)
 
 
 def _cloudy_quarters(

@@ -155,6 +155,7 @@ def test_an_exponent_without_a_gas_loss_is_refused():
     [
         ("eagle1-like-pessimistic", 0.055), ("eagle1-like-nominal", 0.055), ("eagle1-like-optimistic", 0.055),
         ("micius-like-850nm", 0.023 * 1.4 / 5), ("cubesat-785nm", 0.006),
+        ("ground-13cm-785nm", 0.006),
     ],
 )  # fmt: skip
 def test_every_shipped_terminal_sends_where_the_gas_loss_is_known(name, gas):

@@ -30,7 +30,11 @@ def test_the_catalogue_has_the_classes_of_missions_stations_and_detectors():
     eagle = [f"eagle1-like-{word}" for word in ("pessimistic", "nominal", "optimistic")]
     assert {*eagle, "micius-like-850nm", "cubesat-785nm"} <= set(terminals)
     assert [terminals[name]["wavelength_m"]["value"] for name in eagle] == [1.55e-6] * 3
-    assert {0.4, 0.8, 1.0, 2.3} == {table["aperture_diameter_m"]["value"] for table in receivers.values()}
+    stations = {name: table for name, table in receivers.items() if name.startswith("ogs-")}
+    assert {0.4, 0.8, 1.0, 2.3} == {table["aperture_diameter_m"]["value"] for table in stations.values()}
+    assert {"ground-13cm-785nm", "satellite-30cm-si"} == (set(terminals) | set(receivers)) - set(stations) - {
+        *eagle, "micius-like-850nm", "cubesat-785nm"
+    }  # fmt: skip
     # Hold-off, efficiency and dark counts tell silicon, InGaAs and nanowire detectors apart.
     kinds = {name.split("-")[2]: table for name, table in receivers.items()}
     assert set(kinds) == {"ingaas", "snspd", "si"}

@@ -68,7 +68,10 @@ def test_every_term_names_its_model_and_source():
     table = budget_terms()
     assert list(table.index) == list(LOSS_TERMS)
     assert (table[["label", "model", "valid_where", "source"]].map(len) > 2).all(axis=None)
-    assert set(VALID_WHERE) <= {*LOSS_TERMS, "fade_loss_db"}
+    assert set(VALID_WHERE) <= {*LOSS_TERMS, "turbulence_loss_db", "fade_loss_db"}
+    upward = budget_terms(uplink=True)
+    assert [c for c in upward.index if c not in table.index] == ["turbulence_loss_db"]
+    assert upward.loc["turbulence_loss_db", "valid_where"] == "Rytov variance up to 1"
 
 
 @pytest.mark.parametrize("statistic", ["mean", "quantile"])

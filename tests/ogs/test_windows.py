@@ -439,9 +439,7 @@ def test_windows_that_dusk_opens_begin_when_the_satellite_is_acquired(scenario):
         name: s.model_copy(update={"receiver": s.receiver.model_copy(update={"acquisition_s": 0.0})})
         for name, s in scenario.stations.items()
     }
-    late, early = (
-        observable_windows(passes, scenario.model_copy(update={"stations": s})) for s in (stations, at_once)
-    )
+    late, early = (observable_windows(passes, scenario.model_copy(update={"stations": s})) for s in (stations, at_once))
     both = late.join(early[["start", "end"]].add_suffix("_early"), how="left")
     rises = passes.loc[both["pass_id"], "aos"].to_numpy() == both["start_early"].to_numpy()
     shift = (both["start"] - both["start_early"]).dt.total_seconds().to_numpy()

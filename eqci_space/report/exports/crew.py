@@ -28,6 +28,7 @@ CREW_COLUMNS = {
     "with_ogs": "the other station of a dual downlink, else empty",
     "contact_id": "contact",
     "satellite": "satellite",
+    "sends": "satellite | station, which sends to a satellite that is uplinked",
     "status": "planned | backup",
     "acquisition": "the satellite turns to the station from here: slew and acquisition before the start",
     "start": "first instant of the contact",
@@ -76,6 +77,7 @@ def crew_table(
     at_stations = by_station(live)
     lead, slew = pd.Timedelta(seconds=decision_lead_s), pd.Timedelta(seconds=scenario.schedule.slew_s)
     begins = live["start"] - acquisition_times(live, scenario) - slew
+    uplinked = {s.name for s in scenario.satellites if s.uplink is not None}
     passes_of = {} if passes is None else dict(tuple(passes.groupby(["satellite", "ogs"])))
     rows = []
     for (contact_id, row), chance in zip(at_stations.iterrows(), own_chance, strict=True):
@@ -85,7 +87,7 @@ def crew_table(
         rise = _rise(row, passes_of.get((row["satellite"], row["ogs"])))
         rows.append({
             "ogs": row["ogs"], "with_ogs": row["ogs_b"], "contact_id": contact_id, "satellite": row["satellite"],
-            "status": row["status"],
+            "sends": "station" if row["satellite"] in uplinked else "satellite", "status": row["status"],
             "acquisition": acquisition, "start": row["start"], "end": row["end"], "rise": rise,
             **_pointing(row, rise, acquisition, scenario, orbits), "p_clear": chance,
             "partner": "" if other is None else _place(other),
@@ -96,7 +98,8 @@ def crew_table(
     table = pd.DataFrame(rows, columns=list(CREW_COLUMNS))
     table["partner_start"] = pd.to_datetime(table["partner_start"], utc=True)
     table = table.sort_values(["ogs", "start", "contact_id"], ignore_index=True)
-    return table if (table["with_ogs"] != "").any() else table.drop(columns="with_ogs")
+    usual = {"with_ogs": "", "sends": "satellite"}
+    return table.drop(columns=[column for column, value in usual.items() if (table[column] == value).all()])
 
 
 def _partners(live: pd.DataFrame) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eqci_space.fiber.edges import SPACE
-from eqci_space.linkbudget.budget import LOSS_TERMS
+from eqci_space.linkbudget.budget import loss_labels
 from eqci_space.report.page.answer import cause_words
 from eqci_space.report.page.exposure import Exposures
 from eqci_space.report.page.figures import (
@@ -152,7 +152,7 @@ def _gantt(f: Findings, _: Exposures) -> Spec:
 def _waterfall(f: Findings, _: Exposures) -> Spec:
     best = f.best_window
     assert best is not None
-    terms = {t: label for t, label in {**LOSS_TERMS, "fade_loss_db": "fade"}.items() if best.get(t, 0.0) != 0}
+    terms = {t: label for t, label in loss_labels(best).items() if best[t] != 0}
     values = _numbers([best[t] for t in terms])
     data = {
         "type": "waterfall", "orientation": "h", "y": [*terms.values(), "total"], "x": [*values, None],
@@ -170,11 +170,12 @@ def _profile(f: Findings, _: Exposures) -> Spec:
     best = f.best_window
     assert best is not None
     part = f.budget[f.budget["window_id"] == best["window_id"]]
-    terms = [c for c in [*LOSS_TERMS, "fade_loss_db"] if c in part and part[c].abs().max() > 0]
+    names = loss_labels(part)
+    terms = [c for c in names if part[c].abs().max() > 0]
     terms.sort(key=lambda c: float(np.ptp(part[c])))
     time = _times(part["time"])
     data: list[Spec] = [
-        {"type": "scatter", "mode": "lines", "stackgroup": "loss", "name": LOSS_TERMS.get(c, "fade"), "x": time,
+        {"type": "scatter", "mode": "lines", "stackgroup": "loss", "name": names[c], "x": time,
          "y": _numbers(part[c], 2), "line": {"width": 0.5, "color": STATION_COLOURS[::-1][i % 7]},
          "hovertemplate": "%{x}: %{y} dB"}
         for i, c in enumerate(terms)

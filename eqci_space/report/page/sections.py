@@ -107,9 +107,11 @@ def _budget(f: Findings, figures: Figures) -> Section:
         dual = f.scenario.protocol.downlink == "dual"
         why = "Key is between two stations, so no budget of one link is shown."
         return Section("budget", "Link budget", (why if dual else "No window gives key, so no budget is shown.",))
+    up = any(s.uplink is not None for s in f.scenario.satellites if s.name == best["satellite"])
     words = (
         f"The best window loses {best['total_loss_db']:.1f} dB at its culmination, from the exit aperture to the "
-        f"click; the sky adds {best['background_hz']:.2g} clicks per second. Clear air by {aerosol_words(f.scenario)}."
+        f"click; {'the Earth' if up else 'the sky'} adds {best['background_hz']:.2g} clicks per second. Clear air by "
+        f"{aerosol_words(f.scenario)}."
     )
     blocks = (figures["waterfall"], tables.budget_table(f), figures["profile"], tables.profile_table(f))
     return Section("budget", "Link budget", (words,), blocks)

@@ -7,7 +7,7 @@ import csv
 from eqci_space.data import data_path
 from eqci_space.fiber.edges import SPACE
 from eqci_space.fiber.hubs import dead_spans
-from eqci_space.linkbudget.budget import LOSS_TERMS
+from eqci_space.linkbudget.budget import loss_labels
 from eqci_space.report.page.answer import cause_words
 from eqci_space.report.page.figures import clear_chances, costly
 from eqci_space.report.page.findings import Findings, Table
@@ -152,9 +152,7 @@ def budget_table(f: Findings) -> Table | None:
     best = f.best_window
     if best is None:
         return None
-    rows = [(label, f"{best[term]:.2f} dB") for term, label in LOSS_TERMS.items()]
-    if "fade_loss_db" in best:
-        rows.append(("fade", f"{best['fade_loss_db']:.2f} dB"))
+    rows = [(label, f"{best[term]:.2f} dB") for term, label in loss_labels(best).items()]
     rows.append(("total", f"{best['total_loss_db']:.2f} dB"))
     caption = f"Window {best['window_id']} at {best['elevation_deg']:.0f}° and {best['range_m'] / 1e3:,.0f} km"
     return Table(caption, ("term", ">loss"), rows)

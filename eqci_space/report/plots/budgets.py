@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from eqci_space.errors import TableError
-from eqci_space.linkbudget.budget import LOSS_TERMS
+from eqci_space.linkbudget.budget import loss_labels
 from eqci_space.report.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, new_axes
 
 __all__ = ["loss_profile", "waterfall"]
@@ -31,8 +31,7 @@ def waterfall(budget: pd.DataFrame, window_id: str, *, ax: Axes | None = None) -
         raise TableError(f"waterfall: no window '{window_id}' in the budget")
     top = part.loc[part["elevation_deg"].idxmax()]
     labels, left = [], 0.0
-    terms = LOSS_TERMS | ({"fade_loss_db": "fade"} if "fade_loss_db" in part.columns else {})
-    present = {term: label for term, label in terms.items() if top[term] != 0}
+    present = {term: label for term, label in loss_labels(part).items() if top[term] != 0}
     for i, (term, label) in enumerate(present.items()):
         ax.barh(i, top[term], left=left, color=BLUE, height=0.65)
         left += top[term]
@@ -65,11 +64,12 @@ def loss_profile(budget: pd.DataFrame, window_id: str, *, ax: Axes | None = None
     part = budget[budget["window_id"] == window_id]
     if part.empty:
         raise TableError(f"loss_profile: no window '{window_id}' in the budget")
-    terms = [c for c in [*LOSS_TERMS, "fade_loss_db"] if c in part and part[c].abs().max() > 0]
+    names = loss_labels(part)
+    terms = [c for c in names if part[c].abs().max() > 0]
     # What changes most stands on top, so that the others stay level.
     terms.sort(key=lambda c: float(np.ptp(part[c])))
     colours = [_STACK[i % len(_STACK)] for i in range(len(terms))]
-    ax.stackplot(part["time"], [part[c] for c in terms], labels=[LOSS_TERMS.get(c, "fade") for c in terms],
+    ax.stackplot(part["time"], [part[c] for c in terms], labels=[names[c] for c in terms],
                  colors=colours, edgecolor="white", linewidth=0.4)  # fmt: skip
     other = ax.twinx()
     other.plot(part["time"], part["elevation_deg"], color="black", linestyle=":", linewidth=1.2)
