@@ -261,6 +261,10 @@ class StationRules(Record):
     moon_keep_out_deg: KeepOut = 0.0
 
 
+OWN_RECEIVER_KEYS = ("acquisition_s", "reacquisition_s", "acquisition_failures")
+"""Keys of a receiver that a station's own table may give, beside the telescope's diameter."""
+
+
 def behind_telescope(receiver: Mapping[str, Any], diameter_m: float) -> dict[str, Any]:
     """Values of a receiver behind a telescope of another diameter [m]: who exchanges it keeps the telescope."""
     return {**receiver, "aperture_diameter_m": diameter_m}

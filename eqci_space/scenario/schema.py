@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from eqci_space.scenario.ground import OWN_RECEIVER_KEYS
 from eqci_space.scenario.model import Scenario
 from eqci_space.scenario.space import Constellation
 
@@ -32,6 +33,8 @@ def scenario_schema() -> dict[str, Any]:
         written_out = definitions["Station"]["properties"][key]
         definitions["Station"]["properties"][key] = {"anyOf": [{"type": "string", "description": meaning}, written_out]}
     definitions["Station"]["properties"]["aperture_diameter_m"] = {"type": "number", "exclusiveMinimum": 0}
+    for key in OWN_RECEIVER_KEYS:
+        definitions["Station"]["properties"][key] = definitions["Receiver"]["properties"][key]
     for linked in ("Satellite", "Constellation"):
         del definitions[linked]["properties"]["terminal"]["default"]
         definitions[linked]["oneOf"] = [{"required": ["terminal"]}, {"required": ["uplink"]}]

@@ -12,7 +12,7 @@ from eqci_space.errors import DataError, close_names, near_matches
 from eqci_space.files.csv_rows import keyed_rows
 from eqci_space.scenario.calendars_io import read_maintenance
 from eqci_space.scenario.countries import country_problem
-from eqci_space.scenario.ground import behind_telescope
+from eqci_space.scenario.ground import OWN_RECEIVER_KEYS, behind_telescope
 from eqci_space.scenario.horizons_io import read_horizon_mask
 from eqci_space.scenario.reading import Reading
 
@@ -160,6 +160,8 @@ def _station(row: dict[str, str], rules: dict[str, Any], override: Any, ogs: str
     aperture = override.get("aperture_diameter_m", listed)
     if isinstance(receiver, dict) and aperture:
         receiver = behind_telescope(receiver, aperture)
+    if isinstance(receiver, dict):
+        receiver = receiver | {key: override[key] for key in OWN_RECEIVER_KEYS if key in override}
     if listed and "aperture_diameter_m" not in override:
         source = row.get("aperture_source") or "catalogue, source not stated"
         reading.sources[f"station.{ogs}.aperture_diameter_m"] = (row["aperture_diameter_m"], source)
@@ -167,7 +169,8 @@ def _station(row: dict[str, str], rules: dict[str, Any], override: Any, ogs: str
         position = f"{row['latitude_deg']}, {row['longitude_deg']}"
         reading.sources[f"station.{ogs}.position"] = (position, row.get("coordinate_confidence", ""))
     merged = {**station, **override, "receiver": receiver}
-    merged.pop("aperture_diameter_m", None)
+    for key in ("aperture_diameter_m", *OWN_RECEIVER_KEYS):
+        merged.pop(key, None)
     return merged
 
 

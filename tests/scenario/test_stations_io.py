@@ -563,6 +563,17 @@ def test_a_station_written_out_whole_takes_nothing_from_the_catalogue(edited, wr
     assert (partly.name, partly.receiver.aperture_diameter_m) == ("New", 1.5)
 
 
+def test_a_stations_own_table_says_how_it_acquires(edited):
+    own = "acquisition_s = 40\nacquisition_failures = { value = [[20, 0.3], [60, 0.1]], source = \"here\" }\n"
+    found = load_scenario(edited((ATTACH, ATTACH + own)))
+    mine, other = (found.stations[ogs].receiver for ogs in ("PQSAT", "GRAZ"))
+    assert (mine.acquisition_s, mine.acquisition_failures) == (40.0, ((20.0, 0.3), (60.0, 0.1)))
+    assert (other.acquisition_s, mine.reacquisition_s) == (15.0, other.reacquisition_s)
+    assert ("station.PQSAT.acquisition_failures", "[[20, 0.3], [60, 0.1]]", "here") in found.sources
+    falling = problems(edited((ATTACH, ATTACH + "acquisition_failures = [[60, 0.1], [20, 0.3]]\n")))
+    assert "expected them to rise" in " ".join(falling.values())
+
+
 def test_stations_that_came_along_name_the_cure(edited):
     found = problems(edited((USE, "")))
     assert "use = [" in found["stations.use"], found
