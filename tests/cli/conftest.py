@@ -2,6 +2,8 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -109,11 +111,12 @@ def with_elements(short):
 
 
 @pytest.fixture(scope="session")
-def short_run(eqci, tmp_path_factory):
-    """Directory of a run of the quick scenario, and what the command said."""
-    from pathlib import Path
+def short_run(eqci, once, tmp_path_factory):
+    """Directory of a run of the quick scenario, and what the command said; to be read only."""
+    return once("short-run", lambda: _short_run(eqci, tmp_path_factory.mktemp("short")))
 
-    folder = tmp_path_factory.mktemp("short")
+
+def _short_run(eqci, folder):
     text = (Path(__file__).parents[2] / "data" / "scenarios" / "quant-gpicz.toml").read_text(encoding="utf-8")
     for old, new in (DAY, TWO_STATIONS):
         assert old in text
@@ -122,4 +125,4 @@ def short_run(eqci, tmp_path_factory):
     (folder / "short.toml").write_text(head + tail[tail.index("# What is not known well") :], encoding="utf-8")
     done = eqci("run", folder / "short.toml", "--out", folder / "run", "--trials", "20", "--verbose")
     assert done.exit_code == 0, done.stderr
-    return folder / "run", done
+    return folder / "run", SimpleNamespace(exit_code=0, stdout=done.stdout, stderr=done.stderr)

@@ -104,7 +104,7 @@ def test_the_manifest_holds_the_ages_of_the_inputs(short_run):
     assert not any(row["stale"] for row in ages.values())
 
 
-@pytest.mark.usefixtures("blank")
+@pytest.mark.usefixtures("blank", "studies_once")
 def test_a_run_with_trials_reports_the_band(parsed, short, tmp_path):
     document = parsed("run", short(), "--out", tmp_path / "run", "--trials", "20")
     assert re.fullmatch(SUMMARY, document["summary"])
@@ -126,6 +126,7 @@ def test_a_run_with_trials_reports_the_band(parsed, short, tmp_path):
     assert load_run(tmp_path / "run").manifest["simulation"] == document["simulation"]
 
 
+@pytest.mark.usefixtures("studies_once")
 def test_a_public_run_says_nothing_of_its_inputs(eqci, short, tmp_path):
     done = eqci("run", short(), "--out", tmp_path / "run", "--release", "public", "--trials", "0")
     assert done.exit_code == 0, done.stderr
@@ -138,6 +139,7 @@ def test_a_public_run_says_nothing_of_its_inputs(eqci, short, tmp_path):
     assert "give the internal run" in done.stderr
 
 
+@pytest.mark.usefixtures("studies_once")
 def test_the_document_of_a_public_run_holds_no_more_than_its_files(parsed, short, tmp_path):
     document = parsed("run", short(), "--out", tmp_path / "run", "--release", "public", "--trials", "10")
     assert document["contacts"]
@@ -148,7 +150,7 @@ def test_the_document_of_a_public_run_holds_no_more_than_its_files(parsed, short
     assert load_run(tmp_path / "run").manifest["simulation"] == document["simulation"]
 
 
-@pytest.mark.usefixtures("blank")
+@pytest.mark.usefixtures("blank", "studies_once")
 def test_report_writes_the_report_alone(eqci, short, short_run, tmp_path):
     done = eqci("report", short(), "--out", tmp_path / "week.html", "--previous", short_run[0], "--trials", "0")
     assert (done.exit_code, done.stdout) == (0, f"report: {tmp_path / 'week.html'}\n")
@@ -211,7 +213,7 @@ def test_a_run_in_processes_writes_the_same_bytes(eqci, short, tmp_path):
     assert differing == []
 
 
-@pytest.mark.usefixtures("blank")
+@pytest.mark.usefixtures("blank", "studies_once")
 def test_a_run_says_what_stands_in_the_way_of_a_demand(parsed, eqci, cut_off, tmp_path):
     done = eqci("run", cut_off, "--out", tmp_path / "run", "--trials", "0")
     words = "  cut off: 0 bit of 2.56 kbit; no path: max_nodes=1 (the fewest are 12: ASC, WUE, "

@@ -132,19 +132,20 @@ def test_couriers_out_of_range_are_refused(edited, courier):
 
 
 @pytest.fixture(scope="module")
-def carried_study(scenario):
-    """Nothing but a small pad a day joins the Polish station to Warsaw."""
-    return Study(with_pq(scenario, attach="courier", courier=Courier(interval_day=1, pad_bit=60_000)))
+def carried_study(scenario, study):
+    """Nothing but a small pad a day joins the Polish station to Warsaw; its sky is that of the other."""
+    carried = with_pq(scenario, attach="courier", courier=Courier(interval_day=1, pad_bit=60_000))
+    return Study(carried, {name: getattr(study, name) for name in ("passes", "windows", "samples", "budget", "keys")})
 
 
-def test_a_study_with_a_courier_delivers_and_never_more_than_its_pads(carried_study, scenario):
+def test_a_study_with_a_courier_delivers_and_never_more_than_its_pads(carried_study, study):
     relay = carried_study.relay
     stores = relay.stores[relay.stores["edge"] == "LM-PQSAT"]
     assert stores["deposited_bit"].tolist() == [60_000.0] * 7
     assert 0 < stores["used_bit"].sum() <= 7 * 60_000 + 1e-3  # what a linear programme leaves of a bit
     assert (stores["used_bit"].cumsum() <= 60_000 * np.arange(1, 8) + 1e-6).all()
     government = relay.delivery[relay.delivery["demand"] == "government Berlin-Warsaw"]["delivered_bit"].sum()
-    plenty = Study(scenario).relay.delivery
+    plenty = study.relay.delivery
     unlimited = plenty[plenty["demand"] == "government Berlin-Warsaw"]["delivered_bit"].sum()
     assert 0 < government < unlimited
 
@@ -227,7 +228,9 @@ def test_an_unknown_node_of_a_position_is_named_by_its_place_in_the_file(edited)
 
 
 def test_a_whole_study_with_a_mobile_station_runs(moving, tmp_path):
-    study = Study(moving)
+    """The three days about the move: the last of one place, none, the first of the other."""
+    start, end = MOVES[1] - timedelta(days=1), MOVES[2] + timedelta(days=1)
+    study = Study(moving.model_copy(update={"start": start, "end": end}))
     run = study.save(tmp_path / "run", trials=0)
     windows = study.windows[study.windows["ogs"] == "PQSAT"]
     assert ((windows["end"] <= MOVES[1]) | (windows["start"] >= MOVES[2])).all()
@@ -235,8 +238,8 @@ def test_a_whole_study_with_a_mobile_station_runs(moving, tmp_path):
     assert (windows["end"] <= MOVES[1]).any()
     assert run.manifest["counts"]["windows"] == len(study.windows)
     stores = study.relay.stores.set_index(["edge", "bin"])["deposited_bit"]
-    assert (stores["LM-PQSAT/1"].to_numpy() > 0).tolist() == [True] * 3 + [False] * 4
-    assert (stores["LM-PQSAT/2"].to_numpy() > 0).tolist() == [False] * 4 + [True] * 3
+    assert (stores["LM-PQSAT/1"].to_numpy() > 0).tolist() == [True, False, False]
+    assert (stores["LM-PQSAT/2"].to_numpy() > 0).tolist() == [False, False, True]
     warsaw = study.relay.delivery.query("demand == 'government Berlin-Warsaw'")["delivered_bit"].sum()
     assert warsaw > 0
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000

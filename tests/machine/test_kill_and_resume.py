@@ -31,7 +31,8 @@ from eqci_space.scenario import load_scenario
 if __name__ == "__main__":
     out, jobs = sys.argv[1:]
     scenario = load_scenario("quant-gpicz")
-    scenario = scenario.model_copy(update={"end": scenario.start + timedelta(days=4)})
+    stations = {name: scenario.stations[name] for name in ("DLR-OP", "PQSAT")}
+    scenario = scenario.model_copy(update={"end": scenario.start + timedelta(days=4), "stations": stations})
     run_batch(scenario, out, chunk_day=0.2, jobs=int(jobs))
 """
 CLUSTER = """
@@ -55,9 +56,10 @@ def files(folder):
 
 @pytest.fixture(scope="module")
 def four_days():
-    """Four days of the shipped scenario, as the driver loads it."""
+    """Four days of the shipped scenario over two of its stations, as the driver loads it."""
     scenario = load_scenario("quant-gpicz")
-    return scenario.model_copy(update={"end": scenario.start + timedelta(days=4)})
+    stations = {name: scenario.stations[name] for name in ("DLR-OP", "PQSAT")}
+    return scenario.model_copy(update={"end": scenario.start + timedelta(days=4), "stations": stations})
 
 
 @pytest.fixture(scope="module")

@@ -145,7 +145,7 @@ class _Sandbox:
     def __init__(self, folder: Path, root: Path):
         self._folder = folder
         for part in ("eqci_space", "tests"):
-            shutil.copytree(root / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(root / part, folder / part)  # with what is compiled: its stamps are those of the copies
         for name in ("data", "docs", "notebooks", "pyproject.toml"):
             (folder / name).symlink_to(root / name)
         self._stamp = 0

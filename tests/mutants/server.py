@@ -18,6 +18,7 @@ LOADED = (
     "pytest", "_pytest.assertion.rewrite", "hypothesis", "numpy", "pandas", "scipy.stats", "scipy.optimize",
     "scipy.interpolate", "scipy.integrate", "scipy.sparse.csgraph", "pydantic", "numba", "erfa", "astropy.utils.iers",
     "astropy_iers_data", "skyfield.api", "sgp4.api", "geopandas", "pyarrow.parquet", "networkx", "highspy", "tomllib",
+    "pyogrio", "matplotlib.figure", "openpyxl", "icalendar", "jinja2", "dateutil.rrule", "multiprocessing",
 )  # fmt: skip
 
 

@@ -39,13 +39,16 @@ def written(path, scenario, first, last, cover, *, kind="earth", step="1h"):
 
 @pytest.fixture
 def record(edited, tmp_path, scenario):
-    """A scenario whose record covers eight springs; each spring has its own cover, the same at all stations."""
+    """A scenario whose record covers eight springs; each spring has its own cover, the same at all stations.
+
+    A cover that holds all year is told every six hours.
+    """
 
     def make(text='model = "record"\nfile = "clouds.csv"', **options):
         def cover(_, times):
             return ((times.year % 8) / 7 * 0.9 + 0.05).to_numpy()
 
-        options = {"first": "2016-01-01", "last": "2023-12-31", "cover": cover} | options
+        options = {"first": "2016-01-01", "last": "2023-12-31", "cover": cover, "step": "6h"} | options
         written(tmp_path / "clouds.csv", scenario, **options)
         return load_scenario(edited((MODEL, text)))
 
@@ -112,7 +115,7 @@ def test_record_of_the_period_itself_is_replayed_as_it_was(record, study):
         return np.where(times.year == 2027, times.hour / 24, 0.5)
 
     text = 'model = "record"\nfile = "clouds.csv"\nshift_day = 0'
-    replayed = record(text, first="2027-01-01", last="2028-12-30", cover=cover)
+    replayed = record(text, first="2027-01-01", last="2028-12-30", cover=cover, step="1h")
     known = outlook(np.array(["GRAZ"]), pd.DatetimeIndex(["2027-03-03T21:10Z"]), replayed)
     covers, chance = known.covers()
     assert_allclose(np.sort(covers[0]), [0.5, 21 / 24])
@@ -255,7 +258,10 @@ def _zenith_free(cover):
 def test_a_plan_can_be_made_and_simulated_under_a_forecast(forecast, study):
     from eqci_space.schedule.simulate import simulate_plan
 
-    told = Study(forecast(lambda name, times: np.full(len(times), 0.1 if name == "GRAZ" else 1.0)))
+    told = Study(
+        forecast(lambda name, times: np.full(len(times), 0.1 if name == "GRAZ" else 1.0)),
+        {name: getattr(study, name) for name in ("passes", "windows", "samples", "budget", "keys")},
+    )
     graz = told.candidates["ogs"] == "GRAZ"
     assert (told.candidates.loc[graz, "p_clear"] > study.candidates.loc[graz, "p_clear"]).all()
     assert (told.candidates.loc[~graz, "p_clear"] < study.candidates.loc[~graz, "p_clear"]).all()
@@ -357,7 +363,9 @@ def test_steps_of_some_hours_are_the_longest(record, step, fits):
 def test_a_short_record_is_told_before_the_run(record):
     with pytest.raises(DataError, match=r"1 complete pasts .*the file holds '.*' 2023-02-01 to 2023-03-31"):
         check_weather_file(
-            record('model = "record"\nfile = "clouds.csv"\nshift_day = 0', first="2023-02-01", last="2023-03-31")
+            record(
+                'model = "record"\nfile = "clouds.csv"\nshift_day = 0', first="2023-02-01", last="2023-03-31", step="1h"
+            )
         )
 
 
