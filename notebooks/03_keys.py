@@ -44,15 +44,17 @@ eq.plot.key_profile(budget, keys, scn, strong).figure
 # %% [markdown]
 # ## The elevation cut
 #
-# A worse link shows why not every second of a window is used: with 12 dB into the fibre instead of 4, noise outweighs
-# signal at the edges. The shaded parts cost more key than they give, so they are left out.
+# A worse link shows why not every second of a window is used: with 12 dB into the fibre instead of some 4, noise
+# outweighs signal at the edges. The shaded parts cost more key than they give, so they are left out.
 
 
 # %%
 def with_coupling_loss(loss_db):
     stations = {}
     for name, station in scn.stations.items():
-        receiver = type(station.receiver)(**(station.receiver.model_dump() | {"coupling_loss_db": loss_db}))
+        receiver = type(station.receiver)(
+            **(station.receiver.model_dump() | {"coupling": "stated", "coupling_loss_db": loss_db})
+        )
         stations[name] = station.model_copy(update={"receiver": receiver})
     return scn.model_copy(update={"stations": stations})
 
