@@ -13,7 +13,7 @@ import pytest
 from astropy.utils import iers
 from skyfield.api import Loader
 
-from eqci_space.scenario import load_scenario
+from eqci_space.scenario import Atmosphere, load_scenario
 from eqci_space.scenario.changes import with_values
 from eqci_space.study import STAGES, Study
 
@@ -121,12 +121,33 @@ for _stage in (*STAGES, "deposits", "contact_keys"):
     getattr(SharedStudy, _stage).__set_name__(SharedStudy, _stage)
 
 
-@pytest.fixture(scope="session")
-def scenario():
-    """The shipped week, planned for expected key: fast, and its contacts are those of a proven optimum."""
+def shipped_week():
     return with_values(
         load_scenario("quant-gpicz"), {"schedule.plan_for": "expected_key", "schedule.spare_tolerance": 0.0}
     )
+
+
+@pytest.fixture(scope="session")
+def scenario():
+    """The shipped week, planned for expected key: fast, and its contacts are those of a proven optimum."""
+    return shipped_week()
+
+
+@pytest.fixture(scope="session")
+def plain():
+    """The shipped week with what can be told by hand: stated air and coupling, no time to acquire, no lock to lose."""
+    optics = {
+        "coupling": "stated", "coupling_loss_db": 4.0, "acquisition_s": 0.0, "reacquisition_s": 0.0,
+        "acquisition_failures": (), "tracking_margin_db": None, "adaptive_optics_modes": 1,
+        "adaptive_optics_bandwidth_hz": None, "static_wavefront_rad2": 0.0,
+    }  # fmt: skip
+    scenario = shipped_week()
+    stations = {
+        name: station.model_copy(update={"receiver": station.receiver.model_copy(update=optics)})
+        for name, station in scenario.stations.items()
+    }
+    air = Atmosphere(visibility_km=23, aerosol_scale_height_m=1000)
+    return scenario.model_copy(update={"stations": stations, "atmosphere": air})
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from eqci_space.linkbudget.link import Link, divergence_rad, pointing_jitter_rad, station_layers
 from eqci_space.linkbudget.pointing import Axes, axes, mean_pointing_loss_db
@@ -14,7 +15,7 @@ from eqci_space.linkbudget.scintillation import aperture_averaged_variance
 __all__ = ["fade_loss_db", "fade_probability", "joint_fade_loss_db", "pointing_loss_survival"]
 
 _DB_PER_NEPER = 10 / np.log(10)
-_ELEVATION_NODES = 48
+_ELEVATION_NODES, _LOWEST_DEG = 48, 1.0
 _LEVELS = np.geomspace(1e-9, 1.0, 3001)
 _REACH = 9.0
 _X, _W = np.polynomial.legendre.leggauss(96)
@@ -115,29 +116,29 @@ def _joint_quantile(pointing_db: np.ndarray, variance: float, exceeded: float) -
 def fade_loss_db(elevation_deg: np.ndarray, link: Link, exceeded_probability: float) -> np.ndarray:
     """Loss [dB] beyond the mean that fades exceed with a probability, at elevations; interpolated in log airmass."""
     elevation = np.asarray(elevation_deg, dtype=float)
-    nodes, fades, mean = _fades_at_nodes(elevation, link)
+    low, high = (float(np.sin(np.radians(e))) for e in (elevation.min(), elevation.max()))
+    nodes = np.degrees(np.arcsin(np.clip(np.geomspace(low, high, _ELEVATION_NODES), low, high)))
+    fades, mean = _fades_at(nodes, link)
     loss = [_joint_quantile(pointing, variance, exceeded_probability) for pointing, variance in fades]
     return np.interp(elevation, nodes, loss - mean)
 
 
 def fade_probability(elevation_deg: np.ndarray, link: Link, loss_db: float) -> np.ndarray:
-    """Probability (n,) that fades exceed the mean by a loss [dB], at elevations (n,) [deg]; see `fade_loss_db`."""
-    elevation = np.asarray(elevation_deg, dtype=float)
-    if not len(elevation):
-        return np.zeros(0)
-    nodes, fades, mean = _fades_at_nodes(elevation, link)
-    found = [
-        _joint_exceeded(pointing, variance, loss_db + m) for (pointing, variance), m in zip(fades, mean, strict=True)
-    ]
-    return np.interp(elevation, nodes, found)
+    """Probability (n,) that fades exceed the mean by a loss [dB], at elevations (n,) [deg]; see `fade_loss_db`.
+
+    A spline of its normal quantile over log sin ε through fixed elevations; below 1 deg the value there.
+    """
+    sine = np.geomspace(np.sin(np.radians(_LOWEST_DEG)), 1.0, _ELEVATION_NODES)
+    fades, mean = _fades_at(np.degrees(np.arcsin(np.minimum(sine, 1.0))), link)
+    found = [_joint_exceeded(*fade, loss_db + own) for fade, own in zip(fades, mean, strict=True)]
+    curve = CubicSpline(np.log(sine), ndtri(np.clip(found, 1e-300, 1 - 1e-16)))
+    return ndtr(curve(np.log(np.sin(np.radians(np.maximum(elevation_deg, _LOWEST_DEG))))))
 
 
-def _fades_at_nodes(elevation: np.ndarray, link: Link) -> tuple[np.ndarray, list[tuple[np.ndarray, float]], np.ndarray]:
-    """Elevations, pointing quantiles [dB] with log-irradiance variances, and mean pointing losses [dB] there."""
+def _fades_at(nodes: np.ndarray, link: Link) -> tuple[list[tuple[np.ndarray, float]], np.ndarray]:
+    """Pointing quantiles [dB] with log-irradiance variances, and mean pointing losses [dB], at elevations [deg]."""
     terminal, receiver = link.terminal, link.station.receiver
     theta = divergence_rad(terminal)
-    low, high = (float(np.sin(np.radians(e))) for e in (elevation.min(), elevation.max()))
-    nodes = np.degrees(np.arcsin(np.clip(np.geomspace(low, high, _ELEVATION_NODES), low, high)))
     variance = aperture_averaged_variance(
         station_layers(link.station, link.atmosphere), wavelength_m=terminal.wavelength_m, elevation_deg=nodes,
         aperture_diameter_m=receiver.aperture_diameter_m, obscuration_ratio=receiver.obscuration_ratio,
@@ -150,4 +151,4 @@ def _fades_at_nodes(elevation: np.ndarray, link: Link) -> tuple[np.ndarray, list
         pointing = [_pointing_quantiles_db(theta, terminal.jitter_rad, bias)] * len(jitter)
     mean = mean_pointing_loss_db(divergence_half_angle_rad=theta, jitter_rad=jitter, bias_rad=bias)
     fades = [(p, float(v)) for p, v in zip(pointing, variance, strict=True)]
-    return nodes, fades, np.broadcast_to(mean, nodes.shape)
+    return fades, np.broadcast_to(mean, nodes.shape)

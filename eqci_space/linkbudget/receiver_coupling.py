@@ -27,7 +27,7 @@ __all__ = ["amplitude_variance", "coupling_lags", "coupling_valid", "receiver_co
 _TIP_TILT_ONLY = 3
 _FASTEST_SLEW_RAD_S = 0.1
 _LARGEST_RESIDUAL_RAD2 = 2.0
-_ELEVATION_NODES = 49
+_ELEVATION_NODES, _LOWEST_DEG = 49, 1.0
 
 
 def receiver_coupling_loss_db(part: Columns, link: Link) -> np.ndarray:
@@ -89,7 +89,7 @@ def amplitude_variance(
     ``[ln(1 + σ_I²) - σ_A²]/4``: the scintillation index of a point less the log-irradiance variance of the whole
     aperture, whose power is counted elsewhere; coupling falls by its exponential (Canuet et al. 2018, J. Opt. Soc. Am.
     A 35, 148, recalled). What the corrected modes leave of the phase holds the finest part of it already: pessimistic,
-    by less than the term. Interpolated in log airmass between 49 elevations.
+    by less than the term. A spline over log sin ε through 49 elevations; below 1 deg the value there.
 
     Parameters
     ----------
@@ -124,17 +124,16 @@ def amplitude_variance(
     >>> round(float(value[0]), 4)
     0.0477
     """
-    elevation = np.asarray(elevation_deg, dtype=float)
-    if not len(elevation):
-        return np.zeros(0)
-    low, high = np.sin(np.radians([elevation.min(), elevation.max()]))
-    nodes = np.degrees(np.arcsin(np.clip(np.geomspace(low, high, _ELEVATION_NODES), low, high)))
+    # Fixed nodes, so that a sample's loss does not depend on what others are asked for.
+    sine = np.geomspace(np.sin(np.radians(_LOWEST_DEG)), 1.0, _ELEVATION_NODES)
+    nodes = np.degrees(np.arcsin(np.minimum(sine, 1.0)))
     index = scintillation_index(rytov_variance(layers, wavelength_m=wavelength_m, elevation_deg=nodes))
     aperture = aperture_averaged_variance(
         layers, wavelength_m=wavelength_m, elevation_deg=nodes, aperture_diameter_m=aperture_diameter_m,
         obscuration_ratio=obscuration_ratio,
     )  # fmt: skip
-    return np.interp(elevation, nodes, np.maximum(np.log1p(index) - aperture, 0.0) / 4)
+    curve = CubicSpline(np.log(sine), np.maximum(np.log1p(index) - aperture, 0.0) / 4)
+    return np.maximum(curve(np.log(np.sin(np.radians(np.maximum(elevation_deg, _LOWEST_DEG))))), 0.0)
 
 
 def coupling_lags(link: Link) -> bool:

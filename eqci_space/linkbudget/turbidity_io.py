@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -18,8 +19,14 @@ _TENTHS, _HEIGHT_STEP_M, _LOWEST_M = 10.0, 28.0, -450.0
 @lru_cache(maxsize=1)
 def _map() -> tuple[np.ndarray, np.ndarray]:
     """Tenths of turbidity (12, 360, 720) and codes of height (360, 720), from north to south and from west to east."""
-    with np.load(data_path(*TURBIDITY_FILE.split("/")), allow_pickle=False) as file:
-        return np.cumsum(file["turbidity_step"], axis=2, dtype=np.uint8), file["height_code"]
+    with ZipFile(data_path(*TURBIDITY_FILE.split("/"))) as archive:
+        step, height = (_array(archive, name) for name in ("turbidity_step", "height_code"))
+    return np.cumsum(step, axis=2, dtype=np.uint8), height
+
+
+def _array(archive: ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 @lru_cache(maxsize=4096)

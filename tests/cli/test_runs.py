@@ -98,7 +98,7 @@ def test_verbose_tells_input_ages_and_stages_on_stderr(short_run):
 def test_the_manifest_holds_the_ages_of_the_inputs(short_run):
     manifest = json.loads((short_run[0] / "run.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     ages = {row["kind"]: row for row in manifest["input_ages"]}
-    assert set(ages) == {"design", "earth_orientation", "climatology", "shipped"}
+    assert set(ages) == {"design", "earth_orientation", "climatology", "aerosol", "shipped"}
     assert ages["design"]["age_day"] is None
     assert ages["shipped"]["state"] == "as shipped"
     assert not any(row["stale"] for row in ages.values())

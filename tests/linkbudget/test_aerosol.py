@@ -177,7 +177,7 @@ def test_the_lookup_agrees_with_the_budget_all_year(study, hazy):
     lookup = make_lookup(Link(hazy.satellites[0].terminal, hazy.stations["GRAZ"], hazy.atmosphere))
     for days in (0, 45, 135, 190, 305):
         moved = samples.assign(time=samples["time"] + pd.Timedelta(days=days))
-        where = {c: moved[c].to_numpy() for c in ("elevation_deg", "range_m")}
+        where = {c: moved[c].to_numpy() for c in ("elevation_deg", "range_m", "angular_rate_rad_s")}
         found = lookup_loss_db(lookup, **where, time=moved["time"].dt.tz_convert(None).to_numpy())
         assert np.abs(found - link_budget(moved, hazy)["total_loss_db"].to_numpy()).max() < 0.003
     with pytest.raises(ValueError, match="time is missing; the aerosol of this station has months"):

@@ -20,6 +20,11 @@ CASES = Path(__file__).parents[1] / "cases"
 SATELLITE, OGS = "EAGLE1-LIKE", "GRAZ"
 
 
+@pytest.fixture(scope="module")
+def scenario(plain):
+    return plain
+
+
 def _mean_link_loss_rows():
     with (CASES / "linkbudget.csv").open(newline="", encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file) if r["quantity"] == "mean_link_loss"]

@@ -109,40 +109,40 @@ def low(study):
     return samples.assign(elevation_deg=ELEVATION_DEG)
 
 
-def budget_of(samples, scenario, nm, **air):
-    satellite = scenario.satellites[0]
+def budget_of(samples, plain, nm, **air):
+    satellite = plain.satellites[0]
     beam = Terminal.model_validate(satellite.terminal.model_dump() | {"wavelength_m": nm * 1e-9})
-    return link_budget(samples, scenario.model_copy(update={
+    return link_budget(samples, plain.model_copy(update={
         "satellites": (satellite.model_copy(update={"terminal": beam}),), "atmosphere": Atmosphere(**air),
     }))  # fmt: skip
 
 
 @pytest.mark.parametrize("nm", [785, 810, 820, 835])
-def test_a_budget_in_the_water_band_loses_what_modtran_loses(low, scenario, nm):
+def test_a_budget_in_the_water_band_loses_what_modtran_loses(low, plain, nm):
     """Stations stand above the sea, so scattering alone is less than at sea level; gas is the whole of the band."""
-    budget = budget_of(low, scenario, nm, visibility_km=23)
+    budget = budget_of(low, plain, nm, visibility_km=23)
     height = clear_sky_loss_db(airmass=AIRMASS, wavelength_m=nm * 1e-9, visibility_km=23) - budget["extinction_loss_db"]
     lost = budget["extinction_loss_db"] + height + budget["gas_loss_db"]
     assert_allclose(lost, -10 * np.log10(MODTRAN[nm]), atol=0.015)
     assert budget["valid"].all()
 
 
-def test_a_stated_gas_loss_wins_over_the_table_and_nothing_is_counted_twice(low, scenario):
-    assert_allclose(budget_of(low, scenario, 1550)["gas_loss_db"], 0.055 * AIRMASS**0.75, rtol=1e-9)
-    assert (budget_of(low, scenario, 820, gas_zenith_loss_db=0.0)["gas_loss_db"] == 0).all()
-    assert_allclose(budget_of(low, scenario, 820, gas_zenith_loss_db=0.3)["gas_loss_db"], 0.3 * AIRMASS, rtol=1e-12)
-    bent = budget_of(low, scenario, 820, gas_zenith_loss_db=0.3, gas_airmass_exponent=0.5)
+def test_a_stated_gas_loss_wins_over_the_table_and_nothing_is_counted_twice(low, plain):
+    assert_allclose(budget_of(low, plain, 1550)["gas_loss_db"], 0.055 * AIRMASS**0.75, rtol=1e-9)
+    assert (budget_of(low, plain, 820, gas_zenith_loss_db=0.0)["gas_loss_db"] == 0).all()
+    assert_allclose(budget_of(low, plain, 820, gas_zenith_loss_db=0.3)["gas_loss_db"], 0.3 * AIRMASS, rtol=1e-12)
+    bent = budget_of(low, plain, 820, gas_zenith_loss_db=0.3, gas_airmass_exponent=0.5)
     assert_allclose(bent["gas_loss_db"], 0.3 * AIRMASS**0.5, rtol=1e-12)
-    tabulated = budget_of(low, scenario, 820, extinction_table=((10, 5.43), (90, 1.44)))
+    tabulated = budget_of(low, plain, 820, extinction_table=((10, 5.43), (90, 1.44)))
     assert (tabulated["gas_loss_db"] == 0).all()
     assert tabulated["valid"].all()
 
 
 @pytest.mark.parametrize("nm", [670, 762, 784, 852, 940, 1310, 1529, 1566, 1950])
-def test_a_wavelength_of_no_window_is_not_valid_unless_its_gas_loss_is_stated(low, scenario, nm):
+def test_a_wavelength_of_no_window_is_not_valid_unless_its_gas_loss_is_stated(low, plain, nm):
     with pytest.warns(ModelValidityWarning, match="without a known gas loss"):
-        assert not budget_of(low, scenario, nm)["valid"].any()
-    assert budget_of(low, scenario, nm, gas_zenith_loss_db=0.0)["valid"].all()
+        assert not budget_of(low, plain, nm)["valid"].any()
+    assert budget_of(low, plain, nm, gas_zenith_loss_db=0.0)["valid"].all()
 
 
 def test_an_exponent_without_a_gas_loss_is_refused():

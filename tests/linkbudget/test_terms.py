@@ -30,13 +30,13 @@ def graz(study):
     return study.samples[study.samples["ogs"] == "GRAZ"].reset_index(drop=True)
 
 
-def changed(scenario, *, terminal=None, receiver=None, atmosphere=None):
-    """The scenario with other values of the terminal, of Graz' receiver, and of the air; validated anew."""
-    satellite, station = scenario.satellites[0], scenario.stations["GRAZ"]
+def changed(plain, *, terminal=None, receiver=None, atmosphere=None):
+    """The plain with other values of the terminal, of Graz' receiver, and of the air; validated anew."""
+    satellite, station = plain.satellites[0], plain.stations["GRAZ"]
     beam = Terminal.model_validate(satellite.terminal.model_dump() | (terminal or {}))
     optics = type(station.receiver).model_validate(station.receiver.model_dump() | (receiver or {}))
-    air = Atmosphere.model_validate(scenario.atmosphere.model_dump() | (atmosphere or {}))
-    return scenario.model_copy(update={
+    air = Atmosphere.model_validate(plain.atmosphere.model_dump() | (atmosphere or {}))
+    return plain.model_copy(update={
         "satellites": (satellite.model_copy(update={"terminal": beam}),), "atmosphere": air,
         "stations": {"GRAZ": station.model_copy(update={"receiver": optics})},
     })  # fmt: skip
@@ -46,15 +46,15 @@ def airmass(samples):
     return airmass_kasten_young(apparent_elevation_deg(samples["elevation_deg"].to_numpy()))
 
 
-def test_terms_that_are_not_asked_for_cost_nothing(graz, scenario):
-    budget = link_budget(graz, changed(scenario))
+def test_terms_that_are_not_asked_for_cost_nothing(graz, plain):
+    budget = link_budget(graz, changed(plain))
     for column in ("wavefront_loss_db", "cirrus_loss_db", "gate_loss_db"):
         assert (budget[column] == 0).all()
 
 
-def test_a_total_without_samples_is_that_of_the_budget(graz, scenario):
-    link = Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere)
-    budget = link_budget(graz, scenario)
+def test_a_total_without_samples_is_that_of_the_budget(graz, plain):
+    link = Link(plain.satellites[0].terminal, plain.stations["GRAZ"], plain.atmosphere)
+    budget = link_budget(graz, plain)
     columns = {name: graz[name].to_numpy() for name in ("elevation_deg", "range_m", "angular_rate_rad_s")}
     assert_allclose(total_loss_db(link, **columns), budget["total_loss_db"], rtol=1e-12)
     arriving = budget["total_loss_db"] - budget["gate_loss_db"] - budget["detector_loss_db"]
@@ -75,8 +75,8 @@ def test_every_term_names_its_model_and_source():
 
 
 @pytest.mark.parametrize("statistic", ["mean", "quantile"])
-def test_the_waterfall_table_adds_up_and_names_models(graz, scenario, statistic):
-    other = changed(scenario)
+def test_the_waterfall_table_adds_up_and_names_models(graz, plain, statistic):
+    other = changed(plain)
     budget = link_budget(graz, other, statistic=statistic)
     window = budget["window_id"].iloc[0]
     table = waterfall_table(budget, other, window)
@@ -103,9 +103,9 @@ def test_the_waterfall_table_adds_up_and_names_models(graz, scenario, statistic)
         ({"atmosphere": {"visibility_km": 1.0}}, 40.0, {"extinction_loss_db"}),
     ],
 )
-def test_each_term_says_where_it_holds(graz, scenario, change, elevation_deg, broken):
+def test_each_term_says_where_it_holds(graz, plain, change, elevation_deg, broken):
     """Low elevation, strong turbulence, a water band, the near field and fog: one warning, and the term's own flag."""
-    other = changed(scenario, **change)
+    other = changed(plain, **change)
     with pytest.warns(ModelValidityWarning) as caught:
         budget = link_budget(graz.head(3).assign(elevation_deg=elevation_deg), other)
     assert len(caught) == 1
@@ -114,9 +114,9 @@ def test_each_term_says_where_it_holds(graz, scenario, change, elevation_deg, br
     assert set(table.index[~table["valid"]]) == broken | {"total_loss_db"}
 
 
-def test_gas_cirrus_wavefront_and_gate_are_their_closed_forms(graz, scenario):
+def test_gas_cirrus_wavefront_and_gate_are_their_closed_forms(graz, plain):
     air = {"gas_zenith_loss_db": 0.36, "gas_airmass_exponent": 0.8, "cirrus_optical_depth": 0.1}
-    other = changed(scenario, terminal={"wavefront_error_waves": 0.05}, receiver={"timing_jitter_s": 0.25e-9},
+    other = changed(plain, terminal={"wavefront_error_waves": 0.05}, receiver={"timing_jitter_s": 0.25e-9},
                     atmosphere=air)  # fmt: skip
     budget = link_budget(graz, other)
     assert budget["gas_loss_db"].to_numpy() == pytest.approx(0.36 * airmass(graz) ** 0.8, rel=1e-12)
@@ -127,31 +127,31 @@ def test_gas_cirrus_wavefront_and_gate_are_their_closed_forms(graz, scenario):
     assert budget["total_loss_db"].to_numpy() == pytest.approx(budget[list(LOSS_TERMS)].sum(axis=1).to_numpy())
 
 
-def test_optical_depth_stands_instead_of_visibility(graz, scenario):
-    hazy = changed(scenario, atmosphere={"visibility_km": None, "optical_depth_500nm": 0.2, "angstrom_exponent": 1.3})
+def test_optical_depth_stands_instead_of_visibility(graz, plain):
+    hazy = changed(plain, atmosphere={"visibility_km": None, "optical_depth_500nm": 0.2, "angstrom_exponent": 1.3})
     loss = link_budget(graz, hazy)["extinction_loss_db"].to_numpy()
     molecules = 0.008569 * 1.55**-4 * (1 + 0.0113 * 1.55**-2 + 0.00013 * 1.55**-4)
-    pressure = (1 - 2.25577e-5 * scenario.stations["GRAZ"].height_msl_m) ** 5.2559
+    pressure = (1 - 2.25577e-5 * plain.stations["GRAZ"].height_msl_m) ** 5.2559
     zenith = DB * (molecules * pressure + 0.2 * (1550 / 500) ** -1.3)
     assert loss == pytest.approx(zenith * airmass(graz), rel=1e-9)
 
 
 def test_two_descriptions_of_the_aerosol_are_refused(edited):
     path = edited(("aerosol_scale_height_m", "optical_depth_500nm = 0.1\naerosol_scale_height_m"))
-    with pytest.raises(ScenarioError, match="visibility_km and optical_depth_500nm describe the same aerosol"):
+    with pytest.raises(ScenarioError, match="optical_depth_500nm describe the same aerosol"):
         load_scenario(path)
 
 
-def test_a_measured_divergence_gives_the_gaussian_bucket(graz, scenario):
+def test_a_measured_divergence_gives_the_gaussian_bucket(graz, plain):
     beam = {"beam_radius_m": None, "divergence_rad": 20e-6, "divergence_definition": "full_1e2"}
-    other = changed(scenario, terminal=beam)
+    other = changed(plain, terminal=beam)
     receiver = other.stations["GRAZ"].receiver
     bucket = gaussian_bucket_loss_db(
         beam_radius_m=10e-6 * graz["range_m"].to_numpy(), aperture_diameter_m=receiver.aperture_diameter_m
     )
     blocked = -10 * np.log10(1 - receiver.obscuration_ratio**2)
     assert link_budget(graz, other)["diffraction_loss_db"].to_numpy() == pytest.approx(bucket + blocked, rel=1e-12)
-    half = changed(scenario, terminal=beam | {"divergence_definition": "half_1e2"})
+    half = changed(plain, terminal=beam | {"divergence_definition": "half_1e2"})
     gap = link_budget(graz, half)["diffraction_loss_db"] - link_budget(graz, other)["diffraction_loss_db"]
     assert gap.to_numpy() == pytest.approx(np.full(len(graz), 20 * np.log10(2)), abs=0.01)
 
@@ -165,13 +165,13 @@ def test_a_measured_divergence_gives_the_gaussian_bucket(graz, scenario):
         ({"divergence_definition": "fwhm"}, "divergence_rad and divergence_definition go together"),
     ],
 )
-def test_a_beam_is_given_once_and_with_its_definition(scenario, beam, message):
+def test_a_beam_is_given_once_and_with_its_definition(plain, beam, message):
     with pytest.raises(ValueError, match=message):
-        changed(scenario, terminal=beam)
+        changed(plain, terminal=beam)
 
 
-def test_beam_quality_widens_the_beam_by_its_factor(graz, scenario):
-    fine, coarse = (changed(scenario, terminal={"beam_quality": m}) for m in (1.0, 1.5))
+def test_beam_quality_widens_the_beam_by_its_factor(graz, plain):
+    fine, coarse = (changed(plain, terminal={"beam_quality": m}) for m in (1.0, 1.5))
     assert divergence_rad(coarse.satellites[0].terminal) == pytest.approx(
         1.5 * divergence_rad(fine.satellites[0].terminal)
     )
@@ -180,9 +180,9 @@ def test_beam_quality_widens_the_beam_by_its_factor(graz, scenario):
 
 
 @pytest.mark.parametrize(("modes", "tip_tilt"), [(1, "uncorrected"), (3, "removed")])
-def test_modelled_coupling_is_the_turbulence_above_the_station(graz, scenario, modes, tip_tilt):
+def test_modelled_coupling_is_the_turbulence_above_the_station(graz, plain, modes, tip_tilt):
     receiver = {"coupling": "modelled", "coupling_loss_db": 1.0, "adaptive_optics_modes": modes}
-    other = changed(scenario, receiver=receiver)
+    other = changed(plain, receiver=receiver)
     station = other.stations["GRAZ"]
     layers = hufnagel_valley_layers(site_height_msl_m=station.height_msl_m, lower_height_m=5.0)
     fried = fried_parameter_m(layers, wavelength_m=1.55e-6, elevation_deg=graz["elevation_deg"].to_numpy())
@@ -192,9 +192,9 @@ def test_modelled_coupling_is_the_turbulence_above_the_station(graz, scenario, m
     assert found == pytest.approx(1.0 - 10 * np.log10(mean), rel=1e-12)
 
 
-def test_more_modes_and_more_bandwidth_couple_more(graz, scenario):
+def test_more_modes_and_more_bandwidth_couple_more(graz, plain):
     def loss(**receiver):
-        return link_budget(graz, changed(scenario, receiver={"coupling": "modelled"} | receiver))["coupling_loss_db"]
+        return link_budget(graz, changed(plain, receiver={"coupling": "modelled"} | receiver))["coupling_loss_db"]
 
     many = loss(adaptive_optics_modes=21, adaptive_optics_bandwidth_hz=1000.0)
     slow = loss(adaptive_optics_modes=21, adaptive_optics_bandwidth_hz=200.0)
@@ -203,30 +203,30 @@ def test_more_modes_and_more_bandwidth_couple_more(graz, scenario):
     assert (many < few).all()
 
 
-def test_strong_turbulence_is_flagged_where_it_is_modelled(study, scenario):
+def test_strong_turbulence_is_flagged_where_it_is_modelled(study, plain):
     samples = study.samples[study.samples["ogs"] == "GRAZ"].assign(elevation_deg=11.0)
-    other = changed(scenario, receiver={"coupling": "modelled"})
+    other = changed(plain, receiver={"coupling": "modelled"})
     # HV 5/7 at 1550 nm exceeds a Rytov variance of one below about 13 deg.
     with pytest.warns(ModelValidityWarning, match="strong turbulence"):
         assert not link_budget(samples, other)["valid"].any()
     assert link_budget(samples.assign(elevation_deg=16.0), other)["valid"].all()
-    assert link_budget(samples, changed(scenario))["valid"].all()
+    assert link_budget(samples, changed(plain))["valid"].all()
 
 
-def test_frame_rotation_and_doppler_add_as_independent_errors(graz, scenario):
-    base = link_budget(graz, changed(scenario))["intrinsic_error"].to_numpy()
+def test_frame_rotation_and_doppler_add_as_independent_errors(graz, plain):
+    base = link_budget(graz, changed(plain))["intrinsic_error"].to_numpy()
     beam = {"frame_rotation_rad": 0.1, "interferometer_delay_s": 1e-9, "doppler_compensated_share": 0.99}
-    found = link_budget(graz, changed(scenario, terminal=beam))["intrinsic_error"].to_numpy()
+    found = link_budget(graz, changed(plain, terminal=beam))["intrinsic_error"].to_numpy()
     shift = 0.01 * graz["range_rate_m_s"].to_numpy() / 1.55e-6
     straight = (1 - 2 * base) * (1 - 2 * np.sin(0.1) ** 2) * (1 - 2 * np.sin(np.pi * shift * 1e-9) ** 2)
     assert found == pytest.approx((1 - straight) / 2, rel=1e-9)
 
 
-def test_rotation_of_the_frame_along_the_pass_is_taken_from_the_samples(graz, scenario):
+def test_rotation_of_the_frame_along_the_pass_is_taken_from_the_samples(graz, plain):
     """A residual that grows to 0.05 rad: sin² of each sample's own, beside the constant errors."""
-    base = link_budget(graz, changed(scenario))["intrinsic_error"].to_numpy()
+    base = link_budget(graz, changed(plain))["intrinsic_error"].to_numpy()
     residual = np.linspace(0.0, 0.05, len(graz))
-    found = link_budget(graz.assign(frame_rotation_rad=residual), changed(scenario))["intrinsic_error"].to_numpy()
+    found = link_budget(graz.assign(frame_rotation_rad=residual), changed(plain))["intrinsic_error"].to_numpy()
     assert found == pytest.approx((1 - (1 - 2 * base) * (1 - 2 * np.sin(residual) ** 2)) / 2, rel=1e-9)
 
 
@@ -275,8 +275,8 @@ def test_two_fades_together_stay_below_the_sum_of_both():
     assert max(alone, scintillation) < both < 0.92 * (alone + scintillation)
 
 
-def test_the_quantile_adds_a_fade_and_the_mean_has_none(graz, scenario):
-    other = changed(scenario)
+def test_the_quantile_adds_a_fade_and_the_mean_has_none(graz, plain):
+    other = changed(plain)
     mean = link_budget(graz, other)
     fade = link_budget(graz, other, statistic="quantile", exceeded_probability=0.01)
     assert "fade_loss_db" not in mean
@@ -286,9 +286,9 @@ def test_the_quantile_adds_a_fade_and_the_mean_has_none(graz, scenario):
 
 
 @pytest.mark.parametrize("options", [{"statistic": "median"}, {"statistic": "quantile", "exceeded_probability": 0.0}])
-def test_unknown_statistics_are_refused(graz, scenario, options):
+def test_unknown_statistics_are_refused(graz, plain, options):
     with pytest.raises(TableError, match=r"expected 'mean' or 'quantile' and 1e-6 to 0.5"):
-        link_budget(graz, scenario, **options)
+        link_budget(graz, plain, **options)
 
 
 # ---------------------------------------------------------------- lookup
@@ -308,26 +308,26 @@ def test_unknown_statistics_are_refused(graz, scenario, options):
         },
     ],
 )  # fmt: skip
-def test_the_lookup_agrees_with_the_budget(graz, scenario, receiver):
+def test_the_lookup_agrees_with_the_budget(graz, plain, receiver):
     """Over the whole table, slew included; asked for are 0.005 dB."""
     rng = np.random.default_rng(1)
     spread = graz.assign(
         elevation_deg=rng.uniform(5, 90, len(graz)), range_m=np.geomspace(3e5, 5e6, len(graz)),
         angular_rate_rad_s=rng.uniform(0, 0.03, len(graz)),
     )  # fmt: skip
-    other = changed(scenario, receiver=receiver)
+    other = changed(plain, receiver=receiver)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ModelValidityWarning)
         exact = link_budget(spread, other)["total_loss_db"].to_numpy()
     lookup = make_lookup(Link(other.satellites[0].terminal, other.stations["GRAZ"], other.atmosphere))
     columns = ("elevation_deg", "range_m", "angular_rate_rad_s")
     found = lookup_loss_db(lookup, **{c: spread[c].to_numpy() for c in columns})
-    assert np.abs(found - exact).max() < 0.003
+    assert np.abs(found - exact).max() < 0.005
 
 
-def test_the_lookup_behind_lagging_optics_asks_for_the_slew(scenario):
+def test_the_lookup_behind_lagging_optics_asks_for_the_slew(plain):
     optics = {"coupling": "modelled", "adaptive_optics_modes": 21, "adaptive_optics_bandwidth_hz": 200.0}
-    other = changed(scenario, receiver=optics)
+    other = changed(plain, receiver=optics)
     lookup = make_lookup(Link(other.satellites[0].terminal, other.stations["GRAZ"], other.atmosphere))
     with pytest.raises(ValueError, match="angular_rate_rad_s is missing"):
         lookup_loss_db(lookup, elevation_deg=40.0, range_m=1e6)
@@ -339,31 +339,31 @@ def test_the_lookup_behind_lagging_optics_asks_for_the_slew(scenario):
     assert fast - slow > 0.3
 
 
-def test_the_lookup_refuses_what_it_does_not_hold(scenario):
-    lookup = make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere))
+def test_the_lookup_refuses_what_it_does_not_hold(plain):
+    lookup = make_lookup(Link(plain.satellites[0].terminal, plain.stations["GRAZ"], plain.atmosphere))
     with pytest.raises(ValueError, match=r"elevation_deg = 4\.0; expected 5 to 90 deg"):
         lookup_loss_db(lookup, elevation_deg=4.0, range_m=1e6)
     with pytest.raises(ValueError, match=r"range_m = 10000\.0; expected 100000 to 6e"):
         lookup_loss_db(lookup, elevation_deg=40.0, range_m=1e4)
     with pytest.raises(ValueError, match="lowest_elevation_deg = 0"):
-        make_lookup(Link(scenario.satellites[0].terminal, scenario.stations["GRAZ"], scenario.atmosphere),
+        make_lookup(Link(plain.satellites[0].terminal, plain.stations["GRAZ"], plain.atmosphere),
                     lowest_elevation_deg=0)  # fmt: skip
 
 
-def test_clock_in_hold_over_and_time_transfer_close_the_gate(graz, scenario):
+def test_clock_in_hold_over_and_time_transfer_close_the_gate(graz, plain):
     """100 s at 2.5e-12 shift the gate by its half; GNSS spreads the clicks by 3 ns beside a gate of 0.5 ns."""
     drifting = {"clock_hold_over_s": 100.0, "clock_fractional_frequency": 2.5e-12, "timing_jitter_s": 1e-11}
-    budget = link_budget(graz, changed(scenario, receiver=drifting))
+    budget = link_budget(graz, changed(plain, receiver=drifting))
     assert budget["gate_loss_db"].iloc[0] == pytest.approx(10 * np.log10(2), rel=1e-6)
-    gnss = link_budget(graz, changed(scenario, receiver={"time_transfer": "gnss"}))
+    gnss = link_budget(graz, changed(plain, receiver={"time_transfer": "gnss"}))
     assert gnss["gate_loss_db"].iloc[0] == pytest.approx(-10 * np.log10(0.0664135), rel=1e-4)
-    fibre = link_budget(graz, changed(scenario, receiver={"time_transfer": "white_rabbit"}))
+    fibre = link_budget(graz, changed(plain, receiver={"time_transfer": "white_rabbit"}))
     assert 0 < fibre["gate_loss_db"].iloc[0] < 1e-4
 
 
-def test_table_of_radiative_transfer_stands_instead_of_all_clear_air(graz, scenario):
+def test_table_of_radiative_transfer_stands_instead_of_all_clear_air(graz, plain):
     rows = ((10.0, 4.0816), (90.0, 0.8957))
-    other = changed(scenario, atmosphere={"visibility_km": None, "extinction_table": rows})
+    other = changed(plain, atmosphere={"visibility_km": None, "extinction_table": rows})
     loss = link_budget(graz, other)["extinction_loss_db"].to_numpy()
     assert (loss > 0.8957).all()
     assert (loss < 4.0816).all()
@@ -375,28 +375,28 @@ MODELLED = {"coupling": "modelled", "coupling_loss_db": 0.0, "aperture_diameter_
 
 
 @pytest.mark.parametrize("bandwidth_hz", [None, 500.0])
-def test_more_correction_never_couples_less(graz, scenario, bandwidth_hz):
+def test_more_correction_never_couples_less(graz, plain, bandwidth_hz):
     """A telescope of 1.5 m with 1 to 60 modes, where the core-and-halo form alone would fall behind tip-tilt."""
     losses = []
     for modes in (1, 3, 4, 5, 6, 10, 20, 60):
         receiver = MODELLED | {"adaptive_optics_modes": modes, "adaptive_optics_bandwidth_hz": bandwidth_hz}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ModelValidityWarning)
-            losses.append(link_budget(graz, changed(scenario, receiver=receiver))["coupling_loss_db"].to_numpy())
+            losses.append(link_budget(graz, changed(plain, receiver=receiver))["coupling_loss_db"].to_numpy())
     assert (np.diff(losses, axis=0) <= 1e-9).all()
 
 
-def test_adaptive_optics_out_of_its_depth_is_not_valid(graz, scenario):
+def test_adaptive_optics_out_of_its_depth_is_not_valid(graz, plain):
     receiver = MODELLED | {"adaptive_optics_modes": 4, "aperture_diameter_m": 2.5}
     with pytest.warns(ModelValidityWarning, match="hardly corrected"):
-        budget = link_budget(graz, changed(scenario, receiver=receiver))
+        budget = link_budget(graz, changed(plain, receiver=receiver))
     assert not budget["valid"].any()
 
 
-def test_tracking_jitter_costs_what_a_beam_of_the_fibre_mode_would_lose(graz, scenario):
+def test_tracking_jitter_costs_what_a_beam_of_the_fibre_mode_would_lose(graz, plain):
     """80 cm at 1550 nm: 1/e² half angle of the mode 2/(k √<r²>); 0.5 µrad per axis leave 1/(1 + 4σ²/θ²)."""
     still, shaken = (
-        link_budget(graz, changed(scenario, receiver=MODELLED | {
+        link_budget(graz, changed(plain, receiver=MODELLED | {
             "aperture_diameter_m": 0.8, "obscuration_ratio": 0.0, "adaptive_optics_modes": 3,
             "tracking_jitter_rad": jitter,
         }))["coupling_loss_db"].to_numpy()
@@ -417,29 +417,29 @@ def test_tracking_jitter_costs_what_a_beam_of_the_fibre_mode_would_lose(graz, sc
         ("range_rate_m_s", 1e6, "-20000"), ("moon_elevation_deg", 100.0, "-90.1"),
     ],
 )  # fmt: skip
-def test_a_sample_that_no_link_has_is_named_with_row_and_column(graz, scenario, column, value, named):
+def test_a_sample_that_no_link_has_is_named_with_row_and_column(graz, plain, column, value, named):
     wrong = graz.copy()
     wrong.loc[wrong.index[1], column] = value
     with pytest.raises(TableError, match=rf"SAMPLES\.{column} = .* in row 1 .*expected {named}"):
-        link_budget(wrong, scenario)
+        link_budget(wrong, plain)
 
 
-def test_wavelengths_without_a_known_gas_loss_and_the_near_field_are_not_valid(graz, scenario):
+def test_wavelengths_without_a_known_gas_loss_and_the_near_field_are_not_valid(graz, plain):
     with pytest.warns(ModelValidityWarning, match="without a known gas loss"):
-        wet = link_budget(graz, changed(scenario, terminal={"wavelength_m": 1.38e-6}))
+        wet = link_budget(graz, changed(plain, terminal={"wavelength_m": 1.38e-6}))
     assert not wet["valid"].any()
-    stated = changed(scenario, terminal={"wavelength_m": 1.38e-6}, atmosphere={"gas_zenith_loss_db": 20.0})
+    stated = changed(plain, terminal={"wavelength_m": 1.38e-6}, atmosphere={"gas_zenith_loss_db": 20.0})
     assert link_budget(graz, stated)["valid"].all()
     with pytest.warns(ModelValidityWarning, match="near field"):
-        near = link_budget(graz, changed(scenario, terminal={"aperture_diameter_m": 5.0, "beam_radius_m": 2.0}))
+        near = link_budget(graz, changed(plain, terminal={"aperture_diameter_m": 5.0, "beam_radius_m": 2.0}))
     assert not near["valid"].any()
 
 
-def test_artificial_light_counts_by_default(graz, scenario):
+def test_artificial_light_counts_by_default(graz, plain):
     """18 mag/arcsec² and the assumed factor of 0.1 beyond 1 µm, beside airglow in the H band."""
     dark, town = (
-        link_budget(graz, scenario.model_copy(update={"stations": {
-            ogs: s.model_copy(update={"zenith_sky_mag_v_arcsec2": magnitude}) for ogs, s in scenario.stations.items()
+        link_budget(graz, plain.model_copy(update={"stations": {
+            ogs: s.model_copy(update={"zenith_sky_mag_v_arcsec2": magnitude}) for ogs, s in plain.stations.items()
         }}))["background_hz"].to_numpy()
         for magnitude in (22.0, 18.0)
     )  # fmt: skip
@@ -490,8 +490,8 @@ def test_survival_with_a_narrow_axis_by_quadrature_over_the_wide_one(jitter, bia
 # ---------------------------------------------------------------- fast clocks
 
 
-def _clocked(scenario, rate_hz, gate_s, jitter_s):
-    return changed(scenario, terminal={"pulse_rate_hz": rate_hz, "intrinsic_error": 0.009},
+def _clocked(plain, rate_hz, gate_s, jitter_s):
+    return changed(plain, terminal={"pulse_rate_hz": rate_hz, "intrinsic_error": 0.009},
                    receiver={"gate_s": gate_s, "timing_jitter_s": jitter_s, "intrinsic_error": 0.005,
                              "dark_count_rate_hz": 0.0, "afterpulse_probability": 0.0, "dead_time_s": 0.0})  # fmt: skip
 
@@ -501,18 +501,18 @@ def _clocked(scenario, rate_hz, gate_s, jitter_s):
     [(1e10, 0.1e-9, 0.15e-9, 0.26112, 0.73888), (1e9, 0.2e-9, 0.35e-9, 0.22490, 0.00846),
      (2.5e9, 0.4e-9, 0.149e-9, 0.82050, 0.17950), (1e9, 1e-9, 0.2e-9, 0.98758, 0.01242)],
 )  # fmt: skip
-def test_jitter_beyond_the_slot_is_light_in_other_gates(graz, scenario, rate_hz, gate_s, jitter_s, own, stray):
+def test_jitter_beyond_the_slot_is_light_in_other_gates(graz, plain, rate_hz, gate_s, jitter_s, own, stray):
     """Loss of the own gate and light of all others, by normal integrals by hand; 2e-5."""
-    budget = link_budget(graz, _clocked(scenario, rate_hz, gate_s, jitter_s))
+    budget = link_budget(graz, _clocked(plain, rate_hz, gate_s, jitter_s))
     assert_allclose(10 ** (-budget["gate_loss_db"] / 10), own, atol=2e-5)
     assert_allclose(budget["neighbour_ratio"] * own, stray, atol=2e-5)
 
 
 @pytest.mark.parametrize(("rate_hz", "gate_s", "jitter_s", "qber"),
                          [(1e10, 0.1e-9, 0.15e-9, 0.373), (2.5e9, 0.4e-9, 0.149e-9, 0.101)])  # fmt: skip
-def test_a_clock_faster_than_the_detector_gives_no_key(graz, scenario, rate_hz, gate_s, jitter_s, qber):
+def test_a_clock_faster_than_the_detector_gives_no_key(graz, plain, rate_hz, gate_s, jitter_s, qber):
     """At ordinary parameters the error rate is that of own and neighbouring light; 0.015 of noise and sky beside."""
-    chosen = _clocked(scenario, rate_hz, gate_s, jitter_s)
+    chosen = _clocked(plain, rate_hz, gate_s, jitter_s)
     fixed = {"key_basis_probability": 0.8, "probability_1": 0.8, "probability_2": 0.15, "intensity_1": 0.7,
              "intensity_2": 0.15}  # fmt: skip
     chosen = chosen.model_copy(update={"protocol": Protocol(**fixed)})
@@ -521,15 +521,15 @@ def test_a_clock_faster_than_the_detector_gives_no_key(graz, scenario, rate_hz, 
     assert keys["qber"].min() == pytest.approx(qber, abs=5e-3)
 
 
-def test_a_fast_clock_with_a_fast_detector_keeps_its_key(graz, scenario):
-    chosen = _clocked(scenario, 1e10, 0.1e-9, 0.02e-9)
+def test_a_fast_clock_with_a_fast_detector_keeps_its_key(graz, plain):
+    chosen = _clocked(plain, 1e10, 0.1e-9, 0.02e-9)
     keys = window_keys(link_budget(graz, chosen), chosen)
     assert (keys["skl_bit"] > 0).any()
 
 
-def test_continuous_pairs_know_no_neighbours(graz, scenario):
+def test_continuous_pairs_know_no_neighbours(graz, plain):
     """Their windows are laid around clicks, not around pulses; the gate may be any."""
-    chosen = _clocked(scenario, 1e10, 1e-9, 0.3e-9)
+    chosen = _clocked(plain, 1e10, 1e-9, 0.3e-9)
     source = PairSource(kind="continuous", pair_rate_hz=1e6)
     chosen = chosen.model_copy(update={"protocol": Protocol(kind="bbm92", source=source)})
     assert (link_budget(graz, chosen)["neighbour_ratio"] == 0).all()

@@ -30,6 +30,11 @@ SCAN_S = 0.05
 TOLERANCE_S = SCAN_S + 1e-3
 
 
+@pytest.fixture(scope="module")
+def scenario(plain):
+    return plain
+
+
 def with_station(scenario, station, **changes):
     """The scenario with this one station, which ignores the Sun unless told otherwise."""
     changed = station.model_copy(update={"sun_max_elevation_deg": 90.0, **changes})

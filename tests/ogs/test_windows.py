@@ -192,7 +192,8 @@ def test_station_dates_cut_windows(scenario, windows):
     dated = changed_station(scenario, "GRAZ", valid_from=opened, valid_to=closed)
     found = observable_windows(find_passes(dated), dated)
     assert found["pass_id"].tolist() == usual["pass_id"].tolist()[1:-1]
-    assert found["start"].iloc[0] == opened
+    acquired = opened + timedelta(seconds=scenario.stations["GRAZ"].receiver.acquisition_s)
+    assert found["start"].iloc[0] == acquired
     assert found["end"].iloc[-1] == closed
     assert found["truncated"].iloc[[0, -1]].tolist() == [True, True]
     assert found["end"].iloc[0] == first["end"]
@@ -428,7 +429,7 @@ def test_night_seconds_a_day_by_local_time_of_the_node(fortnight, ltan_h):
 def test_windows_that_dusk_opens_begin_when_the_satellite_is_acquired(scenario):
     """A satellite that rises is acquired below the station's lowest elevation; the others lose 40 s at their start."""
     first = scenario.satellites[0]
-    evening = first.model_copy(update={"orbit": first.orbit.model_copy(update={"ltan_h": 18.5})})
+    evening = first.model_copy(update={"orbit": first.orbit.model_copy(update={"ltan_h": 20.0})})
     scenario = scenario.model_copy(update={"satellites": (evening,)})
     passes = find_passes(scenario)
     stations = {

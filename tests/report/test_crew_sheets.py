@@ -60,7 +60,8 @@ def test_backup_and_planned_contact_name_each_other_and_share_the_decision(mater
     planned = crew.loc[contacts[contacts["status"] == "planned"].index[0]]
     assert (planned["partner"], backup["partner"]) == (backup["ogs"], planned["ogs"])
     assert planned["partner_start"] == backup["start"]
-    first = min(planned["start"], backup["start"]) - timedelta(seconds=scenario.schedule.slew_s)
+    ready_s = scenario.schedule.slew_s + 15  # the receivers' acquisition
+    first = min(planned["start"], backup["start"]) - timedelta(seconds=ready_s)
     assert planned["decide_by"] == backup["decide_by"] == first - timedelta(hours=1)
     assert f"{backup['ogs']} then takes the contact at {backup['start']:%Y-%m-%d %H:%M} UTC" in planned["when_clouded"]
     assert backup["when_clouded"].startswith(f"Stand by for {planned['ogs']}")

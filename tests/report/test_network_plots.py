@@ -147,7 +147,7 @@ def test_map_prices_the_stores_of_stations(study, scenario):
     ax = eq.plot.bottleneck_map(study.relay, scenario)
     worth = study.relay.prices.groupby("edge")["worth_per_mbit"].sum() / 7
     texts = [t.get_text() for t in ax.texts]
-    assert f"PQSAT (planned)\n{worth['EAGLE1-LIKE|PQSAT']:.3g} per Mbit" in texts
+    assert f"DLR-OP\n{worth['EAGLE1-LIKE|DLR-OP']:.3g} per Mbit" in texts
     assert "GRAZ" in texts
     assert {"Berlin", "Warsaw", "Prague"} <= set(texts)
     assert_labels_apart(ax)

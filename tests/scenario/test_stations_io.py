@@ -417,7 +417,8 @@ def test_closures_of_a_file_cut_windows(edited, write, suffix):
         write(calendar([f"DTSTART:{start:%Y%m%dT%H%M%SZ}", "DURATION:PT45S"]), "works.ics")
     cut = observable_windows(passes, load_scenario(edited((ATTACH, ATTACH + f'maintenance = "works.{suffix}"\n'))))
     mine = cut[cut["pass_id"] == row["pass_id"]]
-    assert mine["start"].tolist() == [row["start"], end]
+    acquired = end + timedelta(seconds=plain.stations["PQSAT"].receiver.acquisition_s)
+    assert mine["start"].tolist() == [row["start"], acquired]
     assert mine["end"].tolist() == [start, row["end"]]
     assert len(cut) == len(usual) + 1
 
@@ -564,7 +565,7 @@ def test_a_station_written_out_whole_takes_nothing_from_the_catalogue(edited, wr
 
 
 def test_a_stations_own_table_says_how_it_acquires(edited):
-    own = "acquisition_s = 40\nacquisition_failures = { value = [[20, 0.3], [60, 0.1]], source = \"here\" }\n"
+    own = 'acquisition_s = 40\nacquisition_failures = { value = [[20, 0.3], [60, 0.1]], source = "here" }\n'
     found = load_scenario(edited((ATTACH, ATTACH + own)))
     mine, other = (found.stations[ogs].receiver for ogs in ("PQSAT", "GRAZ"))
     assert (mine.acquisition_s, mine.acquisition_failures) == (40.0, ((20.0, 0.3), (60.0, 0.1)))

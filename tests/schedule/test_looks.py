@@ -74,7 +74,7 @@ def test_shares_that_acquire_go_by_the_highest_elevation(scenario):
     assert_allclose(acquired_share(table, mine), [1 - 0.065, 0.8])
     dual = table.assign(ogs_b="ONDREJOV", max_elevation_b_deg=50.0)
     assert_allclose(acquired_share(dual, mine), [0.935 * 0.8, 0.8 * 0.8])
-    with pytest.raises(TableError, match="contacts lack 'max_elevation_deg', by which receivers at 'ONDREJOV' acquire"):
+    with pytest.raises(TableError, match="contacts lack 'max_elevation_deg', by which receivers at 'PQSAT' acquire"):
         acquired_share(table.drop(columns="max_elevation_deg"), mine)
 
 

@@ -63,20 +63,20 @@ def test_windows_that_share_no_crossing_stay_whole(study, scenario, parts):
     assert set(parts["window_id"]) < set(whole.index)
 
 
-def test_hand_over_raises_the_plan_from_116_76_to_121_30(study, scenario, without):
+def test_hand_over_raises_the_plan(study, scenario, without):
     candidates, plan = without
     assert len(candidates) == 45
-    assert plan.objective == pytest.approx(116.762, abs=2e-3)
-    assert study.plan.objective == pytest.approx(121.304, abs=2e-3)
+    assert plan.objective == pytest.approx(116.128, abs=2e-3)
+    assert study.plan.objective == pytest.approx(119.555, abs=2e-3)
     assert study.plan.without_space == plan.without_space == pytest.approx(69.9985, abs=1e-3)
-    assert study.plan.gain == pytest.approx(51.3056, abs=3e-3)
+    assert study.plan.gain == pytest.approx(49.557, abs=3e-3)
     again = schedule_contacts(study.candidates, scenario, network=study.network, ban=[c for c in study.candidates.index
                               if "@" in c])  # fmt: skip
     assert again.objective == pytest.approx(plan.objective, rel=1e-4)
     assert not any("@" in c for c in chosen(again))
 
 
-@pytest.mark.parametrize(("step_s", "objective"), [(30.0, 40.9620), (60.0, 40.6109), (120.0, 38.0183)])
+@pytest.mark.parametrize(("step_s", "objective"), [(30.0, 39.6140), (60.0, 39.15014), (120.0, 36.9583)])
 def test_hand_over_never_loses(study, scenario, step_s, objective):
     """Three nights of government keys alone; a step of two minutes leaves no part that helps."""
     policy = with_policy(only(scenario, "government"), hand_over_step_s=step_s)
@@ -86,7 +86,7 @@ def test_hand_over_never_loses(study, scenario, step_s, objective):
         schedule_contacts(contact_candidates(budget, nights, p), p, network=study.network)
         for p in (policy, with_policy(policy, hand_over_step_s=0.0))
     ]
-    assert plans[1].objective == pytest.approx(38.0183, abs=2e-3)
+    assert plans[1].objective == pytest.approx(36.9583, abs=2e-3)
     assert plans[0].objective == pytest.approx(objective, abs=2e-3)
     assert plans[0].objective >= plans[1].objective - 2e-4  # ties for more key are worth that much
 
@@ -97,7 +97,7 @@ def test_satellite_slews_between_two_stations_of_a_crossing(study, scenario):
     assert pause.min() >= scenario.schedule.slew_s
     assert (pause < 600).sum() == 5
     assert pause.min() == pytest.approx(60.0, abs=1e-6)
-    longer = with_policy(scenario, slew_s=150.0)
+    longer = with_policy(scenario, slew_s=135.0)
     plan = schedule_contacts(contact_candidates(study.budget, study.keys, longer), longer, network=study.network)
     contacts = planned(plan).sort_values("start")
     pause = (contacts["start"].iloc[1:].to_numpy() - contacts["end"].iloc[:-1].to_numpy()) / np.timedelta64(1, "s")
@@ -227,5 +227,5 @@ def test_verifier_refuses_a_hand_over_without_slew(study, scenario):
     contacts = study.plan.contacts.copy()
     name = "EAGLE1-LIKE/DLR-TRAUEN/20270301T213942Z/1@214200-214400"
     contacts.loc[name, "start"] -= pd.Timedelta(seconds=1)
-    with pytest.raises(PlanError, match=r"satellite 'EAGLE1-LIKE' is free from .*21:42:00.*, after"):
+    with pytest.raises(PlanError, match=r"satellite 'EAGLE1-LIKE' is free from .*21:41:45.*, after"):
         verify_plan(replace(study.plan, contacts=contacts), study.windows, scenario)

@@ -60,7 +60,7 @@ def test_stocks_handed_on_balance(government, nights, daily):
     """Over seven plans: what came to the space stores is what was used, up and down, and what is left."""
     used = 2 * daily.delivery["delivered_bit"].sum()
     assert used == pytest.approx(delivered_from_space(daily, government, nights), abs=10)
-    assert used > 2e6
+    assert used > 1.5e6
     assert (daily.stock_bit >= -1e-6).all()
 
 
@@ -90,7 +90,7 @@ def test_key_that_is_still_processed_at_the_next_plan_is_not_lost(study, governm
     assert 2 * rolled.delivery["delivered_bit"].sum() == pytest.approx(
         delivered_from_space(rolled, slow, table), abs=10
     )
-    assert rolled.delivery["delivered_bit"].sum() == pytest.approx(864_824, abs=10)
+    assert rolled.delivery["delivered_bit"].sum() == pytest.approx(681_044, abs=10)
 
 
 def test_no_bin_is_left_out_where_plans_are_due_between_bin_edges(study, government, nights):

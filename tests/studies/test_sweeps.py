@@ -38,7 +38,7 @@ def clear(short):
         ("satellite.*.terminal.jitter_rad", 2e-6, lambda s: s.satellites[0].terminal.jitter_rad),
         ("station.GRAZ.receiver.aperture_diameter_m", 1.5, lambda s: s.stations["GRAZ"].receiver.aperture_diameter_m),
         ("station.GRAZ.min_elevation_deg", 30.0, lambda s: s.stations["GRAZ"].min_elevation_deg),
-        ("atmosphere.visibility_km", 10.0, lambda s: s.atmosphere.visibility_km),
+        ("atmosphere.angstrom_exponent", 1.0, lambda s: s.atmosphere.angstrom_exponent),
         ("atmosphere.cirrus_optical_depth", 0.1, lambda s: s.atmosphere.cirrus_optical_depth),
         ("demand.government Berlin-Warsaw.weight", 7.0, lambda s: s.demands[0].weight),
         ("fiber.device.pulse_rate_hz", 2e9, lambda s: s.fiber.device.pulse_rate_hz),
