@@ -1,5 +1,7 @@
 """Plots of weather and confidence show what the tables say, nothing cut or covered."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +56,17 @@ def test_fan_ends_at_the_totals(simulation, study):
     assert_allclose(weather.get_ydata()[-1], simulation.weather_only_contact_bit.sum(axis=1).median() / 1e6)
     planned = study.plan.contacts[study.plan.contacts["status"] == "planned"]
     assert_allclose(expected.get_ydata()[-1], planned["expected_skl_bit"].sum() / 1e6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_fan_of_one_contact_has_an_hour_to_show_it(simulation, study):
+    first = simulation.contact_bit.columns[:1]
+    one = replace(
+        simulation, contact_bit=simulation.contact_bit[first],
+        weather_only_contact_bit=simulation.weather_only_contact_bit[first],
+    )  # fmt: skip
+    left, right = eq.plot.delivery_fan(one, study.plan).get_xlim()
+    assert right - left == pytest.approx(1 / 24)
 
 
 def test_tornado_is_widest_on_top(simulation):

@@ -138,7 +138,8 @@ def delivery_fan(simulation: Simulation, plan: Plan, *, ax: Axes | None = None) 
     if contacts.empty:
         raise TableError("delivery_fan: the plan has no contact")
     time = contacts["end"].dt.tz_convert(None).to_numpy()
-    time = np.append(time, time[-1] + (time[-1] - time[0]) * _AFTER)
+    after = max((time[-1] - time[0]) * _AFTER, np.timedelta64(1, "h"))  # one contact has no length to show beyond it
+    time = np.append(time, time[-1] + after)
     both = (("all stated uncertainties", simulation.contact_bit, ORANGE, 0.3),
             ("weather alone", simulation.weather_only_contact_bit, BLUE, 0.3))  # fmt: skip
     for label, key, colour, alpha in both:
