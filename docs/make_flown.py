@@ -89,11 +89,11 @@ def line_fit(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def prior(scenario: Scenario) -> dict[str, tuple[float, float]]:
     """Mean and standard deviation [dB] of the link loss that shipped scenarios add, and of what an airmass adds."""
     y, x = missing(scenario)
-    _, error = line_fit(y, x)
-    slope = line_fit(y, x)[0][1] if all(held_back(y, x)[k][2] < held_back(y, x)[k][1] for k in (0, 1)) else 0.0
+    (_, slope), (_, error) = line_fit(y, x)
+    supported = all(line < constant for _, constant, line in held_back(y, x))
     return {
         "link_loss_bias_db": (y.mean(), float(np.hypot(y.std(ddof=1), BETWEEN_FLIGHTS_DB))),
-        "link_loss_airmass_db": (slope, error[1]),
+        "link_loss_airmass_db": (slope if supported else 0.0, error),
     }
 
 

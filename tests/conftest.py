@@ -190,12 +190,17 @@ def edited(tmp_path):
     text = (ROOT / "data" / "scenarios" / "quant-gpicz.toml").read_text(encoding="utf-8")
     text = text.replace("[schedule]\n", f"[schedule]\n{FAST}")
 
+    return _editor(text, tmp_path / "edited.toml")
+
+
+def _editor(text, path):
+    """A function that writes a text with changes, each of which has to fit, and returns its path."""
+
     def write(*changes: tuple[str, str], extra: str = "") -> Path:
         new = text
         for old, replacement in changes:
             assert old in new, old
             new = new.replace(old, replacement)
-        path = tmp_path / "edited.toml"
         path.write_text(new + extra, encoding="utf-8")
         return path
 
@@ -206,16 +211,7 @@ def edited(tmp_path):
 def upwards(tmp_path):
     """Write an edited copy of the scenario with an uplink and return its path."""
 
-    def write(*changes: tuple[str, str], extra: str = "") -> Path:
-        new = UPLINKED
-        for old, replacement in changes:
-            assert old in new, old
-            new = new.replace(old, replacement)
-        path = tmp_path / "upwards.toml"
-        path.write_text(new + extra, encoding="utf-8")
-        return path
-
-    return write
+    return _editor(UPLINKED, tmp_path / "upwards.toml")
 
 
 @pytest.fixture(scope="session")

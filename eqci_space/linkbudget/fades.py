@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
+from eqci_space.linkbudget.elevation_curve import along_elevation
 from eqci_space.linkbudget.link import Link, divergence_rad, pointing_jitter_rad, station_layers
 from eqci_space.linkbudget.pointing import Axes, axes, mean_pointing_loss_db
 from eqci_space.linkbudget.ranges import in_range
@@ -15,7 +15,7 @@ from eqci_space.linkbudget.scintillation import aperture_averaged_variance
 __all__ = ["fade_loss_db", "fade_probability", "joint_fade_loss_db", "pointing_loss_survival"]
 
 _DB_PER_NEPER = 10 / np.log(10)
-_ELEVATION_NODES, _LOWEST_DEG = 48, 1.0
+_ELEVATION_NODES = 48
 _LEVELS = np.geomspace(1e-9, 1.0, 3001)
 _REACH = 9.0
 _X, _W = np.polynomial.legendre.leggauss(96)
@@ -126,13 +126,15 @@ def fade_loss_db(elevation_deg: np.ndarray, link: Link, exceeded_probability: fl
 def fade_probability(elevation_deg: np.ndarray, link: Link, loss_db: float) -> np.ndarray:
     """Probability (n,) that fades exceed the mean by a loss [dB], at elevations (n,) [deg]; see `fade_loss_db`.
 
-    A spline of its normal quantile over log sin ε through fixed elevations; below 1 deg the value there.
+    Its normal quantile is looked up at fixed elevations (`along_elevation`).
     """
-    sine = np.geomspace(np.sin(np.radians(_LOWEST_DEG)), 1.0, _ELEVATION_NODES)
-    fades, mean = _fades_at(np.degrees(np.arcsin(np.minimum(sine, 1.0))), link)
-    found = [_joint_exceeded(*fade, loss_db + own) for fade, own in zip(fades, mean, strict=True)]
-    curve = CubicSpline(np.log(sine), ndtri(np.clip(found, 1e-300, 1 - 1e-16)))
-    return ndtr(curve(np.log(np.sin(np.radians(np.maximum(elevation_deg, _LOWEST_DEG))))))
+
+    def quantiles(nodes: np.ndarray) -> np.ndarray:
+        fades, mean = _fades_at(nodes, link)
+        found = [_joint_exceeded(*fade, loss_db + own) for fade, own in zip(fades, mean, strict=True)]
+        return ndtri(np.clip(found, 1e-300, 1 - 1e-16))
+
+    return ndtr(along_elevation(quantiles, elevation_deg, nodes=_ELEVATION_NODES))
 
 
 def _fades_at(nodes: np.ndarray, link: Link) -> tuple[list[tuple[np.ndarray, float]], np.ndarray]:

@@ -14,6 +14,7 @@ from eqci_space.linkbudget.coupling import (
     smf_coupling_adaptive,
     smf_coupling_kolmogorov,
 )
+from eqci_space.linkbudget.elevation_curve import along_elevation
 from eqci_space.linkbudget.link import Columns, Link, station_layers
 from eqci_space.linkbudget.pointing import mean_pointing_transmittance
 from eqci_space.linkbudget.ranges import in_range
@@ -27,7 +28,7 @@ __all__ = ["amplitude_variance", "coupling_lags", "coupling_valid", "receiver_co
 _TIP_TILT_ONLY = 3
 _FASTEST_SLEW_RAD_S = 0.1
 _LARGEST_RESIDUAL_RAD2 = 2.0
-_ELEVATION_NODES, _LOWEST_DEG = 49, 1.0
+_ELEVATION_NODES = 49
 
 
 def receiver_coupling_loss_db(part: Columns, link: Link) -> np.ndarray:
@@ -35,37 +36,39 @@ def receiver_coupling_loss_db(part: Columns, link: Link) -> np.ndarray:
     receiver = link.station.receiver
     if receiver.coupling == "stated":
         return np.full(len(part["range_m"]), receiver.coupling_loss_db)
-    layers = station_layers(link.station, link.atmosphere)
-    fried = fried_parameter_m(
-        layers, wavelength_m=link.terminal.wavelength_m, elevation_deg=np.asarray(part["elevation_deg"])
-    )
     if receiver.field == "free_space":
         caught = field_stop_transmittance(
             field_of_view_rad=float(receiver.field_of_view_rad or 0.0), wavelength_m=link.terminal.wavelength_m,
-            fried_parameter_m=fried, aperture_diameter_m=receiver.aperture_diameter_m,
+            fried_parameter_m=_fried_m(part, link), aperture_diameter_m=receiver.aperture_diameter_m,
             tracking_jitter_rad=receiver.tracking_jitter_rad,
         )  # fmt: skip
     else:
-        caught = _into_fibre(part, link, layers, receiver.aperture_diameter_m / fried)
+        caught = _into_fibre(part, link)
     return db_from_ratio(caught) + receiver.coupling_loss_db
 
 
-def _into_fibre(part: Columns, link: Link, layers: Layers, ratio: np.ndarray) -> np.ndarray:
+def _fried_m(part: Columns, link: Link) -> np.ndarray:
+    """Fried parameter along the line of sight [m]."""
+    return fried_parameter_m(
+        station_layers(link.station, link.atmosphere), wavelength_m=link.terminal.wavelength_m,
+        elevation_deg=np.asarray(part["elevation_deg"]),
+    )  # fmt: skip
+
+
+def _into_fibre(part: Columns, link: Link) -> np.ndarray:
     """Mean coupling into one mode: exact integrals to tip-tilt, the residual phase variance beyond.
 
     Never less than with the tilts alone: the core-and-halo form of adaptive optics is a lower estimate where hardly
     anything is corrected.
     """
     receiver, gamma = link.station.receiver, link.station.receiver.obscuration_ratio
-    modes = receiver.adaptive_optics_modes
-    lag = _servo_lag_rad2(part, link, layers)
+    modes, layers = receiver.adaptive_optics_modes, station_layers(link.station, link.atmosphere)
+    ratio, unseen = _wavefront(part, link)
     tilt: TipTilt = "removed" if modes >= _TIP_TILT_ONLY else "uncorrected"
     caught = smf_coupling_kolmogorov(ratio, obscuration_ratio=gamma, tip_tilt=tilt)
-    caught = caught * np.exp(-lag - receiver.static_wavefront_rad2)
+    caught = caught * np.exp(-unseen)
     if modes > _TIP_TILT_ONLY:
-        residual = adaptive_optics_residual_rad2(
-            aperture_to_fried_ratio=ratio, modes=modes, static_rad2=lag + receiver.static_wavefront_rad2
-        )
+        residual = adaptive_optics_residual_rad2(aperture_to_fried_ratio=ratio, modes=modes, static_rad2=unseen)
         core = smf_coupling_adaptive(residual, ratio, obscuration_ratio=gamma)
         amplitude = amplitude_variance(
             layers, wavelength_m=link.terminal.wavelength_m, elevation_deg=np.asarray(part["elevation_deg"]),
@@ -73,6 +76,13 @@ def _into_fibre(part: Columns, link: Link, layers: Layers, ratio: np.ndarray) ->
         )  # fmt: skip
         caught = np.maximum(caught, core * np.exp(-amplitude))
     return caught * _steady_share(link)
+
+
+def _wavefront(part: Columns, link: Link) -> tuple[np.ndarray, np.ndarray]:
+    """Diameter over Fried parameter, and the phase variance that is followed too late or not seen [rad²]."""
+    receiver = link.station.receiver
+    lag = _servo_lag_rad2(part, link, station_layers(link.station, link.atmosphere))
+    return receiver.aperture_diameter_m / _fried_m(part, link), lag + receiver.static_wavefront_rad2
 
 
 @in_range()
@@ -89,7 +99,7 @@ def amplitude_variance(
     ``[ln(1 + σ_I²) - σ_A²]/4``: the scintillation index of a point less the log-irradiance variance of the whole
     aperture, whose power is counted elsewhere; coupling falls by its exponential (Canuet et al. 2018, J. Opt. Soc. Am.
     A 35, 148, recalled). What the corrected modes leave of the phase holds the finest part of it already: pessimistic,
-    by less than the term. A spline over log sin ε through 49 elevations; below 1 deg the value there.
+    by less than the term. Looked up at 49 elevations (`elevation_curve.along_elevation`).
 
     Parameters
     ----------
@@ -124,16 +134,16 @@ def amplitude_variance(
     >>> round(float(value[0]), 4)
     0.0477
     """
-    # Fixed nodes, so that a sample's loss does not depend on what others are asked for.
-    sine = np.geomspace(np.sin(np.radians(_LOWEST_DEG)), 1.0, _ELEVATION_NODES)
-    nodes = np.degrees(np.arcsin(np.minimum(sine, 1.0)))
-    index = scintillation_index(rytov_variance(layers, wavelength_m=wavelength_m, elevation_deg=nodes))
-    aperture = aperture_averaged_variance(
-        layers, wavelength_m=wavelength_m, elevation_deg=nodes, aperture_diameter_m=aperture_diameter_m,
-        obscuration_ratio=obscuration_ratio,
-    )  # fmt: skip
-    curve = CubicSpline(np.log(sine), np.maximum(np.log1p(index) - aperture, 0.0) / 4)
-    return np.maximum(curve(np.log(np.sin(np.radians(np.maximum(elevation_deg, _LOWEST_DEG))))), 0.0)
+
+    def variance(nodes: np.ndarray) -> np.ndarray:
+        index = scintillation_index(rytov_variance(layers, wavelength_m=wavelength_m, elevation_deg=nodes))
+        aperture = aperture_averaged_variance(
+            layers, wavelength_m=wavelength_m, elevation_deg=nodes, aperture_diameter_m=aperture_diameter_m,
+            obscuration_ratio=obscuration_ratio,
+        )  # fmt: skip
+        return np.maximum(np.log1p(index) - aperture, 0.0) / 4
+
+    return np.maximum(along_elevation(variance, elevation_deg, nodes=_ELEVATION_NODES), 0.0)
 
 
 def coupling_lags(link: Link) -> bool:
@@ -173,12 +183,9 @@ def coupling_valid(part: Columns, link: Link) -> np.ndarray:
     elevation = np.asarray(part["elevation_deg"])
     if receiver.field != "single_mode" or receiver.adaptive_optics_modes <= _TIP_TILT_ONLY:
         return np.ones(elevation.shape, dtype=bool)
-    layers = station_layers(link.station, link.atmosphere)
-    fried = fried_parameter_m(layers, wavelength_m=link.terminal.wavelength_m, elevation_deg=elevation)
-    residual = adaptive_optics_residual_rad2(
-        aperture_to_fried_ratio=receiver.aperture_diameter_m / fried, modes=receiver.adaptive_optics_modes,
-        static_rad2=_servo_lag_rad2(part, link, layers) + receiver.static_wavefront_rad2,
-    )  # fmt: skip
+    ratio, unseen = _wavefront(part, link)
+    modes = receiver.adaptive_optics_modes
+    residual = adaptive_optics_residual_rad2(aperture_to_fried_ratio=ratio, modes=modes, static_rad2=unseen)
     return residual <= _LARGEST_RESIDUAL_RAD2
 
 

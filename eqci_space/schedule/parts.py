@@ -67,10 +67,11 @@ def _pieces(group: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.nda
     least = round(1e9 * max(scenario.schedule.min_contact_s, _SHORTEST_S))
     start, end = nanoseconds(group["start"]), nanoseconds(group["end"])
     stations = [c for c in ("ogs", "ogs_b") if c in group]
+    slew = _slowest_pause_ns(scenario)
     rows, begins, ends = [], [], []
     for i, row in enumerate(group.index):
         edges = _booked_edges(group["satellite"].iloc[i], group[stations].iloc[i].tolist(), scenario)
-        cuts = np.union1d(_hand_overs(i, start, end, scenario), edges)
+        cuts = np.union1d(_hand_overs(i, start, end, slew, scenario), edges)
         # Ids of parts tell seconds apart.
         cuts = cuts[(cuts >= start[i] + _SECOND_NS) & (cuts <= end[i] - _SECOND_NS)]
         if not len(cuts):
@@ -84,11 +85,15 @@ def _pieces(group: pd.DataFrame, scenario: Scenario) -> tuple[np.ndarray, np.nda
     return tuple(np.concatenate(x) if x else empty for x in (rows, begins, ends))  # type: ignore[return-value]
 
 
-def _hand_overs(i: int, start: np.ndarray, end: np.ndarray, scenario: Scenario) -> np.ndarray:
-    """Instants [ns] at which a satellite may hand over to or from its candidate i, from and to those overlapping it."""
+def _slowest_pause_ns(scenario: Scenario) -> int:
+    """Slew, and the longest acquisition of any receiver [ns]."""
     receivers = [receiver_of(s, station) for s in scenario.satellites for station in scenario.stations.values()]
-    longest_s = max(receiver.acquisition_s for receiver in receivers)
-    step, slew = (round(1e9 * s) for s in (scenario.schedule.hand_over_step_s, scenario.schedule.slew_s + longest_s))
+    return round(1e9 * (scenario.schedule.slew_s + max(receiver.acquisition_s for receiver in receivers)))
+
+
+def _hand_overs(i: int, start: np.ndarray, end: np.ndarray, slew: int, scenario: Scenario) -> np.ndarray:
+    """Instants [ns] at which a satellite may hand over to or from its candidate i, from and to those overlapping it."""
+    step = round(1e9 * scenario.schedule.hand_over_step_s)
     others = (start < end[i] + slew) & (end + slew > start[i])
     others[i] = False
     if not step or not others.any():
